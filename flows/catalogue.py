@@ -1,0 +1,8 @@
+"""Print the catalogue: `python -m flows.catalogue [--provider P] [--model M] [--subtype S] [--json]`."""
+
+import sys
+
+from tasks.catalogue import main
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__))

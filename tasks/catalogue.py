@@ -1,0 +1,91 @@
+"""The catalogue on a terminal, or as JSON for machines."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from rich.console import Console
+from rich.table import Table
+
+from tasks.command import MISTAKE, Parser, said
+from tasks.errors import UserMistake
+from tasks.routing.catalogue import Catalogue, Model, Served, Subtype, load_catalogue
+
+COLUMNS = (
+    "model", "provider", "subtype", "context", "max_answer", "input_price", "output_price", "price_checked",
+    "tokenizer", "template",
+)  # fmt: skip
+WIDTH = 160
+
+
+def main(about: str, argv: Sequence[str] | None = None) -> int:
+    """Print the routes that match the filters; return the exit code."""
+    console = Console(stderr=True)
+    try:
+        words = _parser(about).parse_args(argv)
+        catalogue = load_catalogue()
+        rows = list(_rows(catalogue, words))
+    except UserMistake as error:
+        return said(console, str(error), MISTAKE)
+    if words.json:
+        json.dump(rows, sys.stdout, indent=1, default=str)
+        sys.stdout.write("\n")
+    else:
+        _print(rows)
+    return 0
+
+
+def _parser(about: str) -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m flows.catalogue", description=about, allow_abbrev=False)
+    parser.add_argument("--provider", help="only this provider")
+    parser.add_argument("--model", help="only models whose name holds this")
+    parser.add_argument("--subtype", type=str.capitalize, choices=get_args(Subtype), help="only this subtype")
+    parser.add_argument("--json", action="store_true", help="a JSON array on stdout")
+    return parser
+
+
+def _rows(catalogue: Catalogue, words: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the routes that match; raises UserMistake where a filter names nothing."""
+    provider = catalogue.provider(words.provider).name if words.provider else None
+    rows = [
+        _row(model, served)
+        for model, served in catalogue.routes()
+        if provider in (None, served.provider)
+        and words.subtype in (None, model.subtype)
+        and (words.model or "").lower() in " ".join((model.name, *model.aliases)).lower()
+    ]
+    if words.model and not any(words.model.lower() in model.name.lower() for model in catalogue.models):
+        raise UserMistake(f"no model's name holds {words.model!r}: python -m flows.catalogue lists them all")
+    return rows
+
+
+def _row(model: Model, served: Served) -> dict[str, Any]:
+    """One route; what isn't known is None."""
+    return {
+        "series": model.series,
+        "model": model.name,
+        "aliases": list(model.aliases),
+        "subtype": model.subtype,
+        "tokenizer": model.tokenizer,
+        "template": model.template,
+        **served.model_dump(mode="json"),
+    }
+
+
+def _print(rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(*(column.replace("_", " ") for column in COLUMNS), box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in COLUMNS))
+    console = Console()
+    # Wide enough for every column where it goes to a file or a pipe.
+    console = console if console.is_terminal else Console(width=WIDTH)
+    console.print(table)
+    console.print(f"{len(rows)} routes; prices in USD per million tokens; ? is not known")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "?"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,67 @@
+"""The vocabulary inside a GGUF model file, as a tiktoken encoding.
+
+Format: github.com/ggml-org/ggml, docs/gguf.md. llama.cpp splits the text by a
+pattern that it knows by the file's `tokenizer.ggml.pre`; here are those of the
+models that Docmill runs by itself.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tiktoken
+
+# GPT-2's pattern with each digit on its own, as llama.cpp's `smollm` does it:
+# it cuts out the digits first, so white space before one is whole.
+PATTERNS = {
+    "smollm": r"'s|'t|'re|'ve|'m|'ll|'d|\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?=\p{N})|\s+(?!\S)|\s+",
+}
+
+
+def byte_pairs(path: Path) -> tiktoken.Encoding | None:
+    """Build the encoding of a GGUF file, or None where its kind isn't known here."""
+    try:
+        from gguf import GGUFReader  # noqa: PLC0415 - only the `local` extra brings it
+    except ImportError:
+        return None
+    fields = GGUFReader(path).fields
+    kind, pre = (_text(fields, f"tokenizer.ggml.{name}") for name in ("model", "pre"))
+    if kind != "gpt2" or pre not in PATTERNS:
+        return None
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    merges = fields["tokenizer.ggml.merges"].contents()
+    return tiktoken.Encoding(path.stem, pat_str=PATTERNS[pre], mergeable_ranks=_ranks(tokens, merges), special_tokens={})
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    field = fields.get(name)
+    return str(field.contents()) if field is not None else ""
+
+
+def _ranks(tokens: list[str], merges: list[str]) -> dict[bytes, int]:
+    """Rank the 256 bytes first, then what each merge makes, in the order of the merges."""
+    alphabet = _bytes_of_characters()
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    for merge in merges:
+        merged = bytes(alphabet[character] for character in merge.replace(" ", ""))
+        ranks.setdefault(merged, len(ranks))
+    return ranks
+
+
+def _bytes_of_characters() -> dict[str, int]:
+    """GPT-2's printable stand-ins for the 256 bytes (openai/gpt-2, encoder.py)."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in printable]
+    stand_ins = {chr(byte): byte for byte in printable}
+    return stand_ins | {chr(256 + number): byte for number, byte in enumerate(hidden)}
+
+
+def trained_context(path: Path) -> int | None:
+    """Return the context that the model of a GGUF file was trained for, in tokens."""
+    try:
+        from gguf import GGUFReader  # noqa: PLC0415 - only the `local` extra brings it
+    except ImportError:
+        return None
+    fields = GGUFReader(path).fields
+    length = _text(fields, _text(fields, "general.architecture") + ".context_length")
+    return int(length) if length.isdigit() else None

@@ -1,0 +1,131 @@
+"""Cut a text into chunks that fit a number of tokens.
+
+Each cut first finds how far the tokens reach, by counting a few prefixes whose
+lengths close in on the limit (a secant search, since tokens grow nearly evenly
+with characters), then steps back to the best boundary in the last half: the end
+of a paragraph, else of a line, a sentence, a word, else any character. A chunk
+costs a handful of counts of its own size, so the whole is linear in the text.
+
+Laws: the chunks joined are the text; each, counted on its own, is within the
+limit; offsets are in characters and strictly increase.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tasks.errors import DocumentFailed
+
+Count = Callable[[str], int]
+
+# From the best boundary to the least; each match ends where a chunk may end.
+BOUNDARIES = (
+    re.compile(r"\n[^\S\n]*\n\s*"),
+    re.compile(r"\n\s*"),
+    re.compile(r"[.!?…][\"'”’)\]]*\s+|[。！？][」』”’）]*"),  # noqa: RUF001 - the marks of CJK
+    re.compile(r"\s+|[、，；：]"),  # noqa: RUF001
+)
+CLOSE_ENOUGH = 0.98
+PROBES = 8
+FIRST_GUESS = 3.0  # characters a token
+# What must stay with the character before it: combining marks, variation
+# selectors, skin tones, joiners and whatever follows a joiner.
+EXTENDS = re.compile(r"[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f"
+                     r"\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u200d\u20d0-\u20ff"
+                     r"\u3099\u309a\ufe00-\ufe0f\ufe20-\ufe2f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+JOINER = "\u200d"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A half-open span [start, end) of the text, in characters, and its tokens."""
+
+    start: int
+    end: int
+    tokens: int
+
+
+def split(text: str, limit: int, count: Count) -> Iterator[Chunk]:
+    """Yield the chunks of `text`, in order, each at most `limit` tokens by `count`.
+
+    Raises DocumentFailed with reason `does_not_fit` where not even one character
+    (a handful of tokens in the worst of scripts) is within the limit.
+    """
+    start, ratio = 0, FIRST_GUESS
+    while start < len(text):
+        reach = _reach(text, start, limit, count, ratio)
+        chunk = _step_back(text, start, reach, limit, count)
+        ratio = max((chunk.end - chunk.start) / max(chunk.tokens, 1), 0.1)
+        yield chunk
+        start = chunk.end
+
+
+def _reach(text: str, start: int, limit: int, count: Count, ratio: float) -> int:
+    """Return the end of a prefix within the limit, at least CLOSE_ENOUGH to it if it can be."""
+    low, high = start, len(text)  # low fits (the empty prefix); high is unknown
+    high_known = False
+    guess = start + max(1, int(limit * ratio))
+    for _ in range(PROBES):
+        guess = min(max(guess, low + 1), high - 1 if high_known else high)
+        tokens = count(text[start:guess])
+        if tokens <= limit:
+            low = guess
+            if guess == len(text) or tokens >= limit * CLOSE_ENOUGH:
+                break
+        else:
+            high, high_known = guess, True
+        if high_known and high - low <= 1:
+            break
+        guess = start + max(1, int((guess - start) * limit * 0.995 / max(tokens, 1)))
+    return low if low > start else _at_least_one(text, start, high, limit, count)
+
+
+def _at_least_one(text: str, start: int, high: int, limit: int, count: Count) -> int:
+    """Halve until something fits: only tiny limits and odd texts come here."""
+    end = high
+    while end - start > 1:
+        end = start + (end - start) // 2
+        if count(text[start:end]) <= limit:
+            return end
+    if count(text[start : start + 1]) <= limit:
+        return start + 1
+    raise DocumentFailed("does_not_fit", f"a single character takes more than the {limit} tokens left for text")
+
+
+def _step_back(text: str, start: int, reach: int, limit: int, count: Count) -> Chunk:
+    """Move the end back to the best boundary whose chunk, counted on its own, fits."""
+    if reach == len(text):
+        return Chunk(start, reach, count(text[start:reach]))
+    # A prefix of a text that fits may need a token more than the text: `reach`
+    # itself, which was counted, is the last resort.
+    for end in (_boundary(text, start, reach), _whole(text, start, reach), reach):
+        tokens = count(text[start:end])
+        if tokens <= limit:
+            break
+    return Chunk(start, end, tokens)
+
+
+def _boundary(text: str, start: int, reach: int) -> int:
+    """Return the last boundary of the best kind in the second half of [start, reach)."""
+    half = start + (reach - start) // 2
+    for pattern in BOUNDARIES:
+        last = None
+        for match in pattern.finditer(text, half, reach):
+            last = match
+        if last is not None and last.end() > start:
+            return last.end()
+    return _whole(text, start, reach)
+
+
+def _whole(text: str, start: int, end: int) -> int:
+    """Move `end` back so that it parts no character from its marks."""
+    cut = end
+    while cut > start + 1 and cut < len(text) and _joined(text, cut):
+        cut -= 1
+    return cut if cut > start + 1 or not _joined(text, cut) else end
+
+
+def _joined(text: str, cut: int) -> bool:
+    """Whether the characters on both sides of `cut` belong together."""
+    before, after = text[cut - 1], text[cut]
+    return bool(EXTENDS.match(after)) or before == JOINER or (before == "\r" and after == "\n")

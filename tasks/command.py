@@ -1,0 +1,163 @@
+"""The command line that all flows share."""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from tasks.display import show_plan, show_summary, shown
+from tasks.errors import DocmillError, JobStopped, UserMistake
+from tasks.jobs.meter import Meter
+from tasks.jobs.options import Options
+from tasks.jobs.plan import Plan, make_plan
+from tasks.jobs.prepare import prepare
+from tasks.jobs.ready import offer
+from tasks.results.job_file import JobRecord
+
+DEFECT, MISTAKE, PAUSED = 1, 2, 4
+
+RunFlow = Callable[[list[str], Options], tuple[JobRecord, int]]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are ours: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line that names the flag and the fix, and exit code 2."""
+        raise UserMistake(f"{message} (python -m flows.{self.prog.rsplit('.', 1)[-1]} --help lists them all)")
+
+
+def command_line(name: str, about: str) -> argparse.ArgumentParser:
+    """Return the parser of a flow's command line."""
+    parser = Parser(prog=f"python -m flows.{name}", description=about, allow_abbrev=False)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, or table")
+    add = parser.add_argument
+    add("--output", type=Path, default=Path("output") / name, metavar="DIR", help="the result set (%(default)s)")
+    add("--model", help="a catalogue name or the provider's own id")
+    add("--provider", help="a provider, apipie@PROVIDER, or auto (all with a key)")
+    add("--routing", choices=("price", "perf", "perf-avg"), default="price", help="how auto chooses (%(default)s)")
+    add("--fallback", action="append", default=[], metavar="P/M", help="next route when one fails; repeatable")
+    add("--strategy", choices=("auto", "stuff", "map-reduce", "refine"), default="auto", help="(%(default)s)")
+    add("--prompt", type=Path, metavar="FILE", help="a prompt template with {text} in it")
+    add("--max-output-tokens", type=int, default=512, metavar="N", help="per call (%(default)s)")
+    add("--context", type=int, metavar="N", help="the window in tokens, where nobody tells it")
+    add("--budget", type=float, metavar="USD", help="never spend more: pause, resumably")
+    add("--price", metavar="IN/OUT", help="USD per million tokens, where the price isn't known")
+    add("--rpm", type=int, metavar="N", help="requests a minute")
+    add("--tpm", type=int, metavar="N", help="tokens a minute")
+    add("--concurrency", type=int, metavar="N", help="calls in flight")
+    add("--limit", type=int, metavar="N", help="the first N documents")
+    add("--text-column", metavar="NAME", help="column of a table that holds the text")
+    add("--id-column", metavar="NAME", help="column of a table that holds the document's id")
+    add("--retry-failed", action="store_true", help="only what failed before")
+    add("--fresh", action="store_true", help="ignore answers and results of earlier runs")
+    add("--plan", action="store_true", help="print the plan, call nobody")
+    add("--json", action="store_true", help="the summary (or plan) as one JSON object on stdout")
+    add("--no-progress", action="store_true", help="no live display")
+    return parser
+
+
+def main(name: str, about: str, run_flow: RunFlow, argv: Sequence[str] | None = None) -> int:
+    """Run a flow from the command line; return the exit code of the contract."""
+    _quiet_prefect()
+    console = Console(stderr=True)
+    try:
+        words = vars(command_line(name, about).parse_args(argv))
+        return _run(name, words, run_flow, console)
+    except KeyboardInterrupt:
+        return said(console, "interrupted before the first call: nothing was asked, nothing is lost", 130)
+    except UserMistake as error:
+        return said(console, str(error), MISTAKE)
+    except JobStopped as error:
+        return said(console, str(error), PAUSED)
+    except DocmillError as error:
+        return said(console, str(error), DEFECT)
+    except Exception:  # noqa: BLE001 - the last word on a defect, with all there is to mend it
+        traceback.print_exc()
+        return said(console, "this is a defect in docmill; what was paid is kept: try the same command again", DEFECT)
+
+
+def _run(name: str, words: dict[str, Any], run_flow: RunFlow, console: Console) -> int:
+    inputs, as_json = words.pop("inputs"), words.pop("json")
+    only_plan, live = words.pop("plan"), not words.pop("no_progress")
+    options = _options(words)
+    with contextlib.ExitStack() as stack:
+        server = None
+        if not only_plan:
+            server = stack.enter_context(_server())
+        prepared = prepare(name, inputs, options, keys=_block_key)
+        plan = make_plan(prepared, sampled=not only_plan)
+        show_plan(plan, console)
+        if server is None:
+            return _out(plan.as_json(), as_json=as_json)
+        meter = _expecting(plan)
+        console.print("starting Prefect's temporary server …" if server.port else "using your Prefect server …", style="dim")
+        stack.enter_context(server.ready())
+        with shown(meter, console, live=live):
+            offer(prepared, meter)
+            record, code = run_flow(inputs, options)
+    show_summary(record, str(options.output), console)
+    _out(record.as_json(), as_json=as_json)
+    return code
+
+
+def _options(words: dict[str, Any]) -> Options:
+    try:
+        return Options(**words)
+    except ValidationError as error:
+        first = error.errors()[0]
+        flag = "--" + str(first["loc"][0]).replace("_", "-")
+        raise UserMistake(f"{flag} {first['input']}: {first['msg'].lower()}") from None
+
+
+def _expecting(plan: Plan) -> Meter:
+    return Meter(expected_documents=plan.documents, expected_calls=plan.calls)
+
+
+def _out(value: dict[str, Any], *, as_json: bool) -> int:
+    """With --json the one object on stdout."""
+    if as_json:
+        json.dump(value, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    return 0
+
+
+def said(console: Console, message: str, code: int) -> int:
+    """Say one thing in one line, whatever the width of the terminal."""
+    console.print(f"docmill: {' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+def _quiet_prefect() -> None:
+    """No telemetry; Prefect's log lines go to its server, and the display says the rest here."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("prefect")]
+    for logger in [logging.root, *map(logging.getLogger, names)]:
+        for handler in logger.handlers:
+            if type(handler).__name__ == "PrefectConsoleHandler":
+                handler.setLevel(logging.CRITICAL)
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[Any]:
+    from tasks.server import starting_server  # noqa: PLC0415 - --plan and mistakes need no server
+
+    with starting_server() as server:
+        yield server
+
+
+def _block_key(provider: str) -> str | None:
+    from tasks.secrets import block_key  # noqa: PLC0415 - as above
+
+    return block_key(provider)

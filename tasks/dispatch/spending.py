@@ -1,0 +1,46 @@
+"""The money a job may spend, in USD."""
+
+import asyncio
+
+from tasks.errors import BudgetReached
+
+
+class Spending:
+    """Holds spent + the worst case of what is in flight at or under a limit.
+
+    Without a limit it only adds up.
+    """
+
+    def __init__(self, limit: float | None, spent: float = 0.0) -> None:
+        self.limit = limit
+        self.spent = spent
+        self._reserved = 0.0
+        self._changed = asyncio.Condition()
+
+    async def reserve(self, worst: float) -> None:
+        """Wait until `worst` fits beside what is in flight.
+
+        Raises BudgetReached where it doesn't fit even once all of that is settled.
+        """
+        if self.limit is None:
+            return
+        async with self._changed:
+            while self.spent + self._reserved + worst > self.limit:
+                if self._reserved <= 0:
+                    raise BudgetReached(
+                        f"the budget of ${self.limit:g} doesn't cover the next call: ${self.spent:.6f} is spent and it "
+                        f"may cost ${worst:.6f}: the same command with a larger --budget goes on"
+                    )
+                await self._changed.wait()
+            self._reserved += worst
+
+    async def settle(self, worst: float, cost: float) -> None:
+        """Free a reservation and book what the call cost (0 where it was never answered)."""
+        self.spent += cost
+        if self.limit is None:
+            return
+        async with self._changed:
+            self._reserved = max(0.0, self._reserved - worst)
+            if self._reserved < 1e-12:  # the dust of adding floats would hold up the last waiter
+                self._reserved = 0.0
+            self._changed.notify_all()

@@ -1,0 +1,88 @@
+"""Tables as sources: one row a document, streamed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+
+from tasks.documents.document import Document
+from tasks.errors import UserMistake
+
+ENDINGS = (".parquet", ".jsonl", ".csv")
+ROWS_AT_ONCE = 1024
+
+
+def is_table(path: Path) -> bool:
+    """Whether the ending is one of the table formats."""
+    return path.suffix.lower() in ENDINGS
+
+
+def rows(path: Path, text_column: str, id_column: str | None) -> Iterator[Document]:
+    """Yield a document for each row; without an id column the row number is the id.
+
+    A row whose text is null or no string becomes an empty document, which fails
+    by name later: no row is dropped.
+
+    Raises UserMistake for a column that isn't there or a table that can't be read.
+    """
+    if not is_table(path):
+        raise UserMistake(f"{path}: --text-column goes with a table ({', '.join(ENDINGS)})")
+    number = 0
+    try:
+        for record in _records(path, text_column, id_column):
+            value = record.get(text_column)
+            text = value if isinstance(value, str) else ""
+            name = str(record[id_column]) if id_column else str(number)
+            source = f"{path.absolute().as_uri()}#row={number}"
+            yield Document(name, source, len(text.encode("utf-8", "replace")), text=text)
+            number += 1
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserMistake(f"{path}: can't be read as a table after row {number}: {error}") from error
+
+
+def _records(path: Path, text_column: str, id_column: str | None) -> Iterator[dict[str, object]]:
+    wanted = [text_column] + ([id_column] if id_column else [])
+    if path.suffix.lower() == ".jsonl":
+        yield from _json_lines(path, wanted)
+        return
+    for batch in _batches(path, wanted):
+        yield from batch.to_pylist()
+
+
+def _batches(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    if path.suffix.lower() == ".parquet":
+        table = pq.ParquetFile(path)
+        _check(path, wanted, table.schema_arrow.names)
+        yield from table.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted)
+    else:
+        options = csv.ParseOptions(newlines_in_values=True)
+        with csv.open_csv(path, parse_options=options) as reader:
+            _check(path, wanted, reader.schema.names)
+            for batch in reader:
+                yield batch.select(wanted)
+
+
+def _json_lines(path: Path, wanted: list[str]) -> Iterator[dict[str, object]]:
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise UserMistake(f"{path}: line {number} isn't JSON: {error}") from error
+            if not isinstance(record, dict):
+                raise UserMistake(f"{path}: line {number} isn't a JSON object")
+            _check(path, wanted[1:], list(record))
+            if number == 1:
+                _check(path, wanted, list(record))
+            yield record
+
+
+def _check(path: Path, wanted: list[str], present: list[str]) -> None:
+    for column in wanted:
+        if column not in present:
+            raise UserMistake(f"{path}: no column {column!r}; it has {', '.join(present)}")

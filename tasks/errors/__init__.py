@@ -1,0 +1,126 @@
+"""Everything that can go wrong, grouped by what the caller does next.
+
+DocmillError
+├── UserMistake        say it in one line and leave with exit code 2
+├── CallFailed         one call to a provider failed
+│   ├── Transient      wait, then ask again
+│   └── SetAside       this call will never succeed: the document goes on without it
+│       └── Overflow   the prompt is larger than the window
+├── DocumentFailed     the document can't be read or answered: a row in `failures`
+└── JobStopped         pause the whole job; the same command takes it up again
+    ├── RouteLost      one route is gone: go on at the next one, or pause
+    │   ├── AccountRefused   bad key, no credit, spent quota
+    │   ├── RouteDown        nobody answers there
+    │   └── ModelUnknown     the provider has no such model
+    ├── BudgetReached  the next call could cost more than is left
+    ├── StorageFailed  the disk is full or read-only
+    └── Interrupted    SIGINT or SIGTERM
+"""
+
+from typing import ClassVar
+
+
+class DocmillError(Exception):
+    """The root; its message is one line that names the thing and the fix."""
+
+    kind: ClassVar[str] = "error"
+
+
+class UserMistake(DocmillError):
+    """Usage, configuration or input that only the user can put right."""
+
+    kind = "user_mistake"
+
+
+class CallFailed(DocmillError):
+    """One call failed; `reason` is a stable word for the `error_kind` column."""
+
+    def __init__(self, reason: str, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status = status
+        self.attempts = 1
+
+
+class Transient(CallFailed):
+    """Worth asking again; `retry_after` is what the server wished for, in seconds."""
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason, message, status=status)
+        self.retry_after = retry_after
+
+
+class SetAside(CallFailed):
+    """Asking again would fail again; only this call is lost."""
+
+
+class Overflow(SetAside):
+    """The provider says that prompt and answer exceed its window."""
+
+
+class DocumentFailed(DocmillError):
+    """The document as a whole can't be answered; `reason` goes to `error_kind`."""
+
+    def __init__(self, reason: str, message: str, *, stage: str = "read") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.stage = stage
+
+
+class JobStopped(DocmillError):
+    """The job pauses and the same command resumes it (exit code 4)."""
+
+    kind = "stopped"
+
+
+class RouteLost(JobStopped):
+    """One route can't be used any more in this run."""
+
+    kind = "route_lost"
+
+
+class AccountRefused(RouteLost):
+    """The provider refuses the account: key, credit or quota."""
+
+    kind = "account_refused"
+
+
+class RouteDown(RouteLost):
+    """The provider has answered nobody for as long as one call was retried."""
+
+    kind = "route_down"
+
+
+class ModelUnknown(RouteLost):
+    """The provider doesn't know the model: the user's mistake, found at the first call."""
+
+    kind = "model_unknown"
+
+
+class BudgetReached(JobStopped):
+    """The worst case of the next call would exceed the budget."""
+
+    kind = "budget_reached"
+
+
+class StorageFailed(JobStopped):
+    """A result or ledger write failed; what was written before stays valid."""
+
+    kind = "storage_failed"
+
+
+class Interrupted(JobStopped):
+    """A signal asked the job to stop; calls in flight were drained."""
+
+    kind = "interrupted"
+
+    def __init__(self, signal: int) -> None:
+        super().__init__("interrupted: the same command goes on where it stopped")
+        self.signal = signal

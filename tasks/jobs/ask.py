@@ -1,0 +1,253 @@
+"""Ask one route: what was paid before first, then the provider."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from tasks.chunking.template import TEMPLATES, conversation
+from tasks.chunking.tokenizer import Tokenizer
+from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
+from tasks.dispatch.spending import Spending
+from tasks.errors import CallFailed, JobStopped, RouteLost, SetAside
+from tasks.jobs.meter import Meter
+from tasks.ledger.ledger import Kept, Ledger
+from tasks.providers.openai import CUT
+from tasks.providers.wire import Answer, Completion, Message, Wire, call_id, encode
+from tasks.results.schemas import Row
+from tasks.routing.choice import Route
+
+MAX_CONTINUATIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call stands in its document; the span is None above level 0."""
+
+    stage: str
+    level: int
+    position: int
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """What one document has led to so far: rows for `calls` and `failures`."""
+
+    document_id: str
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt's text and its tokens by the model's tokenizer."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer's text, its tokens, and whether it is still cut off at its end."""
+
+    text: str
+    tokens: int
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Got:
+    """An answer, new or kept."""
+
+    answer: Answer
+    attempts: int
+    latency_ms: int
+    created_at: datetime
+    reused: bool
+
+
+@dataclass(slots=True)
+class Asker:
+    """Asks one route for one job, on one event loop."""
+
+    route: Route
+    dispatcher: Dispatcher
+    ledger: Ledger
+    spending: Spending
+    meter: Meter
+    tokenizer: Tokenizer
+    routing: str
+    extras: dict[str, Any]
+    go_on: str
+    stopped: Callable[[], JobStopped | None]
+    _asked: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def ask(self, work: Work, place: Place, prompt: Prompt) -> Text:
+        """Return the whole answer to a prompt: one that was cut off is continued.
+
+        Raises SetAside for the call, RouteLost for the route, JobStopped.
+        """
+        turns, counts = [Message("user", prompt.text)], [prompt.tokens]
+        text = ""
+        while True:
+            try:
+                answer = await self._one(work, place, tuple(turns), counts)
+            except SetAside:
+                if not text:
+                    raise
+                return Text(text, self.tokenizer.count(text), cut=True)
+            text += answer.text
+            if answer.finish_reason not in CUT:
+                return Text(text, self.tokenizer.count(text), cut=False)
+            # Not the same call again: the conversation goes on where it stopped.
+            turns = [turns[0], Message("assistant", text), Message("user", self.go_on)]
+            counts = [prompt.tokens, self.tokenizer.count(text), self.tokenizer.count(self.go_on)]
+            if not self._may_continue(work, place, counts):
+                return Text(text, counts[1], cut=True)
+
+    def _may_continue(self, work: Work, place: Place, counts: list[int]) -> bool:
+        window, template = self.route.window, TEMPLATES[self.route.template]
+        if template is TEMPLATES["none"] or conversation(counts, template) + window.max_answer > window.context:
+            return False
+        rows = [row for row in work.calls if (row["level"], row["position"]) == (place.level, place.position)]
+        return len(rows) <= MAX_CONTINUATIONS
+
+    async def _one(self, work: Work, place: Place, turns: tuple[Message, ...], counts: list[int]) -> Answer:
+        """Get one answer, kept or paid, and note it as a row."""
+        call = self._call(turns, counts)
+        try:
+            got = await self._kept_or_paid(work, call)
+        except (SetAside, CallFailed) as error:
+            work.failures.append(self._failure_row(work, place, call, error))
+            raise error if isinstance(error, SetAside) else _given_up(error) from error
+        answer = self._completed(got.answer, call)
+        cost = 0.0 if got.reused else self._cost(answer)
+        self._count(got, answer, cost)
+        work.calls.append(self._call_row(work, place, call, answer, got, cost))
+        return answer
+
+    def _call(self, turns: tuple[Message, ...], counts: list[int]) -> Call:
+        route, dispatcher = self.route, self.dispatcher
+        request = Completion(route.id, turns, route.window.max_answer, route.upstream, self.routing, self.extras)
+        path, body = dispatcher.wire.completion(request)
+        encoded = encode(body)
+        prompt_tokens = conversation(counts, TEMPLATES[route.template])
+        answer_tokens = route.window.max_answer
+        identity = call_id(route.provider, dispatcher.account.place, path, encoded)
+        return Call(identity, path, encoded, prompt_tokens + answer_tokens, prompt_tokens, answer_tokens)
+
+    async def _kept_or_paid(self, work: Work, call: Call) -> _Got:
+        """Equal requests in flight at once are asked once: the later ones find the first's answer."""
+        while (asked := self._asked.get(call.call_id)) is not None:
+            await asked.wait()
+        kept = self._kept(call)
+        if kept is not None:
+            found, answer = kept
+            mine = (found.job_id, found.document_id) == (self.ledger.job_id, work.document_id)
+            return _Got(answer, found.attempts, found.latency_ms, found.created_at, reused=not mine)
+        self._asked[call.call_id] = asyncio.Event()
+        try:
+            delivered = await self._paid(work, call)
+        finally:
+            self._asked.pop(call.call_id).set()
+        return _Got(delivered.answer, delivered.attempts, delivered.latency_ms, datetime.now(UTC), reused=False)
+
+    def _kept(self, call: Call) -> tuple[Kept, Answer] | None:
+        """Return a kept answer, unless what was kept isn't one: then it is asked for again."""
+        kept = self.ledger.answer(call.call_id)
+        if kept is None:
+            return None
+        try:
+            return kept, self.dispatcher.wire.answer(kept.reply)
+        except (CallFailed, RouteLost):
+            return None
+
+    async def _paid(self, work: Work, call: Call) -> Delivered:
+        """Ask the provider within the budget; what it cost is noted beside the answer."""
+        price = self.route.price
+        worst = price.cost(call.prompt_tokens, call.max_tokens) if price else 0.0
+        await self.spending.reserve(worst)
+        cost = 0.0
+        try:
+            record = partial(
+                self.ledger.record, document_id=work.document_id, provider=self.route.provider, model=self.route.model
+            )
+            delivered = await self.dispatcher.send(call, record, self.stopped)
+            known = self._cost(self._completed(delivered.answer, call))
+            cost = worst if known is None else known
+            self.ledger.costs(call.call_id, known)
+        finally:
+            await self.spending.settle(worst, cost)
+        return delivered
+
+    def _completed(self, answer: Answer, call: Call) -> Answer:
+        """Fill in the counts a provider left out, and say `length` where the answer is at its most."""
+        prompt = call.prompt_tokens if answer.prompt_tokens is None else answer.prompt_tokens
+        written = answer.completion_tokens
+        written = self.tokenizer.count(answer.text) if written is None else written
+        full = answer.finish_reason in CUT or written >= call.max_tokens
+        finish = "length" if full else answer.finish_reason
+        return Answer(answer.text, finish, prompt, written, answer.cost, answer.served_by)
+
+    def _cost(self, answer: Answer) -> float | None:
+        if answer.cost is not None or self.route.price is None:
+            return answer.cost
+        return self.route.price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0)
+
+    def _count(self, got: _Got, answer: Answer, cost: float | None) -> None:
+        if got.reused:
+            self.meter.found()
+        else:
+            self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+
+    def _call_row(
+        self, work: Work, place: Place, call: Call, answer: Answer, got: _Got, cost: float | None
+    ) -> dict[str, Any]:
+        return {
+            "call_id": call.call_id,
+            "document_id": work.document_id,
+            "kind": "completion",
+            "stage": place.stage,
+            "level": place.level,
+            "position": place.position,
+            "start_char": place.start,
+            "end_char": place.end,
+            "model": self.route.model,
+            "provider": self.route.provider,
+            "served_by": answer.served_by,
+            "prompt_tokens": answer.prompt_tokens,
+            "completion_tokens": answer.completion_tokens,
+            "cost_usd": cost,
+            "latency_ms": got.latency_ms,
+            "attempts": got.attempts,
+            "finish_reason": answer.finish_reason,
+            "output": answer.text,
+            "reused": got.reused,
+            "created_at": got.created_at,
+        }
+
+    def _failure_row(self, work: Work, place: Place, call: Call, error: CallFailed) -> Row:
+        return {
+            "document_id": work.document_id,
+            "call_id": call.call_id,
+            "stage": place.stage,
+            "position": place.position,
+            "model": self.route.model,
+            "provider": self.route.provider,
+            "error_kind": error.reason,
+            "error": str(error),
+            "http_status": error.status,
+            "attempts": error.attempts,
+            "failed_at": datetime.now(UTC),
+        }
+
+
+def _given_up(error: CallFailed) -> SetAside:
+    """A call that stayed transient to its last attempt is set aside."""
+    aside = SetAside(error.reason, f"{error} (after {error.attempts} attempts)", status=error.status)
+    aside.attempts = error.attempts
+    return aside

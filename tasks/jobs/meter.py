@@ -1,0 +1,54 @@
+"""Live counts of a job, read by whoever shows them."""
+
+import threading
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts of this run; every change is made under one lock."""
+
+    expected_documents: int = 0
+    expected_calls: int = 0
+    documents: int = 0
+    done: int = 0
+    partial: int = 0
+    failed: int = 0
+    unchanged: int = 0
+    resumed: int = 0
+    calls: int = 0
+    reused: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    cost_unknown: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def listed(self, count: int = 1) -> None:
+        """Count documents that the source listed."""
+        with self._lock:
+            self.documents += count
+
+    def finished(self, status: str) -> None:
+        """Count a document by its status, `unchanged` and `resumed` among them."""
+        with self._lock:
+            setattr(self, status, getattr(self, status) + 1)
+
+    def paid(self, prompt_tokens: int, completion_tokens: int, cost: float | None) -> None:
+        """Count one paid call."""
+        with self._lock:
+            self.calls += 1
+            self.prompt_tokens += prompt_tokens
+            self.completion_tokens += completion_tokens
+            self.cost += cost or 0.0
+            self.cost_unknown += cost is None
+
+    def found(self) -> None:
+        """Count one call whose answer was there already."""
+        with self._lock:
+            self.reused += 1
+
+    @property
+    def settled(self) -> int:
+        """Documents that need nothing more."""
+        return self.done + self.partial + self.failed + self.unchanged + self.resumed

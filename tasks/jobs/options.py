@@ -1,0 +1,39 @@
+"""What a job is asked to do: the options of the command line and of the flows."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
+Routing = Literal["price", "perf", "perf-avg"]
+
+
+class Options(BaseModel):
+    """Everything but the inputs. Keys and base URLs are never in here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    output: Path = Field(default=Path("output/summarize"), description="folder of the result set")
+    model: str | None = Field(default=None, description="a catalogue name or the provider's own id")
+    provider: str | None = Field(default=None, description="a provider, apipie@PROVIDER, or auto")
+    routing: Routing = Field(default="price", description="how a provider is chosen automatically")
+    fallback: tuple[str, ...] = Field(default=(), description="PROVIDER/MODEL to go on at when a route fails, in order")
+    strategy: StrategyName = Field(default="auto", description="how a long document becomes one answer")
+    prompt: Path | None = Field(default=None, description="prompt template with {text} in it")
+    max_output_tokens: int = Field(default=512, gt=0, description="most tokens of an answer, per call")
+    context: int | None = Field(default=None, gt=0, description="context window in tokens, where nobody tells it")
+    budget: float | None = Field(default=None, ge=0, description="USD never to be exceeded")
+    price: str | None = Field(default=None, description="IN/OUT, USD per million tokens, where it isn't known")
+    rpm: int | None = Field(default=None, gt=0, description="requests a minute")
+    tpm: int | None = Field(default=None, gt=0, description="tokens a minute")
+    concurrency: int | None = Field(default=None, gt=0, description="calls in flight")
+    limit: int | None = Field(default=None, gt=0, description="only the first N documents")
+    text_column: str | None = Field(default=None, description="column of a table that holds the text")
+    id_column: str | None = Field(default=None, description="column of a table that holds the document's id")
+    retry_failed: bool = Field(default=False, description="only the documents that failed before")
+    fresh: bool = Field(default=False, description="ignore the answers and results of earlier runs")
+
+    def spec(self) -> dict[str, Any]:
+        """Return the options as job.json keeps them."""
+        return self.model_dump(mode="json")

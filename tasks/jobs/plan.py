@@ -1,0 +1,172 @@
+"""What a job will come to: documents, chunks, calls, tokens, price, time."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tasks.chunking.split import Chunk
+from tasks.chunking.template import TEMPLATES
+from tasks.documents.document import Document
+from tasks.documents.extract import extract
+from tasks.errors import DocumentFailed
+from tasks.jobs.cut import SEAM, Cutter
+from tasks.jobs.prepare import Prepared, Stop
+
+# A run begins with a quick plan: it reads so many bytes and scales up from there.
+SAMPLE_BYTES = 20_000_000
+# An answer is seldom at its most; the low end of the range.
+SHORT_ANSWER = 0.25
+TYPICAL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sums over all documents. `exact` is False where they were scaled up from a sample.
+
+    Prices are in USD: `low` with short answers, `high` with every answer at its
+    most; None where the price isn't known. `seconds` is the time the limits allow.
+    """
+
+    provider: str
+    model: str
+    context: int
+    tokenizer: str
+    tokenizer_exact: bool
+    strategy: str
+    documents: int
+    unreadable: int
+    characters: int
+    chunks: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    price_low: float | None
+    price_high: float | None
+    price_source: str | None
+    seconds: float
+    exact: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as plain values."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class _Sums:
+    documents: int = 0
+    unreadable: int = 0
+    characters: int = 0
+    bytes: int = 0
+    chunks: int = 0
+    calls: int = 0
+    prompt_tokens: int = 0
+
+    def scaled(self, factor: float) -> "_Sums":
+        return _Sums(*(round(value * factor) for value in asdict(self).values()))
+
+
+def make_plan(prepared: Prepared, *, sampled: bool = False) -> Plan:
+    """Read the documents (with `sampled` only the first 20 MB) and add up; nobody is called.
+
+    Raises UserMistake where there are no documents.
+    """
+    stop = prepared.stops[0]
+    cutter = Cutter(stop.route, stop.tokenizer, prepared.prompts, prepared.options.strategy)
+    documents = itertools.islice(prepared.documents(), prepared.options.limit)
+    sums, exact = _Sums(), True
+    for document in documents:
+        if sampled and sums.bytes > SAMPLE_BYTES:
+            sums, exact = _scaled(sums, document, documents), False
+            break
+        _add(sums, document, cutter)
+    return _plan(prepared, stop, sums, exact=exact)
+
+
+def _add(sums: _Sums, document: Document, cutter: Cutter) -> None:
+    sums.documents += 1
+    sums.bytes += document.size
+    try:
+        text = extract(document)
+        cut = cutter.cut(text)
+    except DocumentFailed:
+        sums.unreadable += 1
+        return
+    sums.characters += len(text)
+    sums.chunks += len(cut.chunks)
+    calls, tokens = _calls(cut.chunks, cutter, refine=cut.strategy == "refine")
+    sums.calls += calls
+    sums.prompt_tokens += tokens
+
+
+def _calls(chunks: Sequence[Chunk], cutter: Cutter, *, refine: bool) -> tuple[int, int]:
+    """Return the calls over a document's chunks and their prompts' tokens, answers at their most."""
+    route, count = cutter.route, cutter.tokenizer.count
+    overhead = TEMPLATES[route.template].overhead(1) + SEAM
+    tokens = sum(chunk.tokens + count(cutter.prompts.map) + overhead for chunk in chunks)
+    calls = len(chunks)
+    answer = route.window.max_answer
+    if refine:
+        return calls, tokens + (calls - 1) * answer
+    waiting, room = calls, cutter.room(cutter.prompts.reduce)
+    group = max(2, room // (answer + SEAM))
+    while waiting > 1:
+        merged = -(-waiting // group)
+        tokens += waiting * (answer + SEAM) + merged * (count(cutter.prompts.reduce) + overhead)
+        calls += merged
+        waiting = merged
+    return calls, tokens
+
+
+def _scaled(sums: _Sums, first: Document, rest: Iterator[Document]) -> _Sums:
+    """Scale the sample up by size; the documents themselves are counted."""
+    total, count = sums.bytes, sums.documents
+    for document in itertools.chain([first], rest):
+        total += document.size
+        count += 1
+    scaled = sums.scaled(total / max(sums.bytes, 1))
+    scaled.documents = count
+    return scaled
+
+
+def _plan(prepared: Prepared, stop: Stop, sums: _Sums, *, exact: bool) -> Plan:
+    route, options = stop.route, prepared.options
+    most = sums.calls * route.window.max_answer
+    price = route.price
+    return Plan(
+        provider=f"{route.provider}@{route.upstream}" if route.upstream else route.provider,
+        model=route.model,
+        context=route.window.context,
+        tokenizer=route.tokenizer.split("/")[-1],
+        tokenizer_exact=stop.tokenizer.exact,
+        strategy=_explained(options.strategy, sums),
+        documents=sums.documents,
+        unreadable=sums.unreadable,
+        characters=sums.characters,
+        chunks=sums.chunks,
+        calls=sums.calls,
+        prompt_tokens=sums.prompt_tokens,
+        completion_tokens=most,
+        price_low=price.cost(sums.prompt_tokens, round(most * SHORT_ANSWER)) if price else None,
+        price_high=price.cost(sums.prompt_tokens, most) if price else None,
+        price_source=f"{price.source} ({price.checked})" if price and price.checked else price.source if price else None,
+        seconds=_seconds(prepared, stop, sums.calls, sums.prompt_tokens + most),
+        exact=exact,
+    )
+
+
+def _explained(strategy: str, sums: _Sums) -> str:
+    if strategy != "auto":
+        return strategy
+    readable = sums.documents - sums.unreadable
+    if sums.chunks <= readable:
+        return "auto: every document fits in one call"
+    return "auto: one call where a document fits, map-reduce where it doesn't"
+
+
+def _seconds(prepared: Prepared, stop: Stop, calls: int, tokens: int) -> float:
+    """The longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
+    options, provider = prepared.options, stop.provider
+    flight = calls / (options.concurrency or provider.concurrency) * TYPICAL_SECONDS
+    rpm, tpm = options.rpm or provider.requests_per_minute, options.tpm or provider.tokens_per_minute
+    return max(flight, calls * 60 / rpm if rpm else 0.0, tokens * 60 / tpm if tpm else 0.0)

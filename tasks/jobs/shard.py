@@ -1,0 +1,250 @@
+"""One shard: answer its documents, and write their rows as they come."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from tasks.documents.document import Document
+from tasks.documents.extract import extract
+from tasks.errors import DocumentFailed, JobStopped, RouteLost
+from tasks.jobs.ask import Work
+from tasks.jobs.job import Job
+from tasks.jobs.cut import Cut
+from tasks.jobs.strategy import Outcome, Strategist
+from tasks.ledger.ledger import Finished
+from tasks.results.parts import write_part
+from tasks.results.schemas import Row
+
+CALLS_A_SHARD = 1000
+FLUSH_SECONDS = 15.0
+CHARACTERS_A_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The rows of one finished document."""
+
+    document: Row
+    calls: Sequence[Mapping[str, Any]]
+    failures: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A document's text and its SHA-256."""
+
+    text: str
+    sha256: str
+
+
+def shards(documents: Iterable[Document], tokens_a_call: int) -> Iterator[list[Document]]:
+    """Yield groups of documents of about CALLS_A_SHARD calls, judged by their size."""
+    group: list[Document] = []
+    calls = 0
+    for document in documents:
+        group.append(document)
+        calls += 1 + document.size // (tokens_a_call * CHARACTERS_A_TOKEN)
+        if calls >= CALLS_A_SHARD:
+            yield group
+            group, calls = [], 0
+    if group:
+        yield group
+
+
+async def run_shard(job: Job, documents: Sequence[Document]) -> int:
+    """Answer a shard's documents and write their rows; return how many were written.
+
+    What is finished is written every FLUSH_SECONDS, so that a slow shard can be read
+    while it runs. Once the job is stopped, what is finished is written and the rest left.
+    """
+    shard = _Shard(job, job.ledger.new_part())
+    tasks = [asyncio.create_task(_one(job, document)) for document in documents]
+    job.tasks.update(tasks)
+    for task in tasks:
+        task.add_done_callback(job.tasks.discard)
+    for next_done in asyncio.as_completed(tasks):
+        try:
+            result = await next_done
+        except (JobStopped, asyncio.CancelledError):
+            continue
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            raise
+        if result is not None:
+            await shard.add(result)
+    await shard.flush()
+    return shard.written
+
+
+class _Shard:
+    """The finished documents of a shard on their way to its part."""
+
+    def __init__(self, job: Job, part: int) -> None:
+        self.job, self.part = job, part
+        self.written = 0
+        self._waiting: list[Result] = []
+        self._flushed = time.monotonic()
+
+    async def add(self, result: Result) -> None:
+        self._waiting.append(result)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Assign, write, finish: in this order a kill at any instant loses nothing."""
+        results, self._waiting = self._waiting, []
+        if results:
+            await asyncio.to_thread(_write, self.job, self.part, results)
+            self.written += len(results)
+        self._flushed = time.monotonic()
+
+
+def _write(job: Job, part: int, results: Sequence[Result]) -> None:
+    try:
+        homes = job.ledger.assign([result.document["document_id"] for result in results], job.work, part)
+        with job.writing:
+            for home in sorted(set(homes.values())):
+                mine = [result for result in results if homes[result.document["document_id"]] == home]
+                write_part(job.output, home, [one.document["document_id"] for one in mine], _tables(mine))
+        job.ledger.finish([_finished(result) for result in results], job.work)
+    except JobStopped as error:
+        job.stop(error)
+        raise
+    for result in results:
+        job.meter.finished(result.document["status"])
+
+
+def _tables(results: Sequence[Result]) -> dict[str, list[Row]]:
+    return {
+        "documents": [result.document for result in results],
+        "calls": [row for result in results for row in result.calls],
+        "failures": [row for result in results for row in result.failures],
+    }
+
+
+def _finished(result: Result) -> Finished:
+    """Tokens and cost are what was paid for: a reused answer adds none."""
+    row, paid = result.document, [call for call in result.calls if not call["reused"]]
+    return Finished(
+        row["document_id"],
+        row["content_sha256"],
+        row["status"],
+        len(result.calls),
+        len(result.calls) - len(paid),
+        sum(call["prompt_tokens"] for call in paid),
+        sum(call["completion_tokens"] for call in paid),
+        row["cost_usd"],
+    )
+
+
+async def _one(job: Job, document: Document) -> Result | None:
+    """Answer one document, or return None where it is as it was; at most so many at once."""
+    async with job.places:
+        job.check()
+        try:
+            reading = await asyncio.to_thread(_read, document)
+        except DocumentFailed as error:
+            return _result(job, document, Work(document.document_id), None, error)
+        if job.settled(document.document_id, reading.sha256):
+            return None
+        return await _answered(job, document, reading)
+
+
+def _read(document: Document) -> Reading:
+    text = extract(document)
+    return Reading(text, sha256(text.encode("utf-8")).hexdigest())
+
+
+async def _answered(job: Job, document: Document, reading: Reading) -> Result:
+    """Answer at the first route that isn't lost; at the next one the text is cut anew."""
+    work = Work(document.document_id)
+    for strategist in job.strategists:
+        lost = strategist.asker.dispatcher.lost
+        if lost is not None:
+            continue
+        cut: Cut | None = None
+        try:
+            cut = await asyncio.to_thread(strategist.cutter.cut, reading.text)
+            outcome = await strategist.answer(work, cut)
+        except RouteLost:
+            continue
+        except DocumentFailed as error:
+            return _result(job, document, work, reading, error, strategist, cut)
+        return _result(job, document, work, reading, outcome, strategist, cut)
+    raise job.all_lost()
+
+
+def _result(
+    job: Job,
+    document: Document,
+    work: Work,
+    reading: Reading | None,
+    end: Outcome | DocumentFailed,
+    strategist: Strategist | None = None,
+    cut: Cut | None = None,
+) -> Result:
+    failed = isinstance(end, DocumentFailed)
+    characters = len(reading.text) if reading else 0
+    covered = 0 if isinstance(end, DocumentFailed) else end.covered
+    kind, words = _trouble(end, characters, work)
+    status = "failed" if failed else "partial" if kind else "done"
+    costs = [call["cost_usd"] for call in work.calls]
+    route = (strategist or job.strategists[0]).asker.route
+    row = {
+        "document_id": document.document_id,
+        "source": document.source,
+        "content_sha256": reading.sha256 if reading else None,
+        "job_id": job.ledger.job_id,
+        "status": status,
+        "output": None if isinstance(end, DocumentFailed) else end.output,
+        "model": route.model,
+        "provider": route.provider,
+        "chunks": len(cut.chunks) if cut else 0,
+        "calls": len(work.calls),
+        "characters": characters,
+        "covered_characters": covered,
+        "prompt_tokens": sum(call["prompt_tokens"] for call in work.calls),
+        "completion_tokens": sum(call["completion_tokens"] for call in work.calls),
+        "cost_usd": None if None in costs else sum(costs),
+        "error_kind": kind,
+        "error": words,
+        "finished_at": datetime.now(UTC),
+    }
+    failures = list(work.failures)
+    if isinstance(end, DocumentFailed) and not failures:
+        failures.append(_failure(document.document_id, end, route.model, route.provider))
+    return Result(row, work.calls, failures)
+
+
+def _trouble(end: Outcome | DocumentFailed, characters: int, work: Work) -> tuple[str | None, str | None]:
+    """Say what is wrong with a document's answer: failed, a part missing, or cut off; or nothing."""
+    if isinstance(end, DocumentFailed):
+        return end.reason, str(end)
+    if end.covered < characters:
+        missing = characters - end.covered
+        first = work.failures[0]
+        return str(first["error_kind"]), f"{missing} of {characters} characters are missing: {first['error']}"
+    if end.cut:
+        return "answer_cut", "the answer was cut off, and so were its continuations: give a larger --max-output-tokens"
+    return None, None
+
+
+def _failure(document_id: str, error: DocumentFailed, model: str, provider: str) -> Row:
+    return {
+        "document_id": document_id,
+        "call_id": None,
+        "stage": error.stage,
+        "position": None,
+        "model": model,
+        "provider": provider,
+        "error_kind": error.reason,
+        "error": str(error),
+        "http_status": None,
+        "attempts": 1,
+        "failed_at": datetime.now(UTC),
+    }

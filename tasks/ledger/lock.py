@@ -1,0 +1,46 @@
+"""One run a result set: the second says who holds it and leaves."""
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tasks.errors import UserMistake
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold `folder`'s lock while the block runs; the system frees it when the process dies.
+
+    Raises UserMistake naming the holder, or the folder where it can't be written.
+    """
+    lock = FileLock(folder / "lock", blocking=False)
+    holder = folder / "holder.json"
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserMistake(f"{folder.parent} is in use by {_named(holder)}: wait for it, or give another --output") from None
+    except OSError as error:
+        raise UserMistake(f"{folder.parent} can't be written: {error.strerror}: give another --output") from error
+    try:
+        holder.write_text(json.dumps(_me()), encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _me() -> dict[str, str | int]:
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _named(holder: Path) -> str:
+    try:
+        who = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {who['pid']} on {who['host']} since {who['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"

@@ -1,0 +1,70 @@
+"""Keys and base URLs, from the environment or a `.env` file beside you."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from tasks.errors import UserMistake
+
+Keys = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a provider is reached and with which key; its repr hides the key.
+
+    `identity` stands for the base URL in the identity of a call where the URL
+    changes from run to run, as the local server's port does.
+    """
+
+    provider: str
+    base_url: str
+    key: SecretStr | None = None
+    identity: str = ""
+
+    @property
+    def place(self) -> str:
+        """What an answer depends on of where it was asked."""
+        return self.identity or self.base_url
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of a request, the key among them: never log them."""
+        bearer = {"Authorization": f"Bearer {self.key.get_secret_value()}"} if self.key else {}
+        return {"Content-Type": "application/json", **bearer}
+
+
+def read_environment(folder: Path | None = None) -> dict[str, str]:
+    """Return the environment over the values of `.env` in `folder` (the current one)."""
+    path = (folder or Path.cwd()) / ".env"
+    values = dotenv_values(path) if path.is_file() else {}
+    return {name: value for name, value in values.items() if value} | dict(os.environ)
+
+
+def account_of(
+    provider: str,
+    *,
+    key_variable: str | None,
+    base_url: str | None,
+    base_url_variable: str | None,
+    environment: Mapping[str, str],
+    keys: Keys = lambda _: None,
+) -> Account:
+    """Return a provider's account; `keys` is asked where the environment has no key.
+
+    Raises UserMistake naming the variable that isn't set, or a base URL that is none.
+    """
+    variable = base_url_variable or ""
+    url = environment.get(variable, "").strip() or base_url
+    if not url:
+        raise UserMistake(f"{provider} needs its base URL: set {variable} (as in http://127.0.0.1:8000/v1)")
+    if not url.startswith(("http://", "https://")):
+        raise UserMistake(f"{variable}={url}: a base URL starts with http:// or https://")
+    key = environment.get(key_variable or "", "").strip() or keys(provider)
+    if key_variable and not key:
+        word = " (any word will do where the server asks for none)" if base_url is None else ""
+        raise UserMistake(f"{provider} needs a key: set {key_variable}{word} in the environment or in a .env file")
+    return Account(provider, url.rstrip("/"), SecretStr(key) if key else None)

@@ -1,0 +1,44 @@
+"""The local model's own OpenAI-compatible server, once a process, on loopback."""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasks.providers.account import Account
+
+
+@contextlib.contextmanager
+def local_server(model: Path, *, context: int, slots: int) -> Iterator[Account]:
+    """Run llama.cpp's server on a free port while the block runs, and yield its account.
+
+    `context` is in tokens a slot; `slots` prompts are worked on at once.
+    """
+    import xllamacpp  # noqa: PLC0415 - only the `local` extra brings it
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model)
+    params.hostnames = ["127.0.0.1"]
+    params.port = free_port()
+    # Slots share the context, so each gets a whole one of its own.
+    params.n_ctx = context * slots
+    params.n_parallel = slots
+    params.verbosity = -1
+    params.ui = False
+    params.cpuparams.n_threads = os.cpu_count() or 1
+    server = xllamacpp.Server(params)
+    try:
+        # The port is another every time; the file is what an answer depends on.
+        identity = f"local:{model.name}:{model.stat().st_size}"
+        yield Account("local", f"{server.listening_address}/v1", identity=identity)
+    finally:
+        del server  # its destructor stops the server and joins its thread
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

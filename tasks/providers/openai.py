@@ -1,0 +1,124 @@
+"""The OpenAI-compatible wire: /chat/completions, /models and their many dialects."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.errors import SetAside, Transient
+from tasks.providers.failures import error_in, failure
+from tasks.providers.wire import Answer, Completion, Reply
+
+CUT = frozenset({"length", "max_tokens", "model_length"})
+# Where servers tell a model's window: vLLM, OpenRouter and Together, Mistral, llama.cpp.
+WINDOW_KEYS = ("max_model_len", "context_length", "max_context_length", "context_window", "max_tokens")
+
+
+class OpenAI:
+    """Any server that speaks OpenAI's chat completions."""
+
+    def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
+        """Return a chat completion's path and body."""
+        return "/chat/completions", {
+            "model": request.model,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+            "max_tokens": request.max_tokens,
+            "temperature": 0.0,
+            **request.extras,
+        }
+
+    def answer(self, reply: Reply) -> Answer:
+        """Return the first choice, with usage and cost as they come."""
+        body = decoded(reply)
+        error = error_in(body)
+        if error is not None or reply.status >= 300:
+            raise failure(reply, error)
+        choice = _first_choice(body)
+        finish = choice.get("finish_reason")
+        text = _text(choice)
+        if finish == "content_filter":
+            raise SetAside("content_filter", "the provider's filter withheld the answer", status=reply.status)
+        if finish == "error" or not text.strip():
+            raise Transient("empty_answer", f"an empty answer (finish_reason {finish})", status=reply.status)
+        usage = body.get("usage") or {}
+        return Answer(
+            text,
+            finish,
+            _whole(usage.get("prompt_tokens")),
+            _whole(usage.get("completion_tokens")),
+            self.cost(body, usage),
+            body.get("provider") if isinstance(body.get("provider"), str) else None,
+        )
+
+    def cost(self, body: Mapping[str, Any], usage: Mapping[str, Any]) -> float | None:
+        """Return the cost in USD: usage.cost, usage.estimated_cost, or the body's own, number or string."""
+        for value in (usage.get("cost"), usage.get("estimated_cost"), body.get("cost")):
+            try:
+                if value is not None:
+                    return float(value)
+            except (TypeError, ValueError):
+                continue
+        return None
+
+    def window(self, models: Reply, model: str) -> int | None:
+        """Return the smallest window that a model list (bare array or not) tells for the model."""
+        for entry in model_entries(models):
+            if model in (entry.get("id"), entry.get("model"), entry.get("route")):
+                meta = entry.get("meta") or {}
+                told = [_whole(entry.get(key)) for key in WINDOW_KEYS] + [_whole(meta.get("n_ctx"))]
+                return min((number for number in told if number), default=None)
+        return None
+
+
+def decoded(reply: Reply) -> Any:
+    """Return the JSON of a reply; an APIpie array of answers counts as its first.
+
+    Raises Transient with reason `not_json`, or the status' own error, for HTML and
+    other things that aren't.
+    """
+    try:
+        body = json.loads(reply.body)
+    except ValueError:
+        if reply.status >= 300:
+            raise failure(reply) from None
+        html = b"<" in reply.body[:100]
+        kind = "HTML" if html else "something that isn't JSON"
+        raise Transient("not_json", f"the server answered {kind}: is the base URL right?", status=reply.status) from None
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        return body[0]
+    if not isinstance(body, dict):
+        raise Transient("not_json", "the server answered JSON that is no object", status=reply.status)
+    return body
+
+
+def model_entries(models: Reply) -> Sequence[Mapping[str, Any]]:
+    """Return the records of a model list: a bare array, or one under `data` or `models`."""
+    try:
+        body = json.loads(models.body)
+    except ValueError:
+        return []
+    if isinstance(body, dict):
+        body = body.get("data") or body.get("models") or []
+    return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else []
+
+
+def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise Transient("empty_choices", "an answer without choices", status=200)
+    return choices[0]
+
+
+def _text(choice: Mapping[str, Any]) -> str:
+    """The message's content, whole or in typed parts; or a text completion's `text`."""
+    content = (choice.get("message") or {}).get("content", choice.get("text"))
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _whole(value: object) -> int | None:
+    """Read a count that may come as a number or a string."""
+    try:
+        return int(str(value).replace(",", "").split(".")[0])
+    except ValueError:
+        return None

@@ -1,0 +1,89 @@
+"""The seam: what every provider module turns into, and out of.
+
+A provider is a small module with a class that follows `Wire`: it turns our
+request into a path and a JSON body, and a reply back into an Answer or one of
+our errors. It sends nothing itself. Name it in `WIRES` (tasks/providers/registry.py)
+and in `data/providers.toml`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A completion to ask for: `model` is the provider's own id."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    upstream: str | None = None
+    routing: str = "price"
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP reply, raw; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A paid answer, parsed. Counts and cost (USD) are the provider's own, or None."""
+
+    text: str
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost: float | None
+    served_by: str | None
+
+
+class Wire(Protocol):
+    """How to speak with one kind of provider."""
+
+    def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
+        """Return the path below the base URL and the JSON body of a request."""
+        ...
+
+    def answer(self, reply: Reply) -> Answer:
+        """Return the answer in a reply, whatever its status.
+
+        Raises CallFailed or RouteLost (tasks/errors) for anything that isn't one.
+        """
+        ...
+
+    def window(self, models: Reply, model: str) -> int | None:
+        """Return the context of a model as the provider's model list tells it."""
+        ...
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """Return the canonical JSON of a body: the same request is always the same bytes."""
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def call_id(provider: str, base_url: str, path: str, body: bytes) -> str:
+    """Return the identity of a request: another prompt, model, parameter or place is another."""
+    digest = sha256()
+    for part in (provider.encode(), base_url.encode(), path.encode(), body):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()

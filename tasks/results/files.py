@@ -1,0 +1,25 @@
+"""Files that are there whole or not at all."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.errors import StorageFailed
+
+
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Write beside `path`, flush to disk, and only then take its name.
+
+    Raises StorageFailed where the disk is full or read-only; what was there stays.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(beside)
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageFailed(
+            f"{path} can't be written: {error.strerror or error}: free the disk and run the same command again"
+        ) from error

@@ -1,0 +1,63 @@
+"""`job.json`: what the job was, how it stands, what it came to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.results.files import replace_file
+
+Status = Literal["running", "done", "paused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Documents in = done + partial + failed + unchanged.
+
+    `calls` are all rows this job wrote to `calls`, `reused_calls` those of them not
+    paid for; tokens and `cost_usd` (None: not known) are what it paid for.
+    """
+
+    documents: int = 0
+    done: int = 0
+    partial: int = 0
+    failed: int = 0
+    unchanged: int = 0
+    calls: int = 0
+    reused_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """The content of job.json; `spec` holds no secret."""
+
+    job_id: str
+    flow: str
+    version: str
+    spec: Mapping[str, Any]
+    status: Status
+    reason: str | None
+    started_at: datetime
+    finished_at: datetime | None = None
+    totals: Totals = field(default_factory=Totals)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it with times in ISO 8601."""
+        finished = self.finished_at.isoformat() if self.finished_at else None
+        return asdict(self) | {"started_at": self.started_at.isoformat(), "finished_at": finished}
+
+
+def write_job_file(output: Path, record: JobRecord) -> None:
+    """Write OUTPUT/job.json, whole or not at all. Raises StorageFailed."""
+    text = json.dumps(record.as_json(), indent=2, ensure_ascii=False) + "\n"
+    replace_file(output / "job.json", lambda path: _write(path, text))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,69 @@
+"""The Parquet parts of a result set.
+
+A document's rows stay in the part they were first written to: when it changes,
+that part is written anew and takes the old one's place in one step. So a reader
+finds one row a document at every instant, never two and never none.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.errors import UserMistake
+from tasks.results.files import replace_file
+from tasks.results.schemas import TABLES, Row
+
+# Documents come last: a reader who sees a document's row finds its calls too.
+ORDER = ("calls", "failures", "documents")
+
+
+def create_tables(output: Path) -> None:
+    """Make the folders, with one empty part each so that every glob matches from the start.
+
+    Raises UserMistake where the output can't be written.
+    """
+    try:
+        (output / ".docmill").mkdir(parents=True, exist_ok=True)
+        for name, schema in TABLES.items():
+            (output / name).mkdir(exist_ok=True)
+            empty = part_path(output, name, 0)
+            if not empty.exists():
+                write_table(empty, schema.empty_table())
+    except OSError as error:
+        message = f"{output} can't be written: {error.strerror}: give another --output, or mend its permissions"
+        raise UserMistake(message) from error
+
+
+def part_path(output: Path, table: str, part: int) -> Path:
+    """Return the path of a part."""
+    return output / table / f"part-{part:06d}.parquet"
+
+
+def write_part(output: Path, part: int, document_ids: Collection[str], tables: Mapping[str, Sequence[Row]]) -> None:
+    """Put the rows of `document_ids` in place of what the part holds of them.
+
+    Raises StorageFailed where the disk refuses; the part is then as it was.
+    """
+    for name in ORDER:
+        path = part_path(output, name, part)
+        rows = pa.Table.from_pylist(list(tables[name]), schema=TABLES[name])
+        if path.exists():
+            rows = pa.concat_tables([_others(path, TABLES[name], document_ids), rows])
+        elif not rows.num_rows:
+            continue
+        write_table(path, rows)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write one Parquet file, whole or not at all."""
+    replace_file(path, lambda beside: pq.write_table(table, beside, compression="zstd"))
+
+
+def _others(path: Path, schema: pa.Schema, document_ids: Collection[str]) -> pa.Table:
+    """Return the rows of a part that belong to other documents."""
+    held = pq.read_table(path, schema=schema)
+    mine = pc.is_in(held["document_id"], value_set=pa.array(list(document_ids), pa.string()))
+    return held.filter(pc.invert(mine))

@@ -1,0 +1,171 @@
+"""The catalogue: which models are served where, with what limits and prices.
+
+Read from `data/models.toml` and `data/providers.toml`; every key is known and
+every value possible, or the file and the entry are named.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tasks.chunking.template import TEMPLATES
+from tasks.chunking.tokenizer import NAMES
+from tasks.errors import UserMistake
+from tasks.routing.price import Price
+
+DATA = Path(__file__).parents[2] / "data"
+T = TypeVar("T", bound="Entry")
+Subtype = Literal["Chat", "Language", "Code", "Embedding"]
+
+
+class Entry(BaseModel):
+    """A table of the catalogue: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Served(Entry):
+    """One model at one provider; a limit or price left out is unknown."""
+
+    provider: str
+    id: str | None = None
+    context: int | None = Field(default=None, gt=0)
+    max_answer: int | None = Field(default=None, gt=0)
+    input_price: float | None = Field(default=None, ge=0)
+    output_price: float | None = Field(default=None, ge=0)
+    price_checked: date | None = None
+    price_source: str | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Served":
+        if self.context and self.max_answer and self.max_answer > self.context:
+            raise ValueError(f"max_answer {self.max_answer} is more than the context {self.context}")
+        if self.input_price is not None and (self.price_checked is None or not self.price_source):
+            raise ValueError("a price needs price_checked and price_source")
+        if self.output_price is not None and self.input_price is None:
+            raise ValueError("an output_price needs an input_price")
+        return self
+
+    @property
+    def price(self) -> Price | None:
+        """The price, or None where it isn't known."""
+        if self.input_price is None:
+            return None
+        return Price(self.input_price, self.output_price or 0.0, self.price_checked, self.price_source or "")
+
+
+class Model(Entry):
+    """One model, wherever it is served."""
+
+    name: str
+    series: str
+    subtype: Subtype
+    tokenizer: str
+    template: str
+    aliases: tuple[str, ...] = ()
+    routes: tuple[Served, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _known(self) -> "Model":
+        if self.tokenizer not in NAMES and self.tokenizer != "gguf":
+            raise ValueError(f"no tokenizer is called {self.tokenizer!r}: one of {', '.join(NAMES)}")
+        if self.template not in TEMPLATES:
+            raise ValueError(f"no template is called {self.template!r}: one of {', '.join(TEMPLATES)}")
+        providers = [route.provider for route in self.routes]
+        if len(set(providers)) != len(providers):
+            raise ValueError("two routes name one provider")
+        return self
+
+
+class Provider(Entry):
+    """How a provider is reached, and the limits it declares."""
+
+    name: str
+    title: str
+    wire: Literal["openai", "apipie", "local", "none"]
+    key_variable: str | None = None
+    base_url: str | None = None
+    base_url_variable: str | None = None
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    tokens_per_minute: int | None = Field(default=None, gt=0)
+    concurrency: int = Field(default=32, gt=0)
+    extras: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All models and providers; names are looked up without regard to case."""
+
+    models: tuple[Model, ...]
+    providers: tuple[Provider, ...]
+
+    def provider(self, name: str) -> Provider:
+        """Return a provider by its name. Raises UserMistake, naming them all."""
+        for provider in self.providers:
+            if provider.name == name.lower():
+                return provider
+        names = ", ".join(provider.name for provider in self.providers)
+        raise UserMistake(f"no provider is called {name!r}: one of auto, {names}")
+
+    def find(self, name: str) -> Model | None:
+        """Return the model of that name, alias, or provider's own id, or None."""
+        wanted = name.lower()
+        for model in self.models:
+            ids = [route.id for route in model.routes if route.id]
+            if wanted in (word.lower() for word in (model.name, *model.aliases, *ids)):
+                return model
+        return None
+
+    def routes(self) -> Iterator[tuple[Model, Served]]:
+        """Yield every (model, route)."""
+        for model in self.models:
+            for route in model.routes:
+                yield model, route
+
+
+@cache
+def load_catalogue(folder: Path = DATA) -> Catalogue:
+    """Read and check both files. Raises UserMistake with the file and the entry's name."""
+    models = tuple(_entries(folder / "models.toml", "models", Model))
+    providers = tuple(_entries(folder / "providers.toml", "providers", Provider))
+    _once(folder / "models.toml", (word for model in models for word in (model.name, *model.aliases)))
+    _once(folder / "providers.toml", (provider.name for provider in providers))
+    known = {provider.name for provider in providers}
+    for model in models:
+        for route in model.routes:
+            if route.provider not in known:
+                message = f"model {model.name!r}: no provider {route.provider!r} in providers.toml"
+                raise UserMistake(f"{folder / 'models.toml'}: {message}")
+    return Catalogue(models, providers)
+
+
+def _entries(path: Path, key: str, kind: type[T]) -> Iterator[T]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UserMistake(f"{path}: can't be read: {error}") from error
+    for other in data.keys() - {key}:
+        raise UserMistake(f"{path}: unknown table {other!r}: only [[{key}]]")
+    for number, entry in enumerate(data.get(key, []), 1):
+        name = entry.get("name", f"entry {number}")
+        try:
+            yield kind.model_validate(entry)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UserMistake(f"{path}: {name}: {where + ': ' if where else ''}{first['msg']}") from error
+
+
+def _once(path: Path, names: Iterator[str]) -> None:
+    """Refuse a name or alias that stands twice, whatever its case."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise UserMistake(f"{path}: {name}: this name or alias stands twice")
+        seen.add(name.lower())

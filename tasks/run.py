@@ -1,0 +1,98 @@
+"""The Prefect tasks of a job, and what the flows share."""
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.futures import PrefectFuture
+from prefect.runtime import task_run
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from tasks.documents.document import Document
+from tasks.jobs.job import Job, open_job
+from tasks.jobs.options import Options
+from tasks.jobs.ready import take
+from tasks.jobs.shard import run_shard, shards
+from tasks.jobs.signals import interruptible
+from tasks.results.job_file import JobRecord
+from tasks.secrets import block_key
+
+# So many shards are under way at once, so that a slow document never idles the limits.
+SHARDS_AT_ONCE = 3
+SHARD_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE)
+
+# The jobs open in this process: a task gets a job's id, never its client or loop.
+OPEN_JOBS: dict[str, Job] = {}
+# A shard's documents wait here: Prefect would walk through every one of a parameter's.
+_WAITING: dict[tuple[str, int], list[Document]] = {}
+
+
+@contextlib.contextmanager
+def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[Job]:
+    """Open a job for the block; SIGINT and SIGTERM stop it resumably."""
+    prepared, meter = take(flow, inputs, options, keys=block_key)
+    with open_job(prepared, meter) as job, interruptible(job):
+        OPEN_JOBS[job.ledger.job_id] = job
+        try:
+            yield job
+        finally:
+            del OPEN_JOBS[job.ledger.job_id]
+
+
+def _shard_name() -> str:
+    return f"shard {task_run.parameters['number']:05d}"
+
+
+@task(name="answer shard", task_run_name=_shard_name, retries=1, retry_delay_seconds=5, persist_result=False)
+def answer_shard(job_id: str, number: int) -> int:
+    """Answer one shard's documents and write their rows; return how many."""
+    job = OPEN_JOBS[job_id]
+    documents = _WAITING[job_id, number]
+    written = job.run(run_shard(job, documents))
+    get_run_logger().info("%d of %d documents written; the others were there", written, len(documents))
+    return written
+
+
+def answer_shards(job: Job) -> None:
+    """Submit a task run a shard, a few at once, and wait for them all."""
+    under_way: deque[tuple[int, PrefectFuture[int]]] = deque()
+    window = job.prepared.stops[0].route.window.context
+    job_id = job.ledger.job_id
+    for number, documents in enumerate(shards(job.documents(), window), 1):
+        _WAITING[job_id, number] = documents
+        under_way.append((number, answer_shard.submit(job_id, number)))
+        if len(under_way) >= SHARDS_AT_ONCE:
+            _wait(job_id, *under_way.popleft())
+    for number, future in under_way:
+        _wait(job_id, number, future)
+
+
+def _wait(job_id: str, number: int, future: "PrefectFuture[int]") -> None:
+    try:
+        future.result()
+    finally:
+        del _WAITING[job_id, number]
+
+
+def conclude(job: Job) -> tuple[JobRecord, int]:
+    """Write job.json and the artifact; return the record and the exit code."""
+    record, code = job.conclude()
+    create_markdown_artifact(markdown(record), key=f"docmill-{record.flow}", description=f"Job {record.job_id}")
+    return record, code
+
+
+def markdown(record: JobRecord) -> str:
+    """Return a job's summary as Markdown."""
+    lines = [f"# {record.flow}: {record.status}", "", record.reason or "", "", "| | |", "|---|---|"]
+    lines += [f"| {name.replace('_', ' ')} | {value} |" for name, value in _facts(record)]
+    return "\n".join(lines)
+
+
+def _facts(record: JobRecord) -> Iterator[tuple[str, object]]:
+    yield "job", record.job_id
+    totals = record.totals
+    for name in totals.__slots__:
+        yield name, getattr(totals, name)

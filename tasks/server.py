@@ -1,0 +1,115 @@
+"""The Prefect server of a run that has none: started early, ended with the run.
+
+Prefect starts one by itself at a flow's first call, but only then, and leaves it
+behind when the run is killed. This one starts while the job is being planned,
+on a free port, in a session of its own (a Ctrl-C is ours, not its), and ends as
+soon as the pipe to its parent closes, however the parent died.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tasks.errors import DocmillError
+from tasks.providers.local_server import free_port
+
+START_SECONDS = 90
+DRAIN_SECONDS = 5
+CHILD = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+import uvicorn
+uvicorn.run("prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=int(sys.argv[1]),
+            log_level="error", lifespan="on")
+"""
+QUIET = {
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
+
+
+class ServerFailed(DocmillError):
+    """The Prefect server didn't come up."""
+
+
+@contextlib.contextmanager
+def starting_server() -> Iterator["Server"]:
+    """Start a server for the block, unless Prefect is set up with one; it may not be ready yet."""
+    server = Server(None if PREFECT_API_URL.value() else free_port())
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Server:
+    """A server on its way up; without a port it is one that runs already."""
+
+    def __init__(self, port: int | None) -> None:
+        self.port = port
+        self._process: subprocess.Popen[bytes] | None = None
+        if port is not None:
+            command = [sys.executable, "-c", CHILD, str(port)]
+            self._process = subprocess.Popen(  # noqa: S603 - our own words
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | QUIET,
+                start_new_session=True,
+            )
+
+    @contextlib.contextmanager
+    def ready(self) -> Iterator[None]:
+        """Wait until it answers, and have Prefect use it while the block runs.
+
+        Raises ServerFailed where it doesn't come up.
+        """
+        if self.port is None:
+            yield
+            return
+        url = f"http://127.0.0.1:{self.port}/api"
+        self._wait_for(f"{url}/health")
+        with temporary_settings({PREFECT_API_URL: url}):
+            try:
+                yield
+            finally:
+                # What the run logged is on its way: first that, then the end.
+                for worker in (APILogWorker, EventsWorker):
+                    worker.drain_all(timeout=DRAIN_SECONDS)
+
+    def _wait_for(self, url: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310 - loopback
+                    if reply.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise ServerFailed(
+            "Prefect's temporary server didn't start: run `prefect server start` in another terminal, "
+            "set PREFECT_API_URL=http://127.0.0.1:4200/api, and try again"
+        )
+
+    def stop(self) -> None:
+        """End it; closing the pipe alone would do."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
