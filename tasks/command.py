@@ -22,7 +22,12 @@ from tasks.jobs.plan import Plan, make_plan
 from tasks.jobs.prepare import prepare
 from tasks.jobs.ready import offer
 from tasks.results.job_file import JobRecord
+from tasks.results.parts import create_tables
 
+_WAITING_FOR = {
+    True: "starting Prefect's temporary server (`prefect server start` beside it is quicker, and has the UI) …",
+    False: "using your Prefect server …",
+}
 DEFECT, MISTAKE, PAUSED = 1, 2, 4
 
 RunFlow = Callable[[list[str], Options], tuple[JobRecord, int]]
@@ -99,13 +104,16 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, console: Console) 
         show_plan(plan, console)
         if server is None:
             return _out(plan.as_json(), as_json=as_json)
+        create_tables(options.output)
         meter = _expecting(plan)
-        console.print("starting Prefect's temporary server …" if server.port else "using your Prefect server …", style="dim")
+        console.print(_WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
         stack.enter_context(server.ready())
         with shown(meter, console, live=live):
             offer(prepared, meter)
             record, code = run_flow(inputs, options)
-    show_summary(record, str(options.output), console)
+    show_summary(record, meter.troubles, str(options.output), console)
+    if record.reason:
+        said(console, record.reason, code)
     _out(record.as_json(), as_json=as_json)
     return code
 

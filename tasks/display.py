@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -79,53 +79,60 @@ def duration(seconds: float) -> str:
 
 
 def show_plan(plan: Plan, console: Console) -> None:
-    """Print the plan as a table."""
+    """Print the plan."""
     about = "" if plan.exact else "about "
-    table = Table(show_header=False, box=None, padding=(0, 2))
     tokenizer = plan.tokenizer if plan.tokenizer_exact else f"{plan.tokenizer}: an upper bound, its own isn't at hand"
+    unreadable = f", {plan.unreadable:,} of them unreadable" if plan.unreadable else ""
     rows = [
         ("route", f"{plan.model} at {plan.provider}, window {plan.context:,} tokens"),
-        ("tokens counted by", tokenizer),
+        ("tokens by", tokenizer),
         ("strategy", plan.strategy),
-        ("documents", f"{plan.documents:,}" + (f", {plan.unreadable:,} of them unreadable" if plan.unreadable else "")),
-        ("chunks, calls", f"{about}{plan.chunks:,} chunks, {plan.calls:,} calls"),
+        ("documents", f"{plan.documents:,}{unreadable}"),
+        ("work", f"{about}{plan.chunks:,} chunks, {plan.calls:,} calls"),
         ("tokens", f"{about}{plan.prompt_tokens:,} in, at most {plan.completion_tokens:,} out"),
         ("price", _price(plan)),
         ("time", f"about {duration(plan.seconds)} under the limits"),
     ]
+    _print(rows, console)
+
+
+def _print(rows: list[tuple[str, str]], console: Console) -> None:
+    """Print facts in lines that are never wrapped: they are pasted and searched."""
     for name, value in rows:
-        table.add_row(f"[dim]{name}[/dim]", value)
-    console.print(table, highlight=False)
+        console.print(f"  {name:<12}{value}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _price(plan: Plan) -> str:
     if plan.price_low is None or plan.price_high is None:
         return "not known: give --price IN/OUT (USD per million tokens) to see one"
+    if plan.price_high == 0:
+        return f"nothing: {plan.price_source}"
     return f"${plan.price_low:.4f} to ${plan.price_high:.4f} by {plan.price_source}"
 
 
-def show_summary(record: JobRecord, output: str, console: Console) -> None:
-    """Print what the job came to, and the next step."""
+def show_summary(record: JobRecord, troubles: Sequence[str], output: str, console: Console) -> None:
+    """Print what the job came to, the first of what went wrong, and the next step."""
     totals = record.totals
-    cost = "not known" if totals.cost_usd is None else f"${totals.cost_usd:.4f}"
-    table = Table(show_header=False, box=None, padding=(0, 2))
+    counted = ", ".join(f"{getattr(totals, name):,} {name}" for name in ("done", "partial", "failed", "unchanged"))
     rows = [
-        ("job", f"{record.job_id}: {record.status}" + (f" – {record.reason}" if record.reason else "")),
-        (
-            "documents",
-            f"{totals.documents:,}: {totals.done:,} done, {totals.partial:,} partial, "
-            f"{totals.failed:,} failed, {totals.unchanged:,} unchanged",
-        ),
+        ("job", f"{record.job_id}: {record.status}"),
+        ("documents", f"{totals.documents:,}: {counted}"),
         ("calls", f"{totals.calls:,}, {totals.reused_calls:,} of them reused"),
         ("tokens paid", f"{totals.prompt_tokens:,} in, {totals.completion_tokens:,} out"),
-        ("cost", cost),
+        ("cost", "not known" if totals.cost_usd is None else f"${totals.cost_usd:.4f}"),
         ("time", duration(totals.seconds)),
+        *(("failed", trouble) for trouble in troubles),
+        ("next", _next(record, output)),
     ]
-    for name, value in rows:
-        table.add_row(f"[dim]{name}[/dim]", value)
-    console.print(table, highlight=False)
-    console.print("next:", style="dim", end=" ")
-    failed = totals.failed or totals.partial
-    what = "document_id, error_kind, error" if failed else "document_id, output"
-    where = "failures" if failed else "documents"
-    console.print(f"""duckdb -c "select {what} from '{output}/{where}/*.parquet'" """, highlight=False, soft_wrap=True)
+    _print(rows, console)
+
+
+def _next(record: JobRecord, output: str) -> str:
+    """The line to type: the results, the failures, or the same command again."""
+    if record.status == "failed":
+        return "mend that and give the command again"
+    if record.status == "paused":
+        return "the same command goes on where it stopped; what is done is kept"
+    if record.totals.failed or record.totals.partial:
+        return f"""duckdb -c "select document_id, error_kind, error from '{output}/failures/*.parquet'" """
+    return f"""duckdb -c "select document_id, output from '{output}/documents/*.parquet'" """

@@ -28,9 +28,8 @@ def byte_pairs(path: Path) -> tiktoken.Encoding | None:
     kind, pre = (_text(fields, f"tokenizer.ggml.{name}") for name in ("model", "pre"))
     if kind != "gpt2" or pre not in PATTERNS:
         return None
-    tokens = fields["tokenizer.ggml.tokens"].contents()
-    merges = fields["tokenizer.ggml.merges"].contents()
-    return tiktoken.Encoding(path.stem, pat_str=PATTERNS[pre], mergeable_ranks=_ranks(tokens, merges), special_tokens={})
+    ranks = _ranks(fields["tokenizer.ggml.merges"].contents())
+    return tiktoken.Encoding(path.stem, pat_str=PATTERNS[pre], mergeable_ranks=ranks, special_tokens={})
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
@@ -38,7 +37,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     return str(field.contents()) if field is not None else ""
 
 
-def _ranks(tokens: list[str], merges: list[str]) -> dict[bytes, int]:
+def _ranks(merges: list[str]) -> dict[bytes, int]:
     """Rank the 256 bytes first, then what each merge makes, in the order of the merges."""
     alphabet = _bytes_of_characters()
     ranks = {bytes([byte]): byte for byte in range(256)}

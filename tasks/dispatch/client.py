@@ -8,6 +8,7 @@ in flight on two cores, where this one keeps 1,587.
 import asyncio
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Self
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
@@ -32,7 +33,7 @@ class Client:
             follow_redirects=False,
         )
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -61,6 +62,7 @@ class Client:
         except (TimeoutError, httpx.ReadTimeout) as error:
             raise Transient("timeout", f"no answer from {url} within {seconds:.0f} s") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Transient("connect", f"can't connect to {url}: {error}: is the server up and the URL right?") from error
+            message = f"can't connect to {url}: {error}: is the server up and the URL right?"
+            raise Transient("connect", message) from error
         except httpx.HTTPError as error:
             raise Transient("connection", f"the connection to {url} broke: {type(error).__name__} {error}") from error

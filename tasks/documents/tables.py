@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv as csv
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from tasks.documents.document import Document
 from tasks.errors import UserMistake

@@ -15,7 +15,7 @@ from tasks.errors import CallFailed, JobStopped, RouteLost, SetAside
 from tasks.jobs.meter import Meter
 from tasks.ledger.ledger import Kept, Ledger
 from tasks.providers.openai import CUT
-from tasks.providers.wire import Answer, Completion, Message, Wire, call_id, encode
+from tasks.providers.wire import Answer, Completion, Message, call_id, encode
 from tasks.results.schemas import Row
 from tasks.routing.choice import Route
 

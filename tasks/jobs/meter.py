@@ -3,6 +3,8 @@
 import threading
 from dataclasses import dataclass, field
 
+TROUBLES = 5
+
 
 @dataclass(slots=True)
 class Meter:
@@ -22,6 +24,7 @@ class Meter:
     completion_tokens: int = 0
     cost: float = 0.0
     cost_unknown: int = 0
+    troubles: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def listed(self, count: int = 1) -> None:
@@ -33,6 +36,12 @@ class Meter:
         """Count a document by its status, `unchanged` and `resumed` among them."""
         with self._lock:
             setattr(self, status, getattr(self, status) + 1)
+
+    def trouble(self, document_id: str, words: str) -> None:
+        """Keep the first few failures, to be said at the end."""
+        with self._lock:
+            if len(self.troubles) < TROUBLES:
+                self.troubles.append(f"{document_id}: {words}")
 
     def paid(self, prompt_tokens: int, completion_tokens: int, cost: float | None) -> None:
         """Count one paid call."""

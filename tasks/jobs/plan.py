@@ -12,6 +12,7 @@ from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed
 from tasks.jobs.cut import SEAM, Cutter
 from tasks.jobs.prepare import Prepared, Stop
+from tasks.routing.price import Price
 
 # A run begins with a quick plan: it reads so many bytes and scales up from there.
 SAMPLE_BYTES = 20_000_000
@@ -149,10 +150,16 @@ def _plan(prepared: Prepared, stop: Stop, sums: _Sums, *, exact: bool) -> Plan:
         completion_tokens=most,
         price_low=price.cost(sums.prompt_tokens, round(most * SHORT_ANSWER)) if price else None,
         price_high=price.cost(sums.prompt_tokens, most) if price else None,
-        price_source=f"{price.source} ({price.checked})" if price and price.checked else price.source if price else None,
+        price_source=_source(price),
         seconds=_seconds(prepared, stop, sums.calls, sums.prompt_tokens + most),
         exact=exact,
     )
+
+
+def _source(price: Price | None) -> str | None:
+    if price is None:
+        return None
+    return f"{price.source} ({price.checked})" if price.checked else price.source
 
 
 def _explained(strategy: str, sums: _Sums) -> str:

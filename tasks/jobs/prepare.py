@@ -27,6 +27,7 @@ from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Route, Wish, choo
 from tasks.routing.price import parse_price
 
 ASK_SECONDS = 10.0
+LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +141,7 @@ def _fallback(text: str) -> Wish:
     return Wish(model, provider)
 
 
-def _stop(
-    candidate: Candidate, options: Options, environment: dict[str, str], keys: Keys, local: Path | None
-) -> Stop:
+def _stop(candidate: Candidate, options: Options, environment: dict[str, str], keys: Keys, local: Path | None) -> Stop:
     provider = candidate.provider
     wire_of(provider.name, provider.wire)
     account = None if provider.name == LOCAL else _account(provider, environment, keys)
@@ -187,6 +186,10 @@ def _told(candidate: Candidate, account: Account | None, local: Path | None, *, 
         variable = candidate.provider.base_url_variable
         message = f"{account.base_url} answers HTML, not JSON: mend {variable} (it usually ends in /v1)"
         raise UserMistake(message)
+    listed = [str(entry.get("id") or entry.get("model")) for entry in model_entries(models)]
+    if asked and listed and candidate.model is None and candidate.id not in listed:
+        names = ", ".join(listed[:LISTED]) + (" …" if len(listed) > LISTED else "")
+        raise UserMistake(f"{account.base_url} serves no model {candidate.id!r}: --model is one of {names}")
     window = wire.window(models, candidate.id)
     if window is None and candidate.provider.name == COMPATIBLE:
         window = asyncio.run(_props(account))

@@ -12,8 +12,8 @@ from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed, JobStopped, RouteLost
 from tasks.jobs.ask import Work
-from tasks.jobs.job import Job
 from tasks.jobs.cut import Cut
+from tasks.jobs.job import Job
 from tasks.jobs.strategy import Outcome, Strategist
 from tasks.ledger.ledger import Finished
 from tasks.results.parts import write_part
@@ -117,6 +117,8 @@ def _write(job: Job, part: int, results: Sequence[Result]) -> None:
         raise
     for result in results:
         job.meter.finished(result.document["status"])
+        if result.document["error"]:
+            job.meter.trouble(result.document["document_id"], result.document["error"])
 
 
 def _tables(results: Sequence[Result]) -> dict[str, list[Row]]:

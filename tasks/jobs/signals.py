@@ -23,7 +23,7 @@ def interruptible(job: Job) -> Iterator[None]:
         yield
         return
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, _: FrameType | None) -> None:
         if isinstance(job.stopped(), Interrupted):
             os._exit(128 + number)
         job.stop(Interrupted(number), DRAIN_SECONDS)

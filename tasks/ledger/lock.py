@@ -24,7 +24,8 @@ def hold(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise UserMistake(f"{folder.parent} is in use by {_named(holder)}: wait for it, or give another --output") from None
+        who = _named(holder)
+        raise UserMistake(f"{folder.parent} is in use by {who}: wait for it, or give another --output") from None
     except OSError as error:
         raise UserMistake(f"{folder.parent} can't be written: {error.strerror}: give another --output") from error
     try:

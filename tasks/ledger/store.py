@@ -106,11 +106,12 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=NORMAL")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found not in (0, VERSION):
-            message = f"{path}: a ledger of version {found}, not {VERSION}: use another --output, or the docmill that made it"
-            raise UserMistake(message)
+            fix = "use another --output, or the docmill that made it"
+            raise UserMistake(f"{path}: a ledger of version {found}, not {VERSION}: {fix}")
         connection.executescript(SCHEMA)
         connection.execute(f"PRAGMA user_version={VERSION}")
         connection.commit()
     except sqlite3.DatabaseError as error:
-        raise UserMistake(f"{path}: the ledger can't be opened: {error}: move it aside, or use another --output") from error
+        fix = "move it aside, or use another --output"
+        raise UserMistake(f"{path}: the ledger can't be opened: {error}: {fix}") from error
     return connection

