@@ -37,7 +37,8 @@ def shown(meter: Meter, console: Console, *, live: bool) -> Iterator[None]:
 
 def _lines(meter: Meter, console: Console, began: float, done: threading.Event) -> None:
     while not done.wait(LINE_SECONDS):
-        console.print(" · ".join(f"{name} {value}" for name, value in _figures(meter, began)), highlight=False)
+        line = " · ".join(f"{name} {value}" for name, value in _figures(meter, began))
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _panel(meter: Meter, began: float) -> Table:
@@ -121,7 +122,7 @@ def show_summary(record: JobRecord, troubles: Sequence[str], output: str, consol
         ("tokens paid", f"{totals.prompt_tokens:,} in, {totals.completion_tokens:,} out"),
         ("cost", "not known" if totals.cost_usd is None else f"${totals.cost_usd:.4f}"),
         ("time", duration(totals.seconds)),
-        *(("failed", trouble) for trouble in troubles),
+        *(("trouble", trouble) for trouble in troubles),
         ("next", _next(record, output)),
     ]
     _print(rows, console)

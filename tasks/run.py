@@ -7,11 +7,12 @@ from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectFuture, wait
 from prefect.runtime import task_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from tasks.documents.document import Document
+from tasks.errors import JobStopped
 from tasks.jobs.job import Job, open_job
 from tasks.jobs.options import Options
 from tasks.jobs.ready import take
@@ -38,6 +39,9 @@ def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[
         OPEN_JOBS[job.ledger.job_id] = job
         try:
             yield job
+        except Exception as error:
+            job.broke(error)
+            raise
         finally:
             del OPEN_JOBS[job.ledger.job_id]
 
@@ -61,13 +65,19 @@ def answer_shards(job: Job) -> None:
     under_way: deque[tuple[int, PrefectFuture[int]]] = deque()
     window = job.prepared.stops[0].route.window.context
     job_id = job.ledger.job_id
-    for number, documents in enumerate(shards(job.documents(), window), 1):
-        _WAITING[job_id, number] = documents
-        under_way.append((number, answer_shard.submit(job_id, number)))
-        if len(under_way) >= SHARDS_AT_ONCE:
+    try:
+        for number, documents in enumerate(shards(job.documents(), window), 1):
+            _WAITING[job_id, number] = documents
+            under_way.append((number, answer_shard.submit(job_id, number)))
+            if len(under_way) >= SHARDS_AT_ONCE:
+                _wait(job_id, *under_way.popleft())
+        while under_way:
             _wait(job_id, *under_way.popleft())
-    for number, future in under_way:
-        _wait(job_id, number, future)
+    except BaseException as error:
+        # The other shards still use the job: they end before it is closed.
+        job.stop(JobStopped(str(error)))
+        wait([future for _, future in under_way])
+        raise
 
 
 def _wait(job_id: str, number: int, future: "PrefectFuture[int]") -> None:

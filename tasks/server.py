@@ -19,7 +19,7 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.errors import DocmillError
+from tasks.errors import DocmillError, UserMistake
 from tasks.providers.local_server import free_port
 
 START_SECONDS = 90
@@ -78,6 +78,7 @@ class Server:
         Raises ServerFailed where it doesn't come up.
         """
         if self.port is None:
+            _require(PREFECT_API_URL.value())
             yield
             return
         url = f"http://127.0.0.1:{self.port}/api"
@@ -113,3 +114,15 @@ class Server:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+
+def _require(url: str | None) -> None:
+    """Raise UserMistake where nobody listens at the URL that Prefect is set up with."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=10):  # noqa: S310 - Prefect's own setting
+            return
+    except urllib.error.HTTPError:
+        return  # somebody does: what it refuses is Prefect's to say
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        fix = "start it with `prefect server start`, or unset PREFECT_API_URL"
+        raise UserMistake(f"Prefect's server at {url} doesn't answer ({error}): {fix}") from error

@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from aiohttp import web
 
@@ -35,6 +35,7 @@ class Settings:
     fault: Fault | None = None
     usage: bool = True
     finish: Callable[[dict[str, Any]], str] = lambda _: "stop"
+    write: Callable[[dict[str, Any]], str] | None = None
 
 
 @dataclass
@@ -126,7 +127,7 @@ class Simulator:
 
     def _delivered(self, body: dict[str, Any], digest: str) -> web.Response:
         settings, counts = self.settings, self.counts
-        text = settings.answer.format(prompt_sha=digest[:12])
+        text = settings.write(body) if settings.write else settings.answer.format(prompt_sha=digest[:12])
         finish = settings.finish(body)
         prompt, written = prompt_tokens(body), len(text.split())
         if finish == "length":
@@ -149,7 +150,30 @@ class Simulator:
 
 def error(status: int, message: str, code: str = "", headers: dict[str, str] | None = None) -> web.Response:
     """Return an error in OpenAI's shape."""
-    return web.json_response({"error": {"message": message, "type": "error", "code": code}}, status=status, headers=headers)
+    return web.json_response(
+        {"error": {"message": message, "type": "error", "code": code}}, status=status, headers=headers
+    )
+
+
+class Reset(web.StreamResponse):
+    """A fault: the connection breaks before anything is answered."""
+
+    async def prepare(self, request: web.BaseRequest) -> NoReturn:
+        assert request.transport is not None
+        request.transport.abort()
+        raise ConnectionResetError
+
+
+class Truncated(web.StreamResponse):
+    """A fault: the connection breaks in the middle of a body."""
+
+    async def prepare(self, request: web.BaseRequest) -> NoReturn:
+        self.content_type, self.content_length = "application/json", 1000
+        await super().prepare(request)
+        await self.write(b'{"id": "sim-1", "choices": [')
+        assert request.transport is not None
+        request.transport.close()
+        raise ConnectionResetError
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:
@@ -185,6 +209,8 @@ def serving(settings: Settings | None = None, port: int = 0) -> Iterator[Simulat
 if __name__ == "__main__":
     import sys
 
-    with serving(Settings(context=8192, latency=float(sys.argv[2]) if len(sys.argv) > 2 else 0.0), int(sys.argv[1])) as one:
+    with serving(
+        Settings(context=8192, latency=float(sys.argv[2]) if len(sys.argv) > 2 else 0.0), int(sys.argv[1])
+    ) as one:
         print(one.url, flush=True)
         threading.Event().wait()

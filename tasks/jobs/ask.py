@@ -19,7 +19,7 @@ from tasks.providers.wire import Answer, Completion, Message, call_id, encode
 from tasks.results.schemas import Row
 from tasks.routing.choice import Route
 
-MAX_CONTINUATIONS = 4
+MAX_CONTINUATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Work:
     document_id: str
     calls: list[dict[str, Any]] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
+    call_ids: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class Asker:
         answer = self._completed(got.answer, call)
         cost = 0.0 if got.reused else self._cost(answer)
         self._count(got, answer, cost)
+        work.call_ids.add(call.call_id)
         work.calls.append(self._call_row(work, place, call, answer, got, cost))
         return answer
 
@@ -147,7 +149,9 @@ class Asker:
         kept = self._kept(call)
         if kept is not None:
             found, answer = kept
+            # Paid in an earlier run of this job, or just now for an equal chunk of this document.
             mine = (found.job_id, found.document_id) == (self.ledger.job_id, work.document_id)
+            mine = mine and call.call_id not in work.call_ids
             return _Got(answer, found.attempts, found.latency_ms, found.created_at, reused=not mine)
         self._asked[call.call_id] = asyncio.Event()
         try:

@@ -45,6 +45,7 @@ class Job:
     strategists: list[Strategist]
     places: asyncio.Semaphore
     began: float
+    work: str
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     writing: threading.Lock = field(default_factory=threading.Lock)
     _stopped: JobStopped | None = None
@@ -53,11 +54,6 @@ class Job:
     def output(self) -> Path:
         """The folder of the result set."""
         return self.prepared.options.output
-
-    @property
-    def work(self) -> str:
-        """The identity of all that decides about an answer."""
-        return self.prepared.work
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the job's loop and wait for it, from any other thread."""
@@ -163,6 +159,11 @@ class Job:
             seconds=round(time.monotonic() - self.began, 3),
         )
 
+    def broke(self, error: BaseException) -> None:
+        """Write into job.json that the job ended by an error nobody foresaw; it stays resumable."""
+        self._stopped = self._stopped or JobStopped(f"{type(error).__name__}: {error}")
+        write_job_file(self.output, self.record("failed", datetime.now(UTC)))
+
     def conclude(self) -> tuple[JobRecord, int]:
         """Write job.json for the last time; return it and the exit code."""
         reason = self._stopped
@@ -207,7 +208,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         spending = Spending(prepared.options.budget, ledger.spent() if prepared.options.budget is not None else 0.0)
         most = max(_concurrency(prepared, stop) for stop in prepared.stops)
         places = asyncio.Semaphore(2 * most + 4)
-        job = Job(prepared, ledger, meter, loop, [], places, time.monotonic())
+        job = Job(prepared, ledger, meter, loop, [], places, time.monotonic(), prepared.work)
         for stop, account in zip(prepared.stops, accounts, strict=True):
             job.strategists.append(_strategist(job, stop, account, client, spending))
         write_job_file(output, job.record("running"))

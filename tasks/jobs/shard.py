@@ -190,11 +190,11 @@ def _result(
     strategist: Strategist | None = None,
     cut: Cut | None = None,
 ) -> Result:
-    failed = isinstance(end, DocumentFailed)
     characters = len(reading.text) if reading else 0
     covered = 0 if isinstance(end, DocumentFailed) else end.covered
     kind, words = _trouble(end, characters, work)
-    status = "failed" if failed else "partial" if kind else "done"
+    # An answer that was cut off says so in `error`; nothing of the text is missing from it.
+    status = "failed" if isinstance(end, DocumentFailed) else "partial" if covered < characters else "done"
     costs = [call["cost_usd"] for call in work.calls]
     route = (strategist or job.strategists[0]).asker.route
     row = {

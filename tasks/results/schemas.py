@@ -20,7 +20,7 @@ DOCUMENTS = _schema(
     ("source", TEXT, "URI the document was read from"),
     ("content_sha256", TEXT, "SHA-256 of the extracted text in UTF-8; null where none could be extracted"),
     ("job_id", TEXT, "job that wrote this row"),
-    ("status", TEXT, "done, partial (some of it is missing: see error) or failed"),
+    ("status", TEXT, "done (all of it reached the model), partial (some of it is missing: see error) or failed"),
     ("output", TEXT, "the answer"),
     ("model", TEXT, "model that answered"),
     ("provider", TEXT, "provider that answered"),
@@ -31,7 +31,7 @@ DOCUMENTS = _schema(
     ("prompt_tokens", INT, "sum over its calls"),
     ("completion_tokens", INT, "sum over its calls"),
     ("cost_usd", REAL, "what this job paid for it in USD; null where the price isn't known"),
-    ("error_kind", TEXT, "stable word for what went wrong; null where nothing did"),
+    ("error_kind", TEXT, "stable word for what went wrong (answer_cut: it ends unfinished); null where nothing did"),
     ("error", TEXT, "what went wrong, in words"),
     ("finished_at", TIME, "when it was finished, UTC"),
 )

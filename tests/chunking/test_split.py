@@ -1,0 +1,207 @@
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.chunking.split import Chunk, split
+from tasks.chunking.tokenizer import BOUND, load_tokenizer
+from tasks.errors import DocumentFailed
+
+TOKENIZERS = ("mistral-v1", "tekken-240718", BOUND)
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
+PIECES = (
+    "word", "a", "I", " ", "  ", "\t", "\n", "\n\n", "\n \n", ". ", "! ", "?", "\u3002", "\u3001", "\u6f22\u5b57",
+    "e\u0301", "\ud55c\uad6d", FAMILY, "\U0001f44d\U0001f3fd", "\0", "\u2028", "\u00a0", "0123456789", "<s>", "[INST]",
+)  # fmt: skip
+# Each of these must stay whole; the longest is 25 UTF-8 bytes.
+GRAPHEMES = (
+    "a",
+    "b",
+    "\u6f22",
+    "e\u0301",
+    "o\u0302\u0323",
+    "\u304b\u3099",
+    FAMILY,
+    "\U0001f44d\U0001f3fd",
+    "\u2764\ufe0f",
+    "\u2764\ufe0f\u200d\U0001f525",
+    "\U0001f3f4\U000e0067\U000e0062\U000e007f",
+)
+PROSE = (
+    "It was a bright cold day in April, and the clocks were striking thirteen. Nobody looked up.\n"
+    "\u00abPerch\u00e9 no?\u00bb disse il vecchio; \u5f7c\u306f\u7b11\u3063\u305f\u3002 The 2nd of 1,024 lines.\n\n"
+)
+UNITS = st.lists(st.integers(1, 40).map(lambda length: "x" * length), min_size=1, max_size=60)
+TEXTS = st.one_of(st.text(max_size=400), st.lists(st.sampled_from(PIECES), max_size=300).map("".join))
+
+
+class Recorder:
+    """Counts by another counter and remembers how many characters it was given."""
+
+    def __init__(self, count: Callable[[str], int]) -> None:
+        self._count = count
+        self.characters = 0
+
+    def __call__(self, text: str) -> int:
+        self.characters += len(text)
+        return self._count(text)
+
+
+def assert_lawful(text: str, chunks: list[Chunk], limit: int, count: Callable[[str], int]) -> None:
+    parts = [text[chunk.start : chunk.end] for chunk in chunks]
+    assert "".join(parts) == text
+    if text:
+        assert chunks[0].start == 0
+        assert chunks[-1].end == len(text)
+    assert all(before.end == after.start for before, after in pairwise(chunks))
+    assert all(chunk.start < chunk.end for chunk in chunks)
+    counted = [count(part) for part in parts]
+    assert [chunk.tokens for chunk in chunks] == counted
+    assert max(counted, default=0) <= limit
+
+
+def cut(text: str, limit: int) -> list[str]:
+    """The chunks where each character is a token."""
+    return [text[chunk.start : chunk.end] for chunk in split(text, limit, len)]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@settings(deadline=None, max_examples=120)
+@given(text=TEXTS, limit=st.integers(16, 80))
+def test_any_text_is_covered_once_in_order_and_within_the_limit(name: str, text: str, limit: int) -> None:
+    count = load_tokenizer(name).count
+    assert_lawful(text, list(split(text, limit, count)), limit, count)
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=TEXTS, limit=st.integers(1, 30))
+def test_the_laws_hold_for_the_smallest_limits_too(text: str, limit: int) -> None:
+    assert_lawful(text, list(split(text, limit, len)), limit, len)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    text=st.lists(st.sampled_from(PIECES), min_size=1, max_size=200).map("".join),
+    limit=st.integers(9, 60),
+    salt=st.integers(2, 9),
+)
+def test_a_counter_that_is_not_monotonic_never_leads_past_the_limit(text: str, limit: int, salt: int) -> None:
+    def count(part: str) -> int:
+        # A prefix may cost more than the longer text it begins, as with real merges.
+        return len(part) + (salt if len(part) % salt else 0)
+
+    assert_lawful(text, list(split(text, limit + salt, count)), limit + salt, count)
+
+
+def test_an_empty_text_has_no_chunks() -> None:
+    assert list(split("", 10, len)) == []
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_text_that_fits_is_one_chunk(name: str) -> None:
+    text = PROSE * 40
+    tokens = load_tokenizer(name).count(text)
+    assert list(split(text, tokens * 11 // 10, load_tokenizer(name).count)) == [Chunk(0, len(text), tokens)]
+
+
+@pytest.mark.parametrize("limit", [0, -5, 3])
+def test_a_limit_smaller_than_a_character_fails_the_document_by_name(limit: int) -> None:
+    with pytest.raises(DocumentFailed) as failed:
+        list(split("\u6f22\u5b57" * 10, limit, load_tokenizer(BOUND).count))
+    assert failed.value.reason == "does_not_fit"
+
+
+def test_a_limit_of_one_character_cuts_into_characters() -> None:
+    assert cut("abc", 1) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("separator", ["\n\n", "\n \t\n", "\n", ". ", "! ", "?\u201d ", "\u3002", " ", "\u3001"])
+@settings(deadline=None, max_examples=40)
+@given(units=UNITS)
+def test_units_shorter_than_half_a_chunk_are_never_cut(separator: str, units: list[str]) -> None:
+    text = separator.join(units)
+    assert all(chunk.endswith(separator) for chunk in cut(text, 100)[:-1])
+
+
+@pytest.mark.parametrize(
+    ("first", "text"),
+    [
+        ("Aaaa bbbb.\n\n", "Aaaa bbbb.\n\nCc. Dd\nEe. Ff gg hh"),
+        ("Aaaa bbbb cc.\n", "Aaaa bbbb cc.\nDd. Ee ff gg hh ii jj"),
+        ("Aaaa bbbb ccc. ", "Aaaa bbbb ccc. Dd eeeeeeeee ff"),
+        ("Aaaa bbbb ccc dd ", "Aaaa bbbb ccc dd eeeeeeeee ff"),
+        ("A" * 20, "A" * 30),
+    ],
+    ids=["paragraph before line", "line before sentence", "sentence before word", "word before character", "character"],
+)
+def test_the_best_boundary_in_the_last_half_wins(first: str, text: str) -> None:
+    assert cut(text, 20)[0] == first
+
+
+def test_a_boundary_in_the_first_half_is_too_dear_to_take() -> None:
+    assert cut("Aa.\n\n" + "b" * 30, 20)[0] == "Aa.\n\n" + "b" * 15
+
+
+@settings(deadline=None, max_examples=150)
+@given(graphemes=st.lists(st.sampled_from(GRAPHEMES), min_size=1, max_size=80), limit=st.integers(36, 90))
+def test_no_cut_falls_inside_a_grapheme_that_fits(graphemes: list[str], limit: int) -> None:
+    text = "".join(graphemes)
+    ends = {0}
+    for grapheme in graphemes:
+        ends.add(max(ends) + len(grapheme))
+    chunks = list(split(text, limit, load_tokenizer(BOUND).count))
+    assert {chunk.end for chunk in chunks} <= ends
+
+
+def test_a_grapheme_larger_than_the_limit_is_cut_rather_than_lost() -> None:
+    text = "a" + "\u0301" * 50
+    chunks = list(split(text, 10, len))
+    assert_lawful(text, chunks, 10, len)
+    assert len(chunks) == 6
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("unit", [PROSE, "\u6f22\u5b57\u4eee\u540d\u4ea4\u3058\u308a\u6587\u3002", "abcdefghij"])
+def test_the_characters_counted_grow_linearly_with_the_text(name: str, unit: str) -> None:
+    ratios = []
+    for size in (10_000, 50_000, 200_000):
+        text = (unit * (size // len(unit) + 1))[:size]
+        recorder = Recorder(load_tokenizer(name).count)
+        chunks = list(split(text, 500, recorder))
+        assert len(chunks) > 1
+        ratios.append(recorder.characters / size)
+    assert max(ratios) <= 12
+    assert max(ratios) <= 1.5 * min(ratios)
+
+
+@settings(deadline=None, max_examples=30)
+@given(pieces=st.lists(st.sampled_from((PROSE, "x", "\u6f22", "\n", FAMILY)), min_size=1, max_size=40))
+def test_the_characters_counted_stay_within_a_dozen_times_a_mixed_text(pieces: list[str]) -> None:
+    text = "".join(pieces) * 20
+    recorder = Recorder(load_tokenizer("tekken-240718").count)
+    list(split(text, 200, recorder))
+    assert recorder.characters <= 12 * len(text)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 1_000_000,
+        "\n" * 1_000_000,
+        "abcdefghij" * 100_000,
+        "a" * 1_000_000,
+        "\u6f22\u5b57\u4eee\u540d\u4ea4\u3058\u308a\u6587\u3002" * 20_000,
+        FAMILY * 20_000,
+    ],
+    ids=["1M spaces", "1M newlines", "1 MB without a space", "1 MB of one letter", "CJK", "emoji"],
+)
+def test_hard_inputs_are_cut_lawfully_and_in_linear_work(name: str, text: str) -> None:
+    count = load_tokenizer(name).count
+    recorder = Recorder(count)
+    chunks = list(split(text, 2000, recorder))
+    assert_lawful(text, chunks, 2000, count)
+    assert recorder.characters <= 12 * len(text)
+    assert sum(chunk.tokens for chunk in chunks) >= 0.4 * 2000 * (len(chunks) - 1)

@@ -1,0 +1,102 @@
+"""What the tests share: a simulated provider and jobs run against it, without Prefect."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.jobs.job import Job, open_job
+from tasks.jobs.options import Options
+from tasks.jobs.prepare import prepare
+from tasks.jobs.shard import run_shard, shards
+from tasks.results.job_file import JobRecord
+from tests.simulator import Settings, Simulator, serving
+
+KEY = "secret-key-of-the-tests"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A job that was run: its record, exit code and tables."""
+
+    record: JobRecord
+    code: int
+    output: Path
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        return rows(self.output, table)
+
+    @property
+    def documents(self) -> dict[str, dict[str, Any]]:
+        found = self.rows("documents")
+        by_id = {str(row["document_id"]): row for row in found}
+        assert len(by_id) == len(found), "two rows of one document"
+        return by_id
+
+
+def rows(output: Path, table: str) -> list[dict[str, Any]]:
+    """Return all rows of a result table."""
+    parts = sorted((output / table).glob("*.parquet"))
+    return [row for part in parts for row in pq.ParquetFile(part).read().to_pylist()]
+
+
+async def instant(seconds: float) -> None:
+    """Sleep without waiting."""
+
+
+def hasten(job: Job) -> None:
+    """Let retries wait for no time."""
+    for strategist in job.strategists:
+        strategist.asker.dispatcher.sleep = instant
+        strategist.asker.dispatcher.luck = lambda: 0.0
+
+
+RunJob = Callable[..., Ran]
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """The openai-compatible server of the environment; its settings may be changed at any time."""
+    with serving(Settings(context=8192)) as simulator:
+        monkeypatch.setenv("OPENAI_BASE_URL", simulator.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.delenv("APIPIE_API_KEY", raising=False)
+        yield simulator
+
+
+@pytest.fixture
+def second_provider(monkeypatch: pytest.MonkeyPatch, provider: Simulator) -> Iterator[Simulator]:
+    """Another server, reached as `apipie`."""
+    with serving(Settings(context=8192)) as simulator:
+        monkeypatch.setenv("APIPIE_BASE_URL", simulator.url)
+        monkeypatch.setenv("APIPIE_API_KEY", KEY)
+        yield simulator
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder for documents."""
+    path = tmp_path / "documents"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunJob:
+    """Run a whole job over `folder` as the flow does: prepare, open, every shard, conclude."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(opened: Callable[[Job], None] = hasten, **words: Any) -> Ran:
+        chosen = {"output": tmp_path / "out", "provider": "openai-compatible", "model": "sim-model"} | words
+        prepared = prepare("summarize", [str(folder)], Options(**chosen))
+        with open_job(prepared) as job:
+            opened(job)
+            for documents in shards(job.documents(), prepared.stops[0].route.window.context):
+                job.run(run_shard(job, documents))
+            record, code = job.conclude()
+        return Ran(record, code, prepared.options.output)
+
+    return run

@@ -1,0 +1,176 @@
+import codecs
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tasks.documents.document import Document
+from tasks.documents.extract import decode, extract
+from tasks.errors import DocumentFailed
+
+JAPANESE = (
+    "\u543e\u8f29\u306f\u732b\u3067\u3042\u308b\u3002\u540d\u524d\u306f\u307e\u3060\u7121\u3044\u3002\n"
+    "\u3069\u3053\u3067\u751f\u308c\u305f\u304b\u3068\u3093\u3068\u898b\u5f53\u304c\u3064\u304b\u306c\u3002\n"
+) * 20
+FRENCH = (
+    "Le ch\u00e2teau \u00e9tait d\u00e9sert; o\u00f9 donc \u00e9taient pass\u00e9s les h\u00f4tes de l'\u00e9t\u00e9? "
+    "Personne ne r\u00e9pondit, et la for\u00eat derri\u00e8re le fleuve restait silencieuse \u00e0 l'heure du go\u00fbter.\n"
+) * 20
+TEXTS = st.text(min_size=1, max_size=300).filter(lambda text: bool(text.strip()))
+
+
+def of_table(text: str | None) -> Document:
+    return Document("row", "file:///table.jsonl#row=0", 0, text=text)
+
+
+def of_file(path: Path) -> Document:
+    return Document(path.name, path.as_uri(), 0, path=path)
+
+
+def refused(data: bytes) -> DocumentFailed:
+    with pytest.raises(DocumentFailed) as failed:
+        decode(data)
+    return failed.value
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=TEXTS)
+def test_utf8_comes_out_exactly_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    data = text.encode()
+    assume(b"\0" not in data)
+    assume(not text.startswith(("\ufeff", "PAR1", "%PDF-", "PK\x03\x04")))
+    path = tmp_path_factory.getbasetemp() / "document.txt"
+    path.write_bytes(data)
+    assert extract(of_file(path)) == text
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=TEXTS)
+def test_the_text_of_a_table_is_taken_as_it_is(text: str) -> None:
+    assert extract(of_table(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+    ],
+    ids=["UTF-8", "UTF-16 LE", "UTF-16 BE", "UTF-32 LE", "UTF-32 BE"],
+)
+@settings(deadline=None, max_examples=80)
+@given(text=TEXTS)
+def test_a_mark_names_the_encoding_and_is_no_part_of_the_text(mark: bytes, encoding: str, text: str) -> None:
+    # FF FE 00 00 is UTF-32's mark as well as UTF-16's followed by a NUL.
+    assume(not text.startswith("\0"))
+    assert decode(mark + text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize("text", [JAPANESE, JAPANESE[:60]], ids=["long", "short"])
+def test_shift_jis_is_detected(text: str) -> None:
+    assert decode(text.encode("shift-jis")) == text
+
+
+def test_latin_1_is_detected() -> None:
+    assert decode(FRENCH.encode("latin-1")) == FRENCH
+
+
+def test_a_wrong_mark_is_told() -> None:
+    failed = refused(codecs.BOM_UTF8 + b"caf\xe9 au lait")
+    assert failed.reason == "not_text"
+    assert "utf-8" in str(failed)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "PNG image"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG image"),
+        (b"PK\x03\x04\x14\0", "ZIP"),
+        (b"\x1f\x8b\x08\0", "gzip"),
+        (b"PAR1\x15\x04", "Parquet"),
+    ],
+)
+def test_a_known_format_that_is_no_text_is_named(head: bytes, name: str) -> None:
+    failed = refused(head + b"any more")
+    assert failed.reason == "not_text"
+    assert f"this is {name}" in str(failed)
+
+
+@settings(deadline=None, max_examples=60)
+@given(before=st.text("abc \n", max_size=200), after=st.binary(max_size=200))
+def test_a_file_with_a_nul_is_binary(before: str, after: bytes) -> None:
+    failed = refused(before.encode() + b"\0" + after)
+    assert failed.reason == "not_text"
+    assert "binary" in str(failed)
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.binary(max_size=200))
+def test_any_bytes_are_text_or_fail_by_reason(data: bytes) -> None:
+    try:
+        text = decode(data)
+    except DocumentFailed as failed:
+        reason = failed.reason
+    else:
+        reason = "" if isinstance(text, str) else "no text"
+    assert reason in {"", "not_text"}
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n\t ", "\u3000\u00a0", None])
+def test_a_document_without_text_is_a_failure_with_a_reason(tmp_path: Path, text: str | None) -> None:
+    (tmp_path / "empty.txt").write_text(text or "", encoding="utf-8")
+    for document in (of_table(text), of_file(tmp_path / "empty.txt")):
+        with pytest.raises(DocumentFailed) as failed:
+            extract(document)
+        assert (failed.value.reason, failed.value.stage) == ("empty", "read")
+
+
+def test_a_file_of_nothing_but_a_mark_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "marked.txt").write_bytes(codecs.BOM_UTF16_LE)
+    with pytest.raises(DocumentFailed) as failed:
+        extract(of_file(tmp_path / "marked.txt"))
+    assert failed.value.reason == "empty"
+
+
+def test_a_dangling_link_is_unreadable_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DocumentFailed, match="No such file") as failed:
+        extract(of_file(tmp_path / "gone.txt"))
+    assert failed.value.reason == "unreadable"
+
+
+def test_a_folder_in_a_files_place_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(DocumentFailed) as failed:
+        extract(of_file(tmp_path))
+    assert failed.value.reason == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("a\ud800b", "a\ufffdb"),
+        ("\udc00a", "\ufffda"),
+        ("a\udfff", "a\ufffd"),
+        ("ab\ud800", "ab\ufffd"),
+        ("a\ud800\ud800b", "a\ufffd\ufffdb"),
+        ("a\ud83d\ude00b", "a\U0001f600b"),
+    ],
+)
+def test_a_lone_surrogate_becomes_one_replacement_character(text: str, clean: str) -> None:
+    assert extract(of_table(text)) == clean
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=st.text(st.sampled_from("ab \ud800\udbff\udc00\udfff\U0001f600\u6f22"), min_size=1, max_size=40))
+def test_no_surrogate_is_left_and_no_other_character_lost(text: str) -> None:
+    assume(text.strip())
+    clean = extract(of_table(text))
+    clean.encode()
+    kept = "ab \u6f22"
+    assert [character for character in clean if character in kept] == [c for c in text if c in kept]

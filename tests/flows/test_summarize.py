@@ -1,0 +1,94 @@
+"""The flow under a real Prefect server, against the simulated provider."""
+
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Running
+
+from flows.summarize import summarize
+from tasks.jobs.options import Options
+from tests.flows.tables import query
+from tests.simulator import Settings, Simulator, serving
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    folder = tmp_path / "input"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number:02d}.txt").write_text(f"The mill of number {number} turned by day and by night. " * 40)
+    tale = "\n\n".join(f"On day {day} the tale went on, and nobody knew its end." for day in range(1500))
+    (folder / "long.txt").write_text(tale)
+    return folder
+
+
+def options(output: Path) -> Options:
+    return Options(output=output, provider="openai-compatible", model="sim-model")
+
+
+def use(provider: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
+    monkeypatch.setenv("OPENAI_API_KEY", provider.settings.key or "none")
+
+
+def runs(flow: str) -> list[FlowRun]:
+    with get_client(sync_client=True) as client:
+        return [run for run in client.read_flow_runs() if run.name.startswith(flow)]
+
+
+def test_the_flow_answers_every_document_and_leaves_its_record(
+    documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    with serving(Settings(context=8192)) as provider:
+        use(provider, monkeypatch)
+        record, code = summarize([str(documents)], options(output))
+        answered = provider.counts.answers
+
+    assert code == 0
+    assert (record.totals.documents, record.totals.done, record.totals.calls) == (21, 21, answered)
+    sql = "select count(distinct document_id), bool_and(covered_characters = characters)"
+    sql += f" from '{output}/documents/*.parquet'"
+    assert query(sql) == [(21, True)]
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts()
+        tasks = client.read_task_runs()
+    assert any(artifact.key == "docmill-summarize" for artifact in artifacts)
+    assert any(task.name.startswith("shard 0") for task in tasks)
+
+
+def test_no_key_reaches_a_parameter_or_a_result(
+    documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    with serving(Settings(context=8192, key="a-very-secret-key")) as provider:
+        use(provider, monkeypatch)
+        summarize([str(documents)], options(output))
+
+    parameters = [str(run.parameters) for run in runs("summarize into")]
+    files = [path.read_bytes() for path in output.rglob("*") if path.is_file()]
+    assert parameters
+    assert not any("a-very-secret-key" in text for text in parameters)
+    assert files
+    assert not any(b"a-very-secret-key" in data for data in files)
+
+
+def test_the_run_that_a_killed_process_left_is_marked_as_crashed(
+    documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    with serving(Settings(context=8192)) as provider:
+        use(provider, monkeypatch)
+        summarize([str(documents)], options(output))
+        (left,) = [run for run in runs("summarize into") if str(output) in run.name]
+        with get_client(sync_client=True) as client:
+            # As a kill leaves it: RUNNING, with nobody behind it.
+            client.set_flow_run_state(left.id, Running(), force=True)
+        summarize([str(documents)], options(output))
+
+    with get_client(sync_client=True) as client:
+        again = client.read_flow_run(left.id)
+    assert again.state is not None
+    assert again.state.type is StateType.CRASHED

@@ -1,0 +1,199 @@
+"""A job that stopped goes on where it was: nothing that had arrived is asked for again."""
+
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.errors import Interrupted, StorageFailed, UserMistake
+from tasks.jobs.job import Job, open_job
+from tasks.jobs.options import Options
+from tasks.jobs.prepare import prepare
+from tasks.ledger.ledger import Ledger
+from tests.conftest import RunJob, hasten
+from tests.jobs.texts import fill, prose, put
+from tests.simulator import Simulator
+
+ROOT = Path(__file__).parents[2]
+
+
+class Stopper:
+    """Stops the job from the provider's side, at its so-manieth request."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.jobs: list[Job] = []
+
+    def opened(self, job: Job) -> None:
+        hasten(job)
+        self.jobs.append(job)
+
+    def fault(self, number: int, _: dict[str, Any]) -> None:
+        if number == self.at:
+            self.jobs[-1].stop(Interrupted(2))
+
+
+TIMES = {"job_id", "finished_at", "created_at", "failed_at", "latency_ms", "attempts"}
+
+
+def stable(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Rows in a stable order, without times and attempts."""
+    return sorted([f"{name}={value}" for name, value in row.items() if name not in TIMES] for row in rows)
+
+
+def test_an_interrupted_job_goes_on_without_asking_anything_twice(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    fill(folder, 40)
+    put(folder, "long.txt", prose(80_000, "long"))
+    stopper = Stopper(at=15)
+    provider.settings.fault, provider.settings.latency = stopper.fault, 0.02
+    first = run_job(opened=stopper.opened, concurrency=4)
+    counts = provider.counts
+    assert (first.code, first.record.status) == (130, "paused")
+    assert first.record.reason is not None
+    assert 15 <= counts.requests < 30
+    assert counts.answers == counts.requests  # what was in flight was waited for
+    again = run_job(concurrency=4)
+    assert (again.code, again.record.status) == (0, "done")
+    assert again.record.job_id == first.record.job_id
+    assert set(counts.answered.values()) == {1}
+    assert counts.requests == len(counts.bodies) == len(again.rows("calls"))
+    assert len(again.documents) == again.record.totals.documents == again.record.totals.done == 41
+    assert again.record.totals.prompt_tokens == counts.prompt_tokens
+
+
+def test_a_job_interrupted_many_times_ends_with_the_rows_of_an_undisturbed_one(
+    folder: Path, provider: Simulator, run_job: RunJob, tmp_path: Path
+) -> None:
+    fill(folder, 12)
+    put(folder, "long.txt", prose(50_000, "long"))
+    undisturbed = run_job(output=tmp_path / "undisturbed")
+    provider.settings.latency = 0.01
+    for _ in range(50):
+        stopper = Stopper(provider.counts.requests + 4)
+        provider.settings.fault = stopper.fault
+        ran = run_job(opened=stopper.opened, concurrency=2)
+        if ran.code == 0:
+            break
+        assert ran.code == 130
+    assert ran.record.status == "done"
+    assert set(provider.counts.answered.values()) == {2}  # once undisturbed, once in all the others
+    for table in ("documents", "calls", "failures"):
+        assert stable(ran.rows(table)) == stable(undisturbed.rows(table)), table
+
+
+def test_a_disk_that_fills_pauses_the_job_and_what_was_paid_is_kept(
+    folder: Path, provider: Simulator, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, 6)
+
+    def opened(job: Job) -> None:
+        hasten(job)
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise OSError(28, os.strerror(28))
+
+        monkeypatch.setattr(pq, "write_table", refuse)
+
+    with pytest.raises(StorageFailed, match=r"can't be written: No space left on device"):
+        run_job(opened=opened)
+    monkeypatch.undo()
+    monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
+    monkeypatch.setenv("OPENAI_API_KEY", str(provider.settings.key))
+    monkeypatch.delenv("APIPIE_API_KEY", raising=False)
+    asked = provider.counts.requests
+    assert asked == 6
+    ran = run_job()
+    assert provider.counts.requests == asked
+    assert (ran.code, len(ran.documents), ran.record.totals.done) == (0, 6, 6)
+
+
+def test_a_second_run_on_the_same_output_is_told_who_holds_it(
+    folder: Path, provider: Simulator, run_job: RunJob, tmp_path: Path
+) -> None:
+    fill(folder, 2)
+    options = Options(output=tmp_path / "out", provider="openai-compatible", model="sim-model")
+    prepared = prepare("summarize", [str(folder)], options)
+    with open_job(prepared), pytest.raises(UserMistake, match=f"in use by process {os.getpid()} on "):
+        run_job()
+    assert provider.counts.requests == 0
+    assert run_job().code == 0
+
+
+def test_the_result_set_of_another_input_folder_is_added_to(
+    folder: Path, provider: Simulator, run_job: RunJob, tmp_path: Path
+) -> None:
+    put(folder, "a.txt", prose(300, "a"))
+    run_job()
+    (folder / "a.txt").unlink()
+    put(folder, "b.txt", prose(300, "b"))
+    ran = run_job()
+    assert set(ran.documents) == {"a.txt", "b.txt"}
+    assert ran.record.totals.documents == 1
+
+
+def test_a_ledger_that_cannot_be_written_pauses_the_job(
+    folder: Path, provider: Simulator, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, 6)
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise StorageFailed("the ledger can't be written: disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "record", refuse)
+        ran = run_job(concurrency=1)
+    assert (ran.code, ran.record.status) == (4, "paused")
+    assert "ledger" in str(ran.record.reason)
+    assert provider.counts.requests == 1
+    assert (run_job().code, provider.counts.answers) == (0, 7)
+
+
+DIES = """
+import sys
+from pathlib import Path
+from tasks.jobs.job import open_job
+from tasks.jobs.options import Options
+from tasks.jobs.prepare import prepare
+from tasks.jobs.shard import run_shard, shards
+
+options = Options(output=Path(sys.argv[2]), provider="openai-compatible", model="sim-model", concurrency=4)
+prepared = prepare("summarize", [sys.argv[1]], options)
+with open_job(prepared) as job:
+    for documents in shards(job.documents(), 8192):
+        job.run(run_shard(job, documents))
+    job.conclude()
+"""
+
+
+def _kill(process: "subprocess.Popen[bytes]", last: int, number: int, _: dict[str, Any]) -> None:
+    if number == last:
+        process.kill()
+
+
+def test_a_job_killed_with_9_repeats_only_what_was_in_flight(
+    folder: Path, provider: Simulator, run_job: RunJob, tmp_path: Path
+) -> None:
+    fill(folder, 30)
+    put(folder, "long.txt", prose(60_000, "long"))
+    undisturbed = run_job(output=tmp_path / "undisturbed", concurrency=4)
+    before = provider.counts.answered.copy()
+    provider.settings.latency = 0.01
+    for _ in range(3):
+        last = provider.counts.requests + 12
+        with subprocess.Popen([sys.executable, "-c", DIES, str(folder), str(tmp_path / "out")], cwd=ROOT) as process:
+            provider.settings.fault = partial(_kill, process, last)
+            assert process.wait(60) == -9
+        provider.settings.fault = None
+    ran = run_job(concurrency=4)
+    repeated = sum(number - 1 for number in (provider.counts.answered - before).values())
+    assert ran.code == 0
+    assert repeated <= 3 * 4
+    for table in ("documents", "calls", "failures"):
+        assert stable(ran.rows(table)) == stable(undisturbed.rows(table)), table
