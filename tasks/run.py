@@ -13,7 +13,8 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from tasks.documents.document import Document
 from tasks.errors import JobStopped
-from tasks.jobs.job import Job, open_job
+from tasks.jobs.job import Job
+from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.ready import take
 from tasks.jobs.shard import run_shard, shards

@@ -1,6 +1,7 @@
 """What the tests share: a simulated provider and jobs run against it, without Prefect."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.jobs.job import Job, open_job
+from tasks.jobs.job import Job
+from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
 from tasks.jobs.shard import run_shard, shards
@@ -89,13 +91,15 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     """Run a whole job over `folder` as the flow does: prepare, open, every shard, conclude."""
     monkeypatch.chdir(tmp_path)
 
-    def run(opened: Callable[[Job], None] = hasten, **words: Any) -> Ran:
+    def run(opened: Callable[[Job], None] = hasten, threads: int = 1, **words: Any) -> Ran:
         chosen = {"output": tmp_path / "out", "provider": "openai-compatible", "model": "sim-model"} | words
         prepared = prepare("summarize", [str(folder)], Options(**chosen))
         with open_job(prepared) as job:
             opened(job)
-            for documents in shards(job.documents(), prepared.stops[0].route.window.context):
-                job.run(run_shard(job, documents))
+            groups = shards(job.documents(), prepared.stops[0].route.window.context)
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(lambda documents: job.run(run_shard(job, documents)), groups):
+                    pass
             record, code = job.conclude()
         return Ran(record, code, prepared.options.output)
 

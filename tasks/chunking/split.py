@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import regex
+
 from tasks.errors import DocumentFailed
 
 Count = Callable[[str], int]
@@ -27,15 +29,11 @@ BOUNDARIES = (
 )
 CLOSE_ENOUGH = 0.98
 PROBES = 8
+LARGEST_STEP = 4.0
 FIRST_GUESS = 3.0  # characters a token
-# What must stay with the character before it: combining marks, variation
-# selectors, skin tones, joiners and whatever follows a joiner.
-EXTENDS = re.compile(
-    r"[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f"
-    r"\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u200d\u20d0-\u20ff"
-    r"\u3099\u309a\ufe00-\ufe0f\ufe20-\ufe2f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
-)
-JOINER = "\u200d"
+# Extended grapheme clusters (Unicode UAX #29): what a reader sees as one character.
+CLUSTER = regex.compile(r"\X")
+AROUND = 64  # characters on each side of a cut in which its cluster is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,9 @@ def _reach(text: str, start: int, limit: int, count: Count, ratio: float) -> int
             high, high_known = guess, True
         if high_known and high - low <= 1:
             break
-        guess = start + max(1, int((guess - start) * limit * 0.995 / max(tokens, 1)))
+        # A probe over cheap text must not overshoot into dear text without bounds.
+        longer = min(limit * 0.995 / max(tokens, 1), LARGEST_STEP)
+        guess = start + max(1, int((guess - start) * longer))
     return low if low > start else _at_least_one(text, start, high, limit, count)
 
 
@@ -115,19 +115,14 @@ def _boundary(text: str, start: int, reach: int) -> int:
         for match in pattern.finditer(text, half, reach):
             last = match
         if last is not None and last.end() > start:
-            return last.end()
+            return _whole(text, start, last.end())
     return _whole(text, start, reach)
 
 
 def _whole(text: str, start: int, end: int) -> int:
-    """Move `end` back so that it parts no character from its marks."""
-    cut = end
-    while cut > start + 1 and cut < len(text) and _joined(text, cut):
-        cut -= 1
-    return cut if cut > start + 1 or not _joined(text, cut) else end
-
-
-def _joined(text: str, cut: int) -> bool:
-    """Whether the characters on both sides of `cut` belong together."""
-    before, after = text[cut - 1], text[cut]
-    return bool(EXTENDS.match(after)) or before == JOINER or (before == "\r" and after == "\n")
+    """Move `end` back so that it parts no grapheme cluster, unless all since `start` is one."""
+    for cluster in CLUSTER.finditer(text, max(start, end - AROUND), end + AROUND):
+        if cluster.end() >= end:
+            whole: int = end if cluster.end() == end else cluster.start()
+            return whole if whole > start else end
+    return end

@@ -70,14 +70,16 @@ class Dispatcher:
         Raises SetAside for this call, RouteLost for the route, or what `stopped`
         returns once the job is to ask nobody any more.
         """
-        began, attempt = self.clock(), 0
+        failing_since: float | None = None
+        attempt = 0
         while True:
             attempt += 1
             try:
                 return await self._attempt(call, attempt, record, stopped)
             except CallFailed as error:
                 error.attempts = attempt
-                await self._wait_or_raise(error, attempt, began)
+                failing_since = failing_since or self.clock()
+                await self._wait_or_raise(error, attempt, failing_since)
             except RouteLost as error:
                 self.lost = self.lost or error
                 raise
@@ -98,6 +100,7 @@ class Dispatcher:
                 sent = self.clock()
                 url = self.account.base_url + call.path
                 reply = await self.client.post(url, self.account.headers(), call.body, call.seconds)
+                reply = self.account.hidden(reply)
                 latency = round((self.clock() - sent) * 1000)
                 if reply.status < 300:
                     await record(call, reply, attempt, latency)
@@ -111,7 +114,7 @@ class Dispatcher:
         finally:
             self.limits.leave(grant, used)
 
-    async def _wait_or_raise(self, error: CallFailed, attempt: int, began: float) -> None:
+    async def _wait_or_raise(self, error: CallFailed, attempt: int, failing_since: float) -> None:
         wait = wait_before_retry(error, attempt, self.luck(), self.policy)
         if wait is not None:
             self.retries += 1
@@ -121,7 +124,7 @@ class Dispatcher:
             else:
                 await self.sleep(wait)
             return
-        if error.reason in ROUTE_WIDE and self._answered_at < began:
+        if error.reason in ROUTE_WIDE and self._answered_at < failing_since:
             # Nobody was answered there for as long as this call was tried.
             self.lost = self.lost or RouteDown(
                 f"{self.account.provider} at {self.account.base_url} is down: {error} ({attempt} attempts): "

@@ -62,6 +62,8 @@ def decode(data: bytes) -> str:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise DocumentFailed("unreadable", "this is a pipe, socket or device, not a file: leave it out")
         return path.read_bytes()
     except OSError as error:
         message = f"the file can't be read: {error.strerror}: check its permissions, or leave it out"
@@ -76,8 +78,14 @@ def _strictly(data: bytes, encoding: str) -> str:
 
 
 def _detected(data: bytes) -> str:
-    """Detect by the whole file where it is small, else by its head; then decode it all."""
-    best = from_bytes(data[: 4 * SAMPLE]).best()
+    """Detect by the whole file where it is small, else by its first lines; then decode it all.
+
+    The sample ends with a line: elsewhere it might end inside a character.
+    """
+    head = data[: 4 * SAMPLE]
+    if len(head) < len(data) and b"\n" in head:
+        head = head[: head.rfind(b"\n") + 1]
+    best = from_bytes(head).best()
     if best is None:
         raise DocumentFailed("not_text", "no known text encoding fits: convert the file to UTF-8")
     return _strictly(data, best.encoding)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from glob import has_magic, iglob
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from tasks.documents.document import Document, Documents
 from tasks.documents.tables import is_table, rows
@@ -40,7 +41,7 @@ def _all(
     for name in inputs:
         if "://" in name and not name.startswith("file://"):
             raise UserMistake(f"{name}: URLs aren't read yet; copy the documents to a folder first")
-        path = Path(name.removeprefix("file://"))
+        path = Path(unquote(urlsplit(name).path) if name.startswith("file://") else name)
         if path.is_dir():
             yield from _folder(path, path, skip.resolve() if skip else None)
         elif path.exists() and text_column:
@@ -50,7 +51,7 @@ def _all(
         elif path.exists():
             yield _file(path, path.name)
         elif has_magic(name):
-            yield from _glob(name)
+            yield from _glob(name, skip.resolve() if skip else None)
         else:
             raise UserMistake(f"{name}: no such file or folder")
 
@@ -71,14 +72,15 @@ def _folder(root: Path, folder: Path, skip: Path | None) -> Iterator[Document]:
             yield _file(path, path.relative_to(root).as_posix())
 
 
-def _glob(pattern: str) -> Iterator[Document]:
+def _glob(pattern: str, skip: Path | None) -> Iterator[Document]:
     """Match a glob; identifiers are relative to the part before the first wildcard."""
     parts = Path(pattern).parts
     fixed = next(number for number, part in enumerate(parts) if has_magic(part))
     root = Path(*parts[:fixed])
     names = sorted(iglob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
     for path in map(Path, names):
-        if path.is_file():
+        inside = skip is not None and path.resolve().is_relative_to(skip)
+        if path.is_file() and not inside:
             yield _file(path, path.relative_to(root).as_posix())
 
 
@@ -89,7 +91,7 @@ def _file(path: Path, document_id: str) -> Document:
     except OSError:
         size = 0
     # A name that isn't UTF-8 arrives with surrogates, which no table can hold.
-    name = document_id.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    name = document_id.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return Document(name, path.absolute().as_uri(), size, path=path)
 
 

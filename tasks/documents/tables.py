@@ -35,7 +35,7 @@ def rows(path: Path, text_column: str, id_column: str | None) -> Iterator[Docume
         for record in _records(path, text_column, id_column):
             value = record.get(text_column)
             text = value if isinstance(value, str) else ""
-            name = str(record[id_column]) if id_column else str(number)
+            name = _name(path, number, record[id_column]) if id_column else str(number)
             source = f"{path.absolute().as_uri()}#row={number}"
             yield Document(name, source, len(text.encode("utf-8", "replace")), text=text)
             number += 1
@@ -61,12 +61,15 @@ def _batches(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
         options = csv.ParseOptions(newlines_in_values=True)
         with csv.open_csv(path, parse_options=options) as reader:
             _check(path, wanted, reader.schema.names)
-            for batch in reader:
-                yield batch.select(wanted)
+        # As it is written: a guess at its type would make 007 into 7, and a number no text.
+        as_text = csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted)
+        with csv.open_csv(path, parse_options=options, convert_options=as_text) as reader:
+            yield from reader
 
 
 def _json_lines(path: Path, wanted: list[str]) -> Iterator[dict[str, object]]:
     with path.open(encoding="utf-8-sig") as lines:
+        first = True
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -76,10 +79,16 @@ def _json_lines(path: Path, wanted: list[str]) -> Iterator[dict[str, object]]:
                 raise UserMistake(f"{path}: line {number} isn't JSON: {error}") from error
             if not isinstance(record, dict):
                 raise UserMistake(f"{path}: line {number} isn't a JSON object")
-            _check(path, wanted[1:], list(record))
-            if number == 1:
-                _check(path, wanted, list(record))
+            # Later records may lack their text (an empty document, by name), never their id.
+            _check(path, wanted if first else wanted[1:], list(record))
+            first = False
             yield record
+
+
+def _name(path: Path, number: int, value: object) -> str:
+    if value is None or value == "":
+        raise UserMistake(f"{path}: row {number} has no value in its id column: give each row one")
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _check(path: Path, wanted: list[str], present: list[str]) -> None:

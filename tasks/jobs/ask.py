@@ -13,34 +13,13 @@ from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
 from tasks.dispatch.spending import Spending
 from tasks.errors import CallFailed, JobStopped, RouteLost, SetAside
 from tasks.jobs.meter import Meter
+from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
 from tasks.ledger.ledger import Kept, Ledger
 from tasks.providers.openai import CUT
 from tasks.providers.wire import Answer, Completion, Message, call_id, encode
-from tasks.results.schemas import Row
-from tasks.routing.choice import Route
+from tasks.routing.route import Route
 
 MAX_CONTINUATIONS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call stands in its document; the span is None above level 0."""
-
-    stage: str
-    level: int
-    position: int
-    start: int | None = None
-    end: int | None = None
-
-
-@dataclass(slots=True)
-class Work:
-    """What one document has led to so far: rows for `calls` and `failures`."""
-
-    document_id: str
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[Row] = field(default_factory=list)
-    call_ids: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +37,6 @@ class Text:
     text: str
     tokens: int
     cut: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Got:
-    """An answer, new or kept."""
-
-    answer: Answer
-    attempts: int
-    latency_ms: int
-    created_at: datetime
-    reused: bool
 
 
 @dataclass(slots=True)
@@ -123,13 +91,13 @@ class Asker:
         try:
             got = await self._kept_or_paid(work, call)
         except (SetAside, CallFailed) as error:
-            work.failures.append(self._failure_row(work, place, call, error))
+            work.failures.append(failed_call_row(work, place, self.route, call, error))
             raise error if isinstance(error, SetAside) else _given_up(error) from error
         answer = self._completed(got.answer, call)
         cost = 0.0 if got.reused else self._cost(answer)
         self._count(got, answer, cost)
         work.call_ids.add(call.call_id)
-        work.calls.append(self._call_row(work, place, call, answer, got, cost))
+        work.calls.append(call_row(work, place, self.route, call, answer, got, cost))
         return answer
 
     def _call(self, turns: tuple[Message, ...], counts: list[int]) -> Call:
@@ -142,7 +110,7 @@ class Asker:
         identity = call_id(route.provider, dispatcher.account.place, path, encoded)
         return Call(identity, path, encoded, prompt_tokens + answer_tokens, prompt_tokens, answer_tokens)
 
-    async def _kept_or_paid(self, work: Work, call: Call) -> _Got:
+    async def _kept_or_paid(self, work: Work, call: Call) -> Got:
         """Equal requests in flight at once are asked once: the later ones find the first's answer."""
         while (asked := self._asked.get(call.call_id)) is not None:
             await asked.wait()
@@ -152,13 +120,13 @@ class Asker:
             # Paid in an earlier run of this job, or just now for an equal chunk of this document.
             mine = (found.job_id, found.document_id) == (self.ledger.job_id, work.document_id)
             mine = mine and call.call_id not in work.call_ids
-            return _Got(answer, found.attempts, found.latency_ms, found.created_at, reused=not mine)
+            return Got(answer, found.attempts, found.latency_ms, found.created_at, reused=not mine)
         self._asked[call.call_id] = asyncio.Event()
         try:
             delivered = await self._paid(work, call)
         finally:
             self._asked.pop(call.call_id).set()
-        return _Got(delivered.answer, delivered.attempts, delivered.latency_ms, datetime.now(UTC), reused=False)
+        return Got(delivered.answer, delivered.attempts, delivered.latency_ms, datetime.now(UTC), reused=False)
 
     def _kept(self, call: Call) -> tuple[Kept, Answer] | None:
         """Return a kept answer, unless what was kept isn't one: then it is asked for again."""
@@ -202,52 +170,11 @@ class Asker:
             return answer.cost
         return self.route.price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0)
 
-    def _count(self, got: _Got, answer: Answer, cost: float | None) -> None:
+    def _count(self, got: Got, answer: Answer, cost: float | None) -> None:
         if got.reused:
             self.meter.found()
         else:
             self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
-
-    def _call_row(
-        self, work: Work, place: Place, call: Call, answer: Answer, got: _Got, cost: float | None
-    ) -> dict[str, Any]:
-        return {
-            "call_id": call.call_id,
-            "document_id": work.document_id,
-            "kind": "completion",
-            "stage": place.stage,
-            "level": place.level,
-            "position": place.position,
-            "start_char": place.start,
-            "end_char": place.end,
-            "model": self.route.model,
-            "provider": self.route.provider,
-            "served_by": answer.served_by,
-            "prompt_tokens": answer.prompt_tokens,
-            "completion_tokens": answer.completion_tokens,
-            "cost_usd": cost,
-            "latency_ms": got.latency_ms,
-            "attempts": got.attempts,
-            "finish_reason": answer.finish_reason,
-            "output": answer.text,
-            "reused": got.reused,
-            "created_at": got.created_at,
-        }
-
-    def _failure_row(self, work: Work, place: Place, call: Call, error: CallFailed) -> Row:
-        return {
-            "document_id": work.document_id,
-            "call_id": call.call_id,
-            "stage": place.stage,
-            "position": place.position,
-            "model": self.route.model,
-            "provider": self.route.provider,
-            "error_kind": error.reason,
-            "error": str(error),
-            "http_status": error.status,
-            "attempts": error.attempts,
-            "failed_at": datetime.now(UTC),
-        }
 
 
 def _given_up(error: CallFailed) -> SetAside:

@@ -7,7 +7,7 @@ from tasks.chunking.template import TEMPLATES
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.errors import DocumentFailed
 from tasks.jobs.prompts import Prompts
-from tasks.routing.choice import Route
+from tasks.routing.route import Route
 
 # Tokens that putting a text between two others may add at its seams.
 SEAM = 4

@@ -1,34 +1,22 @@
 """A running job: one event loop, its dispatchers, the ledger, and how it ends."""
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Coroutine, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks.dispatch.client import Client
-from tasks.dispatch.dispatcher import Dispatcher
-from tasks.dispatch.limits import Limits
-from tasks.dispatch.spending import Spending
 from tasks.documents.document import Document
-from tasks.errors import Interrupted, JobStopped, ModelUnknown, UserMistake
-from tasks.jobs.ask import Asker
-from tasks.jobs.cut import Cutter
+from tasks.errors import Interrupted, JobStopped, ModelUnknown
 from tasks.jobs.meter import Meter
-from tasks.jobs.prepare import Prepared, Stop, docmill_version
+from tasks.jobs.prepare import Prepared, docmill_version
 from tasks.jobs.strategy import Strategist
-from tasks.ledger.ledger import Ledger, Sums
-from tasks.ledger.lock import hold
-from tasks.providers.account import Account
-from tasks.providers.local_server import local_server
-from tasks.providers.registry import wire_of
+from tasks.ledger.ledger import ASSIGNED, Ledger, Sums
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
-from tasks.results.parts import create_tables
+from tasks.routing.route import Route
 
 DRAIN_SECONDS = 10.0
 T = TypeVar("T")
@@ -55,6 +43,11 @@ class Job:
         """The folder of the result set."""
         return self.prepared.options.output
 
+    @property
+    def first_route(self) -> Route:
+        """The route that the job was planned for."""
+        return self.prepared.stops[0].route
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the job's loop and wait for it, from any other thread."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
@@ -74,7 +67,8 @@ class Job:
 
     def _failed_before(self, document: Document) -> bool:
         seen = self.ledger.seen(document.document_id)
-        return seen is not None and seen.status in ("failed", "partial")
+        # Assigned: a kill came between its part and its status, so the same command takes it up.
+        return seen is not None and seen.status in ("failed", "partial", ASSIGNED)
 
     def settled(self, document_id: str, content_sha256: str) -> bool:
         """Whether a document needs nothing: unchanged since an earlier job, or finished by this one."""
@@ -185,91 +179,3 @@ def exit_code(reason: JobStopped | None, totals: Totals) -> int:
     if reason is not None:
         return 4
     return 3 if totals.failed or totals.partial else 0
-
-
-@contextlib.contextmanager
-def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
-    """Open everything a job needs, and close it all in the end, whatever happens.
-
-    Raises UserMistake where the output can't be written or another run holds it.
-    """
-    output = prepared.options.output
-    create_tables(output)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(hold(output / ".docmill"))
-        ledger = Ledger(output / ".docmill" / "ledger.sqlite", fresh=prepared.options.fresh)
-        stack.callback(ledger.close)
-        ledger.begin(prepared.identity, prepared.flow)
-        loop = stack.enter_context(_running_loop())
-        accounts = [stop.account or stack.enter_context(_local(prepared, stop)) for stop in prepared.stops]
-        client = _on(loop, _opened())
-        stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
-        meter = meter or Meter()
-        spending = Spending(prepared.options.budget, ledger.spent() if prepared.options.budget is not None else 0.0)
-        most = max(_concurrency(prepared, stop) for stop in prepared.stops)
-        places = asyncio.Semaphore(2 * most + 4)
-        job = Job(prepared, ledger, meter, loop, [], places, time.monotonic(), prepared.work)
-        for stop, account in zip(prepared.stops, accounts, strict=True):
-            job.strategists.append(_strategist(job, stop, account, client, spending))
-        write_job_file(output, job.record("running"))
-        yield job
-
-
-def _local(prepared: Prepared, stop: Stop) -> "contextlib.AbstractContextManager[Account]":
-    if prepared.local_model is None:
-        raise UserMistake("the local model has no file: name one in DOCMILL_LOCAL_MODEL")
-    slots = _concurrency(prepared, stop)
-    return local_server(prepared.local_model, context=stop.route.window.context, slots=slots)
-
-
-def _concurrency(prepared: Prepared, stop: Stop) -> int:
-    return prepared.options.concurrency or stop.provider.concurrency
-
-
-def _strategist(job: Job, stop: Stop, account: Account, client: Client, spending: Spending) -> Strategist:
-    options, provider = job.prepared.options, stop.provider
-    limits = Limits(
-        requests=options.rpm or provider.requests_per_minute,
-        tokens=options.tpm or provider.tokens_per_minute,
-        concurrency=_concurrency(job.prepared, stop),
-    )
-    dispatcher = Dispatcher(client, account, wire_of(provider.name, provider.wire), limits)
-    asker = Asker(
-        stop.route,
-        dispatcher,
-        job.ledger,
-        spending,
-        job.meter,
-        stop.tokenizer,
-        options.routing,
-        provider.extras,
-        job.prepared.prompts.go_on,
-        job.stopped,
-    )
-    cutter = Cutter(stop.route, stop.tokenizer, job.prepared.prompts, options.strategy)
-    return Strategist(asker, cutter)
-
-
-@contextlib.contextmanager
-def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """One event loop on a thread of its own, for the whole job."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="dispatch", daemon=True)
-    thread.start()
-    try:
-        yield loop
-    finally:
-        _on(loop, loop.shutdown_default_executor())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def _opened() -> Client:
-    """The client belongs to the loop it is made on."""
-    return Client()
-
-
-def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    future: Future[T] = asyncio.run_coroutine_threadsafe(work, loop)
-    return future.result()

@@ -1,6 +1,5 @@
 """Settle everything a job needs before it runs: routes, accounts, prompts. Nothing is paid here."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
@@ -11,23 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
-from tasks.dispatch.client import Client
 from tasks.documents.document import Documents
 from tasks.documents.listing import list_documents
-from tasks.errors import CallFailed, UserMistake
+from tasks.errors import UserMistake
 from tasks.jobs.options import Options
 from tasks.jobs.prompts import Prompts, load_prompts
+from tasks.jobs.window import told_window
 from tasks.providers.account import Account, Keys, account_of, read_environment
 from tasks.providers.local_model import local_model_name, local_model_path, require_extra
-from tasks.providers.openai import model_entries
 from tasks.providers.registry import wire_of
-from tasks.providers.wire import Reply
 from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
-from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Route, Wish, choose, resolve
+from tasks.routing.choice import LOCAL, Candidate, Wish, choose
 from tasks.routing.price import parse_price
-
-ASK_SECONDS = 10.0
-LISTED = 12
+from tasks.routing.route import Route, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ class Prepared:
     def identity(self) -> str:
         """The identity of the whole job: the same command has the same one."""
         options = self.options
-        which = [options.limit, options.text_column, options.id_column, options.retry_failed]
+        which = [options.limit, options.text_column, options.id_column, options.retry_failed, options.fresh]
         return _hash([self.flow, [str(Path(name).absolute()) for name in self.inputs], self.work, which])
 
     def documents(self) -> Documents:
@@ -149,7 +144,7 @@ def _stop(candidate: Candidate, options: Options, environment: dict[str, str], k
         _check_price(options.price)
     route = resolve(
         candidate,
-        told=partial(_told, candidate, account, local, asked=options.context is None),
+        told=partial(told_window, candidate, account, local, asked=options.context is None),
         context=options.context,
         max_answer=options.max_output_tokens,
         price=parse_price(options.price) if options.price else None,
@@ -163,60 +158,6 @@ def _check_price(text: str) -> None:
         parse_price(text)
     except ValueError:
         raise UserMistake(f"--price {text}: give IN/OUT in USD per million tokens, as in 0.2/0.6") from None
-
-
-def _told(candidate: Candidate, account: Account | None, local: Path | None, *, asked: bool) -> int | None:
-    """Ask the server for a model's window: its model list, then llama.cpp's /props.
-
-    With --context a server that can't be reached is no mistake: it may come up later.
-    """
-    if account is None:
-        return _trained_context(local) if local else None
-    wire = wire_of(candidate.provider.name, candidate.provider.wire)
-    try:
-        models = asyncio.run(_get(account, "/models"))
-    except CallFailed as error:
-        if not asked:
-            return None
-        raise UserMistake(
-            f"{candidate.provider.name} at {account.base_url} can't be asked for the window of {candidate.name} "
-            f"({error}): start the server, mend its base URL, or give --context N"
-        ) from error
-    if models.status == 200 and not model_entries(models) and b"<" in models.body[:100]:
-        variable = candidate.provider.base_url_variable
-        message = f"{account.base_url} answers HTML, not JSON: mend {variable} (it usually ends in /v1)"
-        raise UserMistake(message)
-    listed = [str(entry.get("id") or entry.get("model")) for entry in model_entries(models)]
-    if asked and listed and candidate.model is None and candidate.id not in listed:
-        names = ", ".join(listed[:LISTED]) + (" …" if len(listed) > LISTED else "")
-        raise UserMistake(f"{account.base_url} serves no model {candidate.id!r}: --model is one of {names}")
-    window = wire.window(models, candidate.id)
-    if window is None and candidate.provider.name == COMPATIBLE:
-        window = asyncio.run(_props(account))
-    return window
-
-
-async def _get(account: Account, path: str) -> Reply:
-    async with Client() as client:
-        return await client.get(account.base_url + path, account.headers(), ASK_SECONDS)
-
-
-async def _props(account: Account) -> int | None:
-    """llama.cpp tells the context of a slot at /props, above /v1."""
-    root = account.base_url.removesuffix("/v1")
-    try:
-        async with Client() as client:
-            reply = await client.get(root + "/props", account.headers(), ASK_SECONDS)
-        number = json.loads(reply.body)["default_generation_settings"]["n_ctx"]
-    except (CallFailed, ValueError, KeyError, TypeError):
-        return None
-    return number if isinstance(number, int) and number > 0 else None
-
-
-def _trained_context(path: Path) -> int | None:
-    from tasks.chunking.gguf import trained_context  # noqa: PLC0415 - only for a model file of the user's own
-
-    return trained_context(path)
 
 
 def _require_prices(stops: Sequence[Stop]) -> None:

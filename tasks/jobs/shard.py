@@ -2,19 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from typing import Any
 
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed, JobStopped, RouteLost
-from tasks.jobs.ask import Work
 from tasks.jobs.cut import Cut
 from tasks.jobs.job import Job
-from tasks.jobs.strategy import Outcome, Strategist
+from tasks.jobs.rows import Reading, Result, Work, document_rows
 from tasks.ledger.ledger import Finished
 from tasks.results.parts import write_part
 from tasks.results.schemas import Row
@@ -22,23 +18,6 @@ from tasks.results.schemas import Row
 CALLS_A_SHARD = 1000
 FLUSH_SECONDS = 15.0
 CHARACTERS_A_TOKEN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The rows of one finished document."""
-
-    document: Row
-    calls: Sequence[Mapping[str, Any]]
-    failures: Sequence[Row]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A document's text and its SHA-256."""
-
-    text: str
-    sha256: str
 
 
 def shards(documents: Iterable[Document], tokens_a_call: int) -> Iterator[list[Document]]:
@@ -69,7 +48,10 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
     for next_done in asyncio.as_completed(tasks):
         try:
             result = await next_done
-        except (JobStopped, asyncio.CancelledError):
+        except asyncio.CancelledError:
+            continue
+        except JobStopped as error:
+            job.stop(error)
             continue
         except BaseException:
             for task in tasks:
@@ -151,7 +133,7 @@ async def _one(job: Job, document: Document) -> Result | None:
         try:
             reading = await asyncio.to_thread(_read, document)
         except DocumentFailed as error:
-            return _result(job, document, Work(document.document_id), None, error)
+            return document_rows(job.ledger.job_id, document, Work(document.document_id), None, error, job.first_route)
         if job.settled(document.document_id, reading.sha256):
             return None
         return await _answered(job, document, reading)
@@ -169,6 +151,7 @@ async def _answered(job: Job, document: Document, reading: Reading) -> Result:
         lost = strategist.asker.dispatcher.lost
         if lost is not None:
             continue
+        route = strategist.asker.route
         cut: Cut | None = None
         try:
             cut = await asyncio.to_thread(strategist.cutter.cut, reading.text)
@@ -176,77 +159,6 @@ async def _answered(job: Job, document: Document, reading: Reading) -> Result:
         except RouteLost:
             continue
         except DocumentFailed as error:
-            return _result(job, document, work, reading, error, strategist, cut)
-        return _result(job, document, work, reading, outcome, strategist, cut)
+            return document_rows(job.ledger.job_id, document, work, reading, error, route, cut)
+        return document_rows(job.ledger.job_id, document, work, reading, outcome, route, cut)
     raise job.all_lost()
-
-
-def _result(
-    job: Job,
-    document: Document,
-    work: Work,
-    reading: Reading | None,
-    end: Outcome | DocumentFailed,
-    strategist: Strategist | None = None,
-    cut: Cut | None = None,
-) -> Result:
-    characters = len(reading.text) if reading else 0
-    covered = 0 if isinstance(end, DocumentFailed) else end.covered
-    kind, words = _trouble(end, characters, work)
-    # An answer that was cut off says so in `error`; nothing of the text is missing from it.
-    status = "failed" if isinstance(end, DocumentFailed) else "partial" if covered < characters else "done"
-    costs = [call["cost_usd"] for call in work.calls]
-    route = (strategist or job.strategists[0]).asker.route
-    row = {
-        "document_id": document.document_id,
-        "source": document.source,
-        "content_sha256": reading.sha256 if reading else None,
-        "job_id": job.ledger.job_id,
-        "status": status,
-        "output": None if isinstance(end, DocumentFailed) else end.output,
-        "model": route.model,
-        "provider": route.provider,
-        "chunks": len(cut.chunks) if cut else 0,
-        "calls": len(work.calls),
-        "characters": characters,
-        "covered_characters": covered,
-        "prompt_tokens": sum(call["prompt_tokens"] for call in work.calls),
-        "completion_tokens": sum(call["completion_tokens"] for call in work.calls),
-        "cost_usd": None if None in costs else sum(costs),
-        "error_kind": kind,
-        "error": words,
-        "finished_at": datetime.now(UTC),
-    }
-    failures = list(work.failures)
-    if isinstance(end, DocumentFailed) and not failures:
-        failures.append(_failure(document.document_id, end, route.model, route.provider))
-    return Result(row, work.calls, failures)
-
-
-def _trouble(end: Outcome | DocumentFailed, characters: int, work: Work) -> tuple[str | None, str | None]:
-    """Say what is wrong with a document's answer: failed, a part missing, or cut off; or nothing."""
-    if isinstance(end, DocumentFailed):
-        return end.reason, str(end)
-    if end.covered < characters:
-        missing = characters - end.covered
-        first = work.failures[0]
-        return str(first["error_kind"]), f"{missing} of {characters} characters are missing: {first['error']}"
-    if end.cut:
-        return "answer_cut", "the answer was cut off, and so were its continuations: give a larger --max-output-tokens"
-    return None, None
-
-
-def _failure(document_id: str, error: DocumentFailed, model: str, provider: str) -> Row:
-    return {
-        "document_id": document_id,
-        "call_id": None,
-        "stage": error.stage,
-        "position": None,
-        "model": model,
-        "provider": provider,
-        "error_kind": error.reason,
-        "error": str(error),
-        "http_status": None,
-        "attempts": 1,
-        "failed_at": datetime.now(UTC),
-    }

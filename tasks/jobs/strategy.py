@@ -11,20 +11,12 @@ from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import DocumentFailed, SetAside
-from tasks.jobs.ask import Asker, Place, Prompt, Text, Work
+from tasks.jobs.ask import Asker, Prompt, Text
 from tasks.jobs.cut import SEAM, Cut, Cutter
 from tasks.jobs.prompts import Prompts, fill
+from tasks.jobs.rows import Outcome, Place, Work
 
 BETWEEN = "\n\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The answer over a text, and how many of its characters are in it."""
-
-    output: str
-    covered: int
-    cut: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Ledger:
         `work` identifies inputs and everything that decides about the answers.
         """
         last = self._store.read("SELECT job_id, work, status FROM jobs ORDER BY rowid DESC LIMIT 1")
-        if last and last[0][1] == work and last[0][2] != "done" and not self._fresh:
+        if last and last[0][1] == work and last[0][2] != "done":
             self.job_id = str(last[0][0])
         else:
             count = self._store.read("SELECT count(*) FROM jobs")[0][0]

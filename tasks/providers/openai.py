@@ -1,6 +1,7 @@
 """The OpenAI-compatible wire: /chat/completions, /models and their many dialects."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from tasks.providers.failures import error_in, failure
 from tasks.providers.wire import Answer, Completion, Reply
 
 CUT = frozenset({"length", "max_tokens", "model_length"})
+# A count beyond this is nonsense, and no table holds it.
+MOST_TOKENS = 2**53
 # Where servers tell a model's window: vLLM, OpenRouter and Together, Mistral, llama.cpp.
 WINDOW_KEYS = ("max_model_len", "context_length", "max_context_length", "context_window", "max_tokens")
 
@@ -34,12 +37,14 @@ class OpenAI:
             raise failure(reply, error)
         choice = _first_choice(body)
         finish = choice.get("finish_reason")
+        finish = finish if isinstance(finish, str) else None
         text = _text(choice)
         if finish == "content_filter":
             raise SetAside("content_filter", "the provider's filter withheld the answer", status=reply.status)
         if finish == "error" or not text.strip():
             raise Transient("empty_answer", f"an empty answer (finish_reason {finish})", status=reply.status)
-        usage = body.get("usage") or {}
+        usage = body.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
         return Answer(
             text,
             finish,
@@ -52,18 +57,17 @@ class OpenAI:
     def cost(self, body: Mapping[str, Any], usage: Mapping[str, Any]) -> float | None:
         """Return the cost in USD: usage.cost, usage.estimated_cost, or the body's own, number or string."""
         for value in (usage.get("cost"), usage.get("estimated_cost"), body.get("cost")):
-            try:
-                if value is not None:
-                    return float(value)
-            except (TypeError, ValueError):
-                continue
+            cost = _amount(value)
+            if cost is not None:
+                return cost
         return None
 
     def window(self, models: Reply, model: str) -> int | None:
         """Return the smallest window that a model list (bare array or not) tells for the model."""
         for entry in model_entries(models):
             if model in (entry.get("id"), entry.get("model"), entry.get("route")):
-                meta = entry.get("meta") or {}
+                meta = entry.get("meta")
+                meta = meta if isinstance(meta, dict) else {}
                 told = [_whole(entry.get(key)) for key in WINDOW_KEYS] + [_whole(meta.get("n_ctx"))]
                 return min((number for number in told if number), default=None)
         return None
@@ -77,7 +81,7 @@ def decoded(reply: Reply) -> Any:
     """
     try:
         body = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         error = failure(reply) if reply.status >= 300 else None
         if error is not None and not isinstance(error, SetAside):
             raise error from None
@@ -96,7 +100,7 @@ def model_entries(models: Reply) -> Sequence[Mapping[str, Any]]:
     """Return the records of a model list: a bare array, or one under `data` or `models`."""
     try:
         body = json.loads(models.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if isinstance(body, dict):
         body = body.get("data") or body.get("models") or []
@@ -112,15 +116,27 @@ def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _text(choice: Mapping[str, Any]) -> str:
     """The message's content, whole or in typed parts; or a text completion's `text`."""
-    content = (choice.get("message") or {}).get("content", choice.get("text"))
+    message = choice.get("message")
+    content = message.get("content") if isinstance(message, dict) else choice.get("text")
     if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    text = content if isinstance(content, str) else ""
+    # An answer that was cut off may end in half a surrogate pair, which no table takes.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _whole(value: object) -> int | None:
     """Read a count that may come as a number or a string."""
-    try:
-        return int(str(value).replace(",", "").split(".")[0])
-    except ValueError:
+    amount = _amount(str(value).replace(",", ""))
+    return int(amount) if amount is not None and amount <= MOST_TOKENS else None
+
+
+def _amount(value: object) -> float | None:
+    """Read an amount that may come as a number or a string; what is no amount is None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    try:
+        amount = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return amount if math.isfinite(amount) and amount >= 0 else None

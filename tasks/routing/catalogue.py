@@ -80,6 +80,10 @@ class Model(Entry):
         providers = [route.provider for route in self.routes]
         if len(set(providers)) != len(providers):
             raise ValueError("two routes name one provider")
+        if self.subtype != "Embedding":
+            for route in self.routes:
+                if (route.input_price is None) != (route.output_price is None):
+                    raise ValueError(f"{route.provider}: one of input_price and output_price is missing")
         return self
 
 
@@ -148,11 +152,14 @@ def load_catalogue(folder: Path = DATA) -> Catalogue:
 def _entries(path: Path, key: str, kind: type[T]) -> Iterator[T]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserMistake(f"{path}: can't be read: {error}") from error
     for other in data.keys() - {key}:
         raise UserMistake(f"{path}: unknown table {other!r}: only [[{key}]]")
-    for number, entry in enumerate(data.get(key, []), 1):
+    entries = data.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UserMistake(f"{path}: {key} is to be written as [[{key}]], a table for each")
+    for number, entry in enumerate(entries, 1):
         name = entry.get("name", f"entry {number}")
         try:
             yield kind.model_validate(entry)

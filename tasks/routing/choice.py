@@ -1,13 +1,10 @@
 """Choose the routes of a job: which model, at which provider, within which window."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.chunking.template import Window
-from tasks.chunking.tokenizer import GGUF, tokenizer_for_unknown
 from tasks.errors import UserMistake
 from tasks.routing.catalogue import Catalogue, Model, Provider, Served
-from tasks.routing.price import Price
 
 LOCAL = "local"
 AGGREGATOR = "apipie"
@@ -40,20 +37,6 @@ class Candidate:
     model: Model | None = None
     served: Served | None = None
     upstream: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Everything a job must know of one model at one provider."""
-
-    provider: str
-    model: str
-    id: str
-    upstream: str | None
-    window: Window
-    tokenizer: str
-    template: str
-    price: Price | None
 
 
 def choose(wish: Wish, catalogue: Catalogue, available: Sequence[str], local_model: str) -> Candidate:
@@ -126,6 +109,9 @@ def _at(provider: Provider, name: str, upstream: str | None, catalogue: Catalogu
         catalogue.provider(upstream)
         if provider.name != AGGREGATOR:
             raise UserMistake(f"{provider.name}@{upstream}: only {AGGREGATOR} routes to other providers")
+        if model and not served:
+            places = ", ".join(row.provider for row in model.routes)
+            raise UserMistake(f"{upstream} doesn't serve {name}: it is at {places}")
     wire_name = model.name if model and provider.name == AGGREGATOR else name
     label = model.name if model else name
     return Candidate(provider, label, (served and not upstream and served.id) or wire_name, model, served, upstream)
@@ -143,87 +129,3 @@ def _listed(provider: Provider, catalogue: Catalogue) -> str:
         )
     ]
     return ", ".join(names) if names else "ask the server for its list (GET /models)"
-
-
-def resolve(
-    candidate: Candidate,
-    *,
-    told: Callable[[], int | None],
-    context: int | None,
-    max_answer: int,
-    price: Price | None,
-    gguf: str | None = None,
-) -> Route:
-    """Settle the window, tokenizer and price of a candidate.
-
-    The window is the catalogue's for (provider, model); else what the server
-    tells (`told` asks it); else the smallest of the catalogue's routes for that
-    model; else `context`. `context` never widens what is known, but may narrow it.
-
-    Raises UserMistake naming --context where nobody tells the window, and
-    --max-output-tokens where the answer leaves no room for a prompt.
-    """
-    model, served = candidate.model, candidate.served
-    known = (served.context if served else None) or told() or _smallest(model)
-    limits = [limit for limit in (known, context) if limit]
-    if not limits:
-        raise UserMistake(
-            f"nobody tells the context window of {candidate.name} at {candidate.provider.name}: "
-            "give it with --context N (tokens, prompt and answer together)"
-        )
-    answer = min(max_answer, served.max_answer if served and served.max_answer else max_answer)
-    window = Window(min(limits), answer)
-    if window.room(0) <= answer:
-        raise UserMistake(
-            f"--max-output-tokens {answer} leaves no room in the {window.context} tokens "
-            f"of {candidate.name} at {candidate.provider.name}: give a smaller one"
-        )
-    return Route(
-        candidate.provider.name,
-        candidate.name,
-        candidate.id,
-        candidate.upstream,
-        window,
-        _tokenizer(candidate, gguf),
-        model.template if model else "unknown",
-        price or _price(candidate),
-    )
-
-
-def _smallest(model: Model | None) -> int | None:
-    """Return the smallest window of a model's routes: an aggregator may use any of them."""
-    return min((row.context for row in model.routes if row.context), default=None) if model else None
-
-
-def _tokenizer(candidate: Candidate, gguf: str | None) -> str:
-    if candidate.provider.name == LOCAL and gguf:
-        return GGUF + gguf
-    if candidate.model is not None and candidate.model.tokenizer != "gguf":
-        return candidate.model.tokenizer
-    return tokenizer_for_unknown(candidate.name)
-
-
-def _price(candidate: Candidate) -> Price | None:
-    """The row's own price; behind an aggregator's automatic routing, the dearest of its routes."""
-    if candidate.served is not None:
-        return candidate.served.price
-    if candidate.provider.name != AGGREGATOR or candidate.model is None:
-        return None
-    return dearest(row.price for row in candidate.model.routes)
-
-
-def dearest(prices: Iterable[Price | None]) -> Price | None:
-    """Return the worst of the prices, or None where one of them isn't known."""
-    known = []
-    for price in prices:
-        if price is None:
-            return None
-        known.append(price)
-    if not known:
-        return None
-    return Price(
-        max(price.input for price in known),
-        max(price.output for price in known),
-        min((price.checked for price in known if price.checked), default=None),
-        "the dearest of its routes in the catalogue",
-    )

@@ -1,5 +1,6 @@
 """What tokens cost. An unknown price is None, never zero."""
 
+import math
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,6 +27,6 @@ def parse_price(text: str) -> Price:
     Raises ValueError for anything else.
     """
     parts = [float(part) for part in text.split("/")]
-    if len(parts) != 2 or min(parts) < 0:
+    if len(parts) != 2 or not all(math.isfinite(part) and part >= 0 for part in parts):
         raise ValueError(text)
     return Price(parts[0], parts[1], source="--price")

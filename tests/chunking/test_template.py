@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ Turns = list[str]
 @cache
 def encoder(name: str) -> Callable[[Turns], int]:
     """Count a conversation (user, answer, user …) by mistral-common's own chat template."""
-    made = {
+    made: dict[str, Callable[[], Any]] = {
         "mistral-v1": MistralTokenizer.v1,
         "mistral-v2": MistralTokenizer.v2,
         "mistral-v3": MistralTokenizer.v3,

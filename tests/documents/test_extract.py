@@ -15,7 +15,7 @@ JAPANESE = (
 ) * 20
 FRENCH = (
     "Le ch\u00e2teau \u00e9tait d\u00e9sert; o\u00f9 donc \u00e9taient pass\u00e9s les h\u00f4tes de l'\u00e9t\u00e9? "
-    "Personne ne r\u00e9pondit, et la for\u00eat derri\u00e8re le fleuve restait silencieuse \u00e0 l'heure du go\u00fbter.\n"
+    "Personne ne r\u00e9pondit, et la for\u00eat derri\u00e8re le fleuve restait silencieuse\n"
 ) * 20
 TEXTS = st.text(min_size=1, max_size=300).filter(lambda text: bool(text.strip()))
 

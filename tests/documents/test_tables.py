@@ -80,7 +80,7 @@ def test_two_rows_of_one_identifier_are_refused(tmp_path: Path, write: Writer) -
 
 @WRITERS
 def test_a_table_of_many_batches_loses_no_row(tmp_path: Path, write: Writer) -> None:
-    rows = [{"name": f"row-{number}", "body": f"The text of {number}. " * 30} for number in range(5_000)]
+    rows = [{"name": f"row-{number}", "body": f"The text of {number}.\nA line more. " * 30} for number in range(5_000)]
     documents = listed(write(tmp_path / "table", rows))
     assert [(document.document_id, document.text) for document in documents] == [
         (row["name"], row["body"]) for row in rows

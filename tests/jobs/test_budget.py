@@ -110,3 +110,14 @@ def test_reused_answers_cost_nothing(folder: Path, provider: Simulator, run_job:
     ran = run_job(price=PRICE)
     assert ran.record.totals.cost_usd == pytest.approx(paid(provider))
     assert min(row["cost_usd"] for row in ran.documents.values()) == 0
+
+
+@pytest.mark.parametrize("cost", ["NaN", -1.0, "-Infinity"])
+def test_a_cost_that_makes_no_sense_does_not_lift_the_budget(
+    folder: Path, provider: Simulator, run_job: RunJob, cost: float | str
+) -> None:
+    provider.settings.write, provider.settings.cost = (lambda _: "word " * 400), cost
+    fill(folder, 40, 800)
+    ran = run_job(budget=0.1, price=PRICE)
+    assert ran.code == 4
+    assert paid(provider) <= 0.1

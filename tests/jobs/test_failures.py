@@ -227,3 +227,48 @@ def test_an_unknown_model_ends_the_job_as_the_users_mistake(folder: Path, provid
     assert (ran.code, ran.record.status) == (2, "failed")
     assert "nobody" in str(ran.record.reason)
     assert ran.documents == {}
+
+
+GOOD = {"role": "assistant", "content": "Fine."}
+ODD: dict[str, Any] = {
+    "half a surrogate pair": {"choices": [{"message": {"content": "half \ud83d"}, "finish_reason": "length"}]},
+    "a NUL": {"choices": [{"message": {"content": "a\0b"}, "finish_reason": "stop"}]},
+    "a string for a message": {"choices": [{"message": "Fine.", "finish_reason": "stop"}]},
+    "a string for a choice": {"choices": ["Fine."]},
+    "an object for a finish": {"choices": [{"message": GOOD, "finish_reason": {"type": "stop"}}]},
+    "a number for a finish": {"choices": [{"message": GOOD, "finish_reason": 1}]},
+    "a list for usage": {"choices": [{"message": GOOD}], "usage": [1, 2]},
+    "a string for usage": {"choices": [{"message": GOOD}], "usage": "12 tokens"},
+    "usage beyond 64 bits": {
+        "choices": [{"message": GOOD}],
+        "usage": {"prompt_tokens": 10**30, "completion_tokens": 1},
+    },
+    "negative usage": {"choices": [{"message": GOOD}], "usage": {"prompt_tokens": -5, "completion_tokens": -5}},
+    "an object for a cost": {"choices": [{"message": GOOD}], "usage": {"cost": {"usd": 1}}},
+    "a cost that is no number": {"choices": [{"message": GOOD}], "usage": {"cost": "NaN"}},
+    "an endless cost": {"choices": [{"message": GOOD}], "usage": {"cost": "Infinity"}},
+    "typed parts": {"choices": [{"message": {"content": [{"type": "text", "text": "Fine."}, 7]}}]},
+    "parts without text": {"choices": [{"message": {"content": [{"type": "text", "text": None}]}}]},
+    "an error that is a number": {"error": 7},
+    "a deep error": {"error": {"message": {"deep": ["x"]}, "code": {"a": 1}}},
+    "nothing": {},
+    "null": None,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_whatever_one_answer_holds_the_others_are_done_and_the_job_ends_well(
+    folder: Path, provider: Simulator, run_job: RunJob, name: str
+) -> None:
+    fill(folder, 8)
+    put(folder, "000-bad.txt", "POISON in here")
+    provider.settings.fault = poisonous(lambda *_: web.json_response(ODD[name]))
+    provider.settings.latency = 0.02
+    ran = run_job(concurrency=2)
+    assert ran.code in (0, 3)
+    assert len(ran.documents) == 9
+    assert {row["status"] for key, row in ran.documents.items() if key != "000-bad.txt"} == {"done"}
+    for row in ran.rows("calls"):
+        assert row["prompt_tokens"] >= 0
+        assert row["completion_tokens"] >= 0
+        assert row["cost_usd"] is None or 0 <= row["cost_usd"] < 1e6

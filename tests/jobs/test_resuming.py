@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import Interrupted, StorageFailed, UserMistake
-from tasks.jobs.job import Job, open_job
+from tasks.jobs import shard
+from tasks.jobs.job import Job
+from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
 from tasks.ledger.ledger import Ledger
 from tests.conftest import RunJob, hasten
 from tests.jobs.texts import fill, prose, put
-from tests.simulator import Simulator
+from tests.simulator import Simulator, error
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,13 +55,19 @@ def test_an_interrupted_job_goes_on_without_asking_anything_twice(
     fill(folder, 40)
     put(folder, "long.txt", prose(80_000, "long"))
     stopper = Stopper(at=15)
-    provider.settings.fault, provider.settings.latency = stopper.fault, 0.02
+
+    def stop_and_be_slow(number: int, body: dict[str, Any]) -> None:
+        stopper.fault(number, body)
+        provider.settings.latency = 0.5 if number >= 12 else 0.02  # the last ones are still on their way
+
+    provider.settings.fault = stop_and_be_slow
     first = run_job(opened=stopper.opened, concurrency=4)
     counts = provider.counts
     assert (first.code, first.record.status) == (130, "paused")
     assert first.record.reason is not None
     assert 15 <= counts.requests < 30
     assert counts.answers == counts.requests  # what was in flight was waited for
+    provider.settings.fault, provider.settings.latency = None, 0.0
     again = run_job(concurrency=4)
     assert (again.code, again.record.status) == (0, "done")
     assert again.record.job_id == first.record.job_id
@@ -151,14 +160,16 @@ def test_a_ledger_that_cannot_be_written_pauses_the_job(
         ran = run_job(concurrency=1)
     assert (ran.code, ran.record.status) == (4, "paused")
     assert "ledger" in str(ran.record.reason)
-    assert provider.counts.requests == 1
-    assert (run_job().code, provider.counts.answers) == (0, 7)
+    asked = provider.counts.requests
+    assert asked <= 2
+    assert (run_job().code, provider.counts.answers) == (0, 6 + asked)
 
 
 DIES = """
 import sys
+import time
 from pathlib import Path
-from tasks.jobs.job import open_job
+from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
 from tasks.jobs.shard import run_shard, shards
@@ -197,3 +208,77 @@ def test_a_job_killed_with_9_repeats_only_what_was_in_flight(
     assert repeated <= 3 * 4
     for table in ("documents", "calls", "failures"):
         assert stable(ran.rows(table)) == stable(undisturbed.rows(table)), table
+
+
+def test_a_retry_of_what_failed_that_met_a_full_disk_is_taken_up_again(
+    folder: Path, provider: Simulator, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, 3)
+    put(folder, "bad.txt", "POISON")
+    provider.settings.fault = lambda _, body: error(400, "no") if "POISON" in str(body) else None
+    assert run_job().code == 3
+    provider.settings.fault = None
+    with monkeypatch.context() as full:
+        full.setattr(shard, "write_part", _full)
+        with pytest.raises(StorageFailed):
+            run_job(retry_failed=True)
+    ran = run_job(retry_failed=True)
+    assert ran.code == 0
+    assert ran.documents["bad.txt"]["status"] == "done"
+    assert ran.rows("failures") == []
+
+
+def _full(*_: Any) -> None:
+    raise StorageFailed("part-000001.parquet can't be written: No space left on device")
+
+
+def test_calls_that_take_too_long_to_drain_are_left_and_asked_again_later(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    fill(folder, 6)
+    provider.settings.latency = 3.0
+    jobs: list[Job] = []
+
+    def stop(number: int, _: dict[str, Any]) -> None:
+        if number == 2:
+            jobs[0].stop(Interrupted(15), 0.2)
+
+    provider.settings.fault = stop
+    began = time.monotonic()
+    first = run_job(opened=jobs.append, concurrency=2)
+    assert time.monotonic() - began < 2.5
+    assert (first.code, first.documents) == (143, {})
+    provider.settings.latency, provider.settings.fault = 0.0, None
+    assert run_job().code == 0
+
+
+def test_going_back_to_an_earlier_prompt_pays_nothing(
+    folder: Path, provider: Simulator, run_job: RunJob, tmp_path: Path
+) -> None:
+    fill(folder, 5)
+    first = run_job().documents
+    run_job(prompt=put(tmp_path, "prompt.txt", "Other: {text}"))
+    asked = provider.counts.requests
+    back = run_job()
+    assert provider.counts.requests == asked == 10
+    assert {name: row["output"] for name, row in back.documents.items()} == {
+        name: row["output"] for name, row in first.items()
+    }
+    assert {row["reused"] for row in back.rows("calls")} == {True}
+    assert back.record.totals.prompt_tokens == 0
+
+
+def test_many_shards_at_once_write_parts_of_their_own_and_changed_documents_stay_in_theirs(
+    folder: Path, provider: Simulator, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, "CALLS_A_SHARD", 5)
+    monkeypatch.setattr(shard, "FLUSH_SECONDS", 0.0)  # a part is written anew at every document
+    fill(folder, 42)
+    ran = run_job(threads=4)
+    assert len(ran.documents) == len(ran.rows("calls")) == provider.counts.requests == 42
+    assert len(list((ran.output / "documents").glob("*.parquet"))) == 10
+    for number in range(0, 42, 4):
+        put(folder, f"{number:03d}.txt", prose(500, f"changed {number}"))
+    again = run_job(threads=4)
+    assert len(again.documents) == len(again.rows("calls")) == 42
+    assert provider.counts.requests == 53

@@ -1,5 +1,6 @@
 """Routes that fail hand over to the next; every request fits the window of the one it goes to."""
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from mistral_common.protocol.instruct.messages import AssistantMessage, UserMess
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
+from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
 from tasks.errors import UserMistake
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
@@ -117,27 +119,69 @@ class Scales:
         return error(400, f"maximum context length is {self.context}") if weight > self.context else None
 
 
-@pytest.mark.parametrize("strategy", ["map-reduce", "refine"])
-def test_every_request_fits_the_window_by_the_models_own_count(
-    folder: Path, provider: Simulator, run_job: RunJob, strategy: str
-) -> None:
-    name = "mistral-nemo"
-    scales = Scales(1500)
-    settings = provider.settings
-    settings.models, settings.context, settings.fault = (name,), 1500, scales.fault
-    # Map answers are cut off once, so that conversations are weighed too.
-    settings.finish = lambda body: "length" if len(body["messages"]) == 1 and "<document>" in str(body) else "stop"
-    settings.write = lambda body: prose(420, str(body)[-300:])
+NEMO = "mistral-nemo"
+
+
+def put_texts_of_many_scripts(folder: Path) -> None:
     put(folder, "english.txt", prose(12_000))
     put(folder, "japanese.txt", "吾輩は猫である。名前はまだ無い。どこで生れたか頓と見当がつかぬ。" * 120)
     put(folder, "emoji.txt", "👩‍👩‍👧‍👦🏽é ñ [INST] </s> <s> " * 150)
     put(folder, "spaces.txt", ("a" + " " * 300 + "\n") * 20 + "\t" * 2000)
-    ran = run_job(model=name, max_output_tokens=250, strategy=strategy)
+
+
+@pytest.mark.parametrize("strategy", ["map-reduce", "refine"])
+def test_every_request_fits_the_window_by_the_models_own_count(
+    folder: Path, provider: Simulator, run_job: RunJob, strategy: str
+) -> None:
+    scales = Scales(1500)
+    settings = provider.settings
+    settings.models, settings.context, settings.fault = (NEMO,), 1500, scales.fault
+    # Map answers are cut off once, so that conversations are weighed too.
+    settings.finish = lambda body: "length" if len(body["messages"]) == 1 and "<document>" in str(body) else "stop"
+    settings.write = lambda body: prose(420, str(body)[-300:])
+    put_texts_of_many_scripts(folder)
+    ran = run_job(model=NEMO, max_output_tokens=250, strategy=strategy)
     assert max(scales.weights) <= 1500
     assert ran.code == 0, [row["error"] for row in ran.documents.values()]
     assert all(row["characters"] == row["covered_characters"] for row in ran.documents.values())
     whole = [weight for weight in scales.weights if weight > 0.75 * 1500]
     assert len(whole) > 5  # and the window is used, not shunned
+
+
+def test_an_answer_is_never_continued_beyond_the_window(folder: Path, provider: Simulator, run_job: RunJob) -> None:
+    scales = Scales(1500)
+    settings = provider.settings
+    settings.models, settings.context, settings.fault = (NEMO,), 1500, scales.fault
+    settings.finish, settings.write = lambda _: "length", lambda body: prose(700, str(body)[-300:])
+    put(folder, "english.txt", prose(12_000))
+    run_job(model=NEMO, max_output_tokens=250)
+    assert max(scales.weights) <= 1500
+    assert provider.counts.answers == provider.counts.requests
+
+
+def test_what_is_reserved_for_a_call_is_never_less_than_it_takes(
+    folder: Path, provider: Simulator, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Limits and budget are held by what a call reserves beforehand."""
+    calls: list[Call] = []
+    send = Dispatcher.send
+
+    async def noted(self: Dispatcher, call: Call, *rest: Any) -> Delivered:
+        calls.append(call)
+        return await send(self, call, *rest)
+
+    monkeypatch.setattr(Dispatcher, "send", noted)
+    settings = provider.settings
+    settings.models, settings.context = (NEMO,), 1500
+    settings.finish = lambda body: "length" if len(body["messages"]) == 1 else "stop"
+    settings.write = lambda body: prose(420, str(body)[-300:])
+    put_texts_of_many_scripts(folder)
+    run_job(model=NEMO, max_output_tokens=250)
+    assert {"<document>" in str(call.body) for call in calls} == {True, False}
+    for call in calls:
+        assert counted(json.loads(call.body)) <= call.prompt_tokens
+        assert call.tokens == call.prompt_tokens + call.max_tokens
+        assert call.max_tokens == json.loads(call.body)["max_tokens"]
 
 
 def test_a_model_whose_window_nobody_tells_is_refused_naming_the_option(

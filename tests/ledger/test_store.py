@@ -128,6 +128,7 @@ def test_fresh_begins_another_job_and_ignores_the_answers_of_earlier_ones(path: 
     before = Ledger(path)
     first = before.begin("work", "summarize")
     record(before, "one")
+    before.end("done")
     before.close()
     ledger = Ledger(path, fresh=True)
     try:

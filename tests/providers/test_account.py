@@ -62,7 +62,7 @@ def test_a_missing_base_url_is_named(environment: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://somewhere", "/v1"])
 def test_a_base_url_that_is_none_is_named(url: str) -> None:
-    with pytest.raises(UserMistake, match=f"OPENAI_BASE_URL={url}: a base URL starts with http"):
+    with pytest.raises(UserMistake, match="OPENAI_BASE_URL holds no base URL"):
         compatible({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": url})
 
 

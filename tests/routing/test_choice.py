@@ -4,8 +4,9 @@ import pytest
 
 from tasks.errors import UserMistake
 from tasks.routing.catalogue import Catalogue, load_catalogue
-from tasks.routing.choice import Candidate, Route, Wish, choose, resolve
+from tasks.routing.choice import Candidate, Wish, choose
 from tasks.routing.price import Price
+from tasks.routing.route import Route, resolve
 from tests.routing.test_catalogue import MODEL, PROVIDERS, written
 
 HERE = "SmolLM2-135M-Instruct"
@@ -180,9 +181,7 @@ class TestWindows:
         def ask() -> int:
             raise AssertionError("asked")
 
-        route = resolve(
-            chosen("mistral-large", "openrouter"), told=ask, context=None, max_answer=512, price=None
-        )
+        route = resolve(chosen("mistral-large", "openrouter"), told=ask, context=None, max_answer=512, price=None)
         assert route.window.context == 128_000
 
     def test_an_answer_is_never_longer_than_the_route_allows(self) -> None:

@@ -1,0 +1,118 @@
+"""Open everything a job needs, and close it in the end: lock, ledger, loop, local server, client."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from tasks.dispatch.client import Client
+from tasks.dispatch.dispatcher import Dispatcher
+from tasks.dispatch.limits import Limits
+from tasks.dispatch.spending import Spending
+from tasks.errors import UserMistake
+from tasks.jobs.ask import Asker
+from tasks.jobs.cut import Cutter
+from tasks.jobs.job import Job
+from tasks.jobs.meter import Meter
+from tasks.jobs.prepare import Prepared, Stop
+from tasks.jobs.strategy import Strategist
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.lock import hold
+from tasks.providers.account import Account
+from tasks.providers.local_server import local_server
+from tasks.providers.registry import wire_of
+from tasks.results.job_file import write_job_file
+from tasks.results.parts import create_tables
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
+    """Open everything a job needs, and close it all in the end, whatever happens.
+
+    Raises UserMistake where the output can't be written or another run holds it.
+    """
+    output = prepared.options.output
+    create_tables(output)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(hold(output / ".docmill"))
+        ledger = Ledger(output / ".docmill" / "ledger.sqlite", fresh=prepared.options.fresh)
+        stack.callback(ledger.close)
+        ledger.begin(prepared.identity, prepared.flow)
+        loop = stack.enter_context(_running_loop())
+        accounts = [stop.account or stack.enter_context(_local(prepared, stop)) for stop in prepared.stops]
+        client = _on(loop, _opened())
+        stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
+        meter = meter or Meter()
+        spending = Spending(prepared.options.budget, ledger.spent() if prepared.options.budget is not None else 0.0)
+        most = max(_concurrency(prepared, stop) for stop in prepared.stops)
+        places = asyncio.Semaphore(2 * most + 4)
+        job = Job(prepared, ledger, meter, loop, [], places, time.monotonic(), prepared.work)
+        for stop, account in zip(prepared.stops, accounts, strict=True):
+            job.strategists.append(_strategist(job, stop, account, client, spending))
+        write_job_file(output, job.record("running"))
+        yield job
+
+
+def _local(prepared: Prepared, stop: Stop) -> "contextlib.AbstractContextManager[Account]":
+    if prepared.local_model is None:
+        raise UserMistake("the local model has no file: name one in DOCMILL_LOCAL_MODEL")
+    slots = _concurrency(prepared, stop)
+    return local_server(prepared.local_model, context=stop.route.window.context, slots=slots)
+
+
+def _concurrency(prepared: Prepared, stop: Stop) -> int:
+    return prepared.options.concurrency or stop.provider.concurrency
+
+
+def _strategist(job: Job, stop: Stop, account: Account, client: Client, spending: Spending) -> Strategist:
+    options, provider = job.prepared.options, stop.provider
+    limits = Limits(
+        requests=options.rpm or provider.requests_per_minute,
+        tokens=options.tpm or provider.tokens_per_minute,
+        concurrency=_concurrency(job.prepared, stop),
+    )
+    dispatcher = Dispatcher(client, account, wire_of(provider.name, provider.wire), limits)
+    asker = Asker(
+        stop.route,
+        dispatcher,
+        job.ledger,
+        spending,
+        job.meter,
+        stop.tokenizer,
+        options.routing,
+        provider.extras,
+        job.prepared.prompts.go_on,
+        job.stopped,
+    )
+    cutter = Cutter(stop.route, stop.tokenizer, job.prepared.prompts, options.strategy)
+    return Strategist(asker, cutter)
+
+
+@contextlib.contextmanager
+def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One event loop on a thread of its own, for the whole job."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="dispatch", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        _on(loop, loop.shutdown_default_executor())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _opened() -> Client:
+    """The client belongs to the loop it is made on."""
+    return Client()
+
+
+def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    future: Future[T] = asyncio.run_coroutine_threadsafe(work, loop)
+    return future.result()

@@ -1,0 +1,189 @@
+"""The rows that a document leads to in the result tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.dispatch.dispatcher import Call
+from tasks.documents.document import Document
+from tasks.errors import CallFailed, DocumentFailed
+from tasks.jobs.cut import Cut
+from tasks.providers.wire import Answer
+from tasks.results.schemas import Row
+from tasks.routing.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call stands in its document; the span is None above level 0."""
+
+    stage: str
+    level: int
+    position: int
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """What one document has led to so far: rows for `calls` and `failures`."""
+
+    document_id: str
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)
+    call_ids: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer, new or kept, and how it came."""
+
+    answer: Answer
+    attempts: int
+    latency_ms: int
+    created_at: datetime
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer over a text, how many of its characters are in it, and whether it ends cut off."""
+
+    output: str
+    covered: int
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The rows of one finished document."""
+
+    document: Row
+    calls: Sequence[Mapping[str, Any]]
+    failures: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A document's text and its SHA-256."""
+
+    text: str
+    sha256: str
+
+
+def call_row(
+    work: Work, place: Place, route: Route, call: Call, answer: Answer, got: Got, cost: float | None
+) -> dict[str, Any]:
+    """Return the row of an answered call; `cost` is what this job paid for it."""
+    return {
+        "call_id": call.call_id,
+        "document_id": work.document_id,
+        "kind": "completion",
+        "stage": place.stage,
+        "level": place.level,
+        "position": place.position,
+        "start_char": place.start,
+        "end_char": place.end,
+        "model": route.model,
+        "provider": route.provider,
+        "served_by": answer.served_by,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "cost_usd": cost,
+        "latency_ms": got.latency_ms,
+        "attempts": got.attempts,
+        "finish_reason": answer.finish_reason,
+        "output": answer.text,
+        "reused": got.reused,
+        "created_at": got.created_at,
+    }
+
+
+def failed_call_row(work: Work, place: Place, route: Route, call: Call, error: CallFailed) -> Row:
+    """Return the row of a call that was given up."""
+    return {
+        "document_id": work.document_id,
+        "call_id": call.call_id,
+        "stage": place.stage,
+        "position": place.position,
+        "model": route.model,
+        "provider": route.provider,
+        "error_kind": error.reason,
+        "error": str(error),
+        "http_status": error.status,
+        "attempts": error.attempts,
+        "failed_at": datetime.now(UTC),
+    }
+
+
+def document_rows(
+    job_id: str,
+    document: Document,
+    work: Work,
+    reading: Reading | None,
+    end: Outcome | DocumentFailed,
+    route: Route,
+    cut: Cut | None = None,
+) -> Result:
+    """Return all rows of a document that came to its end, good or bad."""
+    characters = len(reading.text) if reading else 0
+    covered = 0 if isinstance(end, DocumentFailed) else end.covered
+    kind, words = _trouble(end, characters, work)
+    # An answer that was cut off says so in `error`; nothing of the text is missing from it.
+    status = "failed" if isinstance(end, DocumentFailed) else "partial" if covered < characters else "done"
+    costs = [call["cost_usd"] for call in work.calls]
+    row = {
+        "document_id": document.document_id,
+        "source": document.source,
+        "content_sha256": reading.sha256 if reading else None,
+        "job_id": job_id,
+        "status": status,
+        "output": None if isinstance(end, DocumentFailed) else end.output,
+        "model": route.model,
+        "provider": route.provider,
+        "chunks": len(cut.chunks) if cut else 0,
+        "calls": len(work.calls),
+        "characters": characters,
+        "covered_characters": covered,
+        "prompt_tokens": sum(call["prompt_tokens"] for call in work.calls),
+        "completion_tokens": sum(call["completion_tokens"] for call in work.calls),
+        "cost_usd": None if None in costs else sum(costs),
+        "error_kind": kind,
+        "error": words,
+        "finished_at": datetime.now(UTC),
+    }
+    failures = list(work.failures)
+    if isinstance(end, DocumentFailed) and not failures:
+        failures.append(failed_document_row(document.document_id, end, route.model, route.provider))
+    return Result(row, work.calls, failures)
+
+
+def _trouble(end: Outcome | DocumentFailed, characters: int, work: Work) -> tuple[str | None, str | None]:
+    """Say what is wrong with a document's answer: failed, a part missing, or cut off; or nothing."""
+    if isinstance(end, DocumentFailed):
+        return end.reason, str(end)
+    if end.covered < characters:
+        missing = characters - end.covered
+        first = work.failures[0]
+        return str(first["error_kind"]), f"{missing} of {characters} characters are missing: {first['error']}"
+    if end.cut:
+        return "answer_cut", "the answer was cut off, and so were its continuations: give a larger --max-output-tokens"
+    return None, None
+
+
+def failed_document_row(document_id: str, error: DocumentFailed, model: str, provider: str) -> Row:
+    """Return the row of a document that failed before or beside its calls."""
+    return {
+        "document_id": document_id,
+        "call_id": None,
+        "stage": error.stage,
+        "position": None,
+        "model": model,
+        "provider": provider,
+        "error_kind": error.reason,
+        "error": str(error),
+        "http_status": None,
+        "attempts": 1,
+        "failed_at": datetime.now(UTC),
+    }

@@ -1,0 +1,65 @@
+"""Ask whoever serves a model for its context window: its model list, llama.cpp's /props, or its file."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from tasks.chunking.gguf import trained_context
+from tasks.dispatch.client import Client
+from tasks.errors import CallFailed, UserMistake
+from tasks.providers.account import Account
+from tasks.providers.openai import model_entries
+from tasks.providers.registry import wire_of
+from tasks.providers.wire import Reply
+from tasks.routing.choice import COMPATIBLE, Candidate
+
+ASK_SECONDS = 10.0
+LISTED = 12
+
+
+def told_window(candidate: Candidate, account: Account | None, local: Path | None, *, asked: bool) -> int | None:
+    """Ask the server for a model's window: its model list, then llama.cpp's /props.
+
+    With --context a server that can't be reached is no mistake: it may come up later.
+    """
+    if account is None:
+        return trained_context(local) if local else None
+    wire = wire_of(candidate.provider.name, candidate.provider.wire)
+    try:
+        models = asyncio.run(_get(account, "/models"))
+    except CallFailed as error:
+        if not asked:
+            return None
+        raise UserMistake(
+            f"{candidate.provider.name} at {account.base_url} can't be asked for the window of {candidate.name} "
+            f"({error}): start the server, mend its base URL, or give --context N"
+        ) from error
+    if models.status == 200 and not model_entries(models) and b"<" in models.body[:100]:
+        variable = candidate.provider.base_url_variable
+        message = f"{account.base_url} answers HTML, not JSON: mend {variable} (it usually ends in /v1)"
+        raise UserMistake(message)
+    listed = [str(entry.get("id") or entry.get("model")) for entry in model_entries(models)]
+    if asked and listed and candidate.model is None and candidate.id not in listed:
+        names = ", ".join(listed[:LISTED]) + (" …" if len(listed) > LISTED else "")
+        raise UserMistake(f"{account.base_url} serves no model {candidate.id!r}: --model is one of {names}")
+    window = wire.window(models, candidate.id)
+    if window is None and candidate.provider.name == COMPATIBLE:
+        window = asyncio.run(_props(account))
+    return window
+
+
+async def _get(account: Account, path: str) -> Reply:
+    async with Client() as client:
+        return await client.get(account.base_url + path, account.headers(), ASK_SECONDS)
+
+
+async def _props(account: Account) -> int | None:
+    """llama.cpp tells the context of a slot at /props, above /v1."""
+    root = account.base_url.removesuffix("/v1")
+    try:
+        async with Client() as client:
+            reply = await client.get(root + "/props", account.headers(), ASK_SECONDS)
+        number = json.loads(reply.body)["default_generation_settings"]["n_ctx"]
+    except (CallFailed, ValueError, KeyError, TypeError):
+        return None
+    return number if isinstance(number, int) and number > 0 else None
