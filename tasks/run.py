@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import task_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -51,7 +52,25 @@ def _shard_name() -> str:
     return f"shard {task_run.parameters['number']:05d}"
 
 
-@task(name="answer shard", task_run_name=_shard_name, retries=1, retry_delay_seconds=5, persist_result=False)
+def _heals(_: object, __: object, state: State[Any]) -> bool:
+    """Whether a shard is worth another try: a file system's hiccup, not a defect or a stopped job."""
+    try:
+        state.result()
+    except OSError:
+        return True
+    except Exception:  # noqa: BLE001 - whatever it was, it is raised by the task itself
+        return False
+    return False
+
+
+@task(
+    name="answer shard",
+    task_run_name=_shard_name,
+    retries=1,
+    retry_delay_seconds=5,
+    retry_condition_fn=_heals,
+    persist_result=False,
+)
 def answer_shard(job_id: str, number: int) -> int:
     """Answer one shard's documents and write their rows; return how many."""
     job = OPEN_JOBS[job_id]
@@ -91,6 +110,8 @@ def _wait(job_id: str, number: int, future: "PrefectFuture[int]") -> None:
 def conclude(job: Job) -> tuple[JobRecord, int]:
     """Write job.json and the artifact; return the record and the exit code."""
     record, code = job.conclude()
+    if record.reason:
+        get_run_logger().warning("job %s is %s: %s", record.job_id, record.status, record.reason)
     create_markdown_artifact(markdown(record), key=f"docmill-{record.flow}", description=f"Job {record.job_id}")
     return record, code
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from tasks.documents.document import Document
 from tasks.errors import Interrupted, JobStopped, ModelUnknown
@@ -20,6 +20,7 @@ from tasks.routing.route import Route
 
 DRAIN_SECONDS = 10.0
 T = TypeVar("T")
+Settled = Literal["unchanged", "resumed"]
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Job:
     work: str
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     writing: threading.Lock = field(default_factory=threading.Lock)
+    unchanged: int = 0
     _stopped: JobStopped | None = None
 
     @property
@@ -70,18 +72,16 @@ class Job:
         # Assigned: a kill came between its part and its status, so the same command takes it up.
         return seen is not None and seen.status in ("failed", "partial", ASSIGNED)
 
-    def settled(self, document_id: str, content_sha256: str) -> bool:
-        """Whether a document needs nothing: unchanged since an earlier job, or finished by this one."""
+    def settled(self, document_id: str, content_sha256: str) -> Settled | None:
+        """Return why a document needs nothing: unchanged since an earlier job, or finished by this one; or None."""
         seen = self.ledger.seen(document_id)
         if seen is None or (seen.content_sha256, seen.work) != (content_sha256, self.work):
-            return False
+            return None
         if seen.job_id == self.ledger.job_id and seen.status in ("done", "partial", "failed"):
-            self.meter.finished("resumed")
-            return True
+            return "resumed"
         if seen.status == "done" and not self.prepared.options.fresh:
-            self.meter.finished("unchanged")
-            return True
-        return False
+            return "unchanged"
+        return None
 
     def stop(self, reason: JobStopped, drain: float = DRAIN_SECONDS * 60) -> None:
         """Ask nobody any more; what is in flight may end within `drain` seconds. From any thread."""
@@ -140,11 +140,11 @@ class Job:
         every = (done, partial, failed)
         costs = [one.cost_usd for one in every]
         return Totals(
-            documents=sum(one.documents for one in every) + self.meter.unchanged,
+            documents=sum(one.documents for one in every) + self.unchanged,
             done=done.documents,
             partial=partial.documents,
             failed=failed.documents,
-            unchanged=self.meter.unchanged,
+            unchanged=self.unchanged,
             calls=sum(one.calls for one in every),
             reused_calls=sum(one.reused_calls for one in every),
             prompt_tokens=sum(one.prompt_tokens for one in every),

@@ -18,7 +18,6 @@ from tasks.routing.price import Price
 SAMPLE_BYTES = 20_000_000
 # An answer is seldom at its most; the low end of the range.
 SHORT_ANSWER = 0.25
-TYPICAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +173,6 @@ def _explained(strategy: str, sums: _Sums) -> str:
 def _seconds(prepared: Prepared, stop: Stop, calls: int, tokens: int) -> float:
     """The longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
     options, provider = prepared.options, stop.provider
-    flight = calls / (options.concurrency or provider.concurrency) * TYPICAL_SECONDS
+    flight = calls / (options.concurrency or provider.concurrency) * provider.typical_seconds
     rpm, tpm = options.rpm or provider.requests_per_minute, options.tpm or provider.tokens_per_minute
     return max(flight, calls * 60 / rpm if rpm else 0.0, tokens * 60 / tpm if tpm else 0.0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
@@ -9,7 +10,7 @@ from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed, JobStopped, RouteLost
 from tasks.jobs.cut import Cut
-from tasks.jobs.job import Job
+from tasks.jobs.job import Job, Settled
 from tasks.jobs.rows import Reading, Result, Work, document_rows
 from tasks.ledger.ledger import Finished
 from tasks.results.parts import write_part
@@ -57,9 +58,14 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
             for task in tasks:
                 task.cancel()
             raise
-        if result is not None:
+        if isinstance(result, Result):
             await shard.add(result)
+        else:
+            job.meter.finished(result)
+            shard.left[result] += 1
     await shard.flush()
+    # Only now, so that a shard that is run again isn't counted twice.
+    job.unchanged += shard.left["unchanged"]
     return shard.written
 
 
@@ -69,11 +75,16 @@ class _Shard:
     def __init__(self, job: Job, part: int) -> None:
         self.job, self.part = job, part
         self.written = 0
+        self.left: Counter[str] = Counter()
         self._waiting: list[Result] = []
         self._flushed = time.monotonic()
 
     async def add(self, result: Result) -> None:
         self._waiting.append(result)
+        row = result.document
+        self.job.meter.finished(row["status"])
+        if row["error"]:
+            self.job.meter.trouble(row["document_id"], row["error"])
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             await self.flush()
 
@@ -97,10 +108,6 @@ def _write(job: Job, part: int, results: Sequence[Result]) -> None:
     except JobStopped as error:
         job.stop(error)
         raise
-    for result in results:
-        job.meter.finished(result.document["status"])
-        if result.document["error"]:
-            job.meter.trouble(result.document["document_id"], result.document["error"])
 
 
 def _tables(results: Sequence[Result]) -> dict[str, list[Row]]:
@@ -126,16 +133,17 @@ def _finished(result: Result) -> Finished:
     )
 
 
-async def _one(job: Job, document: Document) -> Result | None:
-    """Answer one document, or return None where it is as it was; at most so many at once."""
+async def _one(job: Job, document: Document) -> Result | Settled:
+    """Answer one document, or say why it needs nothing; at most so many at once."""
     async with job.places:
         job.check()
         try:
             reading = await asyncio.to_thread(_read, document)
         except DocumentFailed as error:
             return document_rows(job.ledger.job_id, document, Work(document.document_id), None, error, job.first_route)
-        if job.settled(document.document_id, reading.sha256):
-            return None
+        settled = job.settled(document.document_id, reading.sha256)
+        if settled is not None:
+            return settled
         return await _answered(job, document, reading)
 
 

@@ -99,6 +99,7 @@ class Provider(Entry):
     requests_per_minute: int | None = Field(default=None, gt=0)
     tokens_per_minute: int | None = Field(default=None, gt=0)
     concurrency: int = Field(default=32, gt=0)
+    typical_seconds: float = Field(default=5.0, gt=0)
     extras: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -89,9 +89,9 @@ def _automatic(model: str | None, catalogue: Catalogue, remote: Sequence[str]) -
 
 
 def _cheapest(provider: Provider, catalogue: Catalogue) -> Candidate:
-    """Choose the cheapest chat route of known price and window behind the aggregator."""
+    """Choose the cheapest chat route of known price behind the aggregator; of equals the widest window."""
     priced = [
-        (served.price.input + served.price.output, model, served)
+        ((served.price.input + served.price.output, -served.context), model, served)
         for model, served in catalogue.routes()
         if served.price and served.context and model.subtype == "Chat" and served.provider != LOCAL
     ]

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Running
+from pydantic import SecretStr
 
 from flows.summarize import summarize
 from tasks.jobs.options import Options
@@ -92,3 +94,13 @@ def test_the_run_that_a_killed_process_left_is_marked_as_crashed(
         again = client.read_flow_run(left.id)
     assert again.state is not None
     assert again.state.type is StateType.CRASHED
+
+
+def test_a_key_may_lie_in_a_secret_block(documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Settings(context=8192, key="key-in-a-block")) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
+        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+        Secret(value=SecretStr("key-in-a-block")).save("openai-compatible-api-key")
+        _, code = summarize([str(documents)], options(tmp_path / "out"))
+
+    assert code == 0
