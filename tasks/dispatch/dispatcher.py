@@ -13,6 +13,9 @@ from tasks.errors import CallFailed, JobStopped, RouteDown, RouteLost
 from tasks.providers.account import Account
 from tasks.providers.wire import Answer, Reply, Wire
 
+# A call that is refused as often as this while others are answered is too large for the route.
+MOST_REFUSALS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -71,15 +74,19 @@ class Dispatcher:
         returns once the job is to ask nobody any more.
         """
         failing_since: float | None = None
-        attempt = 0
+        attempt = tries = 0
         while True:
             attempt += 1
+            tries += 1
             try:
                 return await self._attempt(call, attempt, record, stopped)
             except CallFailed as error:
                 error.attempts = attempt
                 failing_since = failing_since or self.clock()
-                await self._wait_or_raise(error, attempt, failing_since)
+                if error.reason in RATE_LIMITED and self._answered_at > failing_since and attempt < MOST_REFUSALS:
+                    # The route is busy, not down: others are answered, and so will this one be.
+                    failing_since, tries = self.clock(), 1
+                await self._wait_or_raise(error, tries, failing_since)
             except RouteLost as error:
                 self.lost = self.lost or error
                 raise
@@ -114,8 +121,8 @@ class Dispatcher:
         finally:
             self.limits.leave(grant, used)
 
-    async def _wait_or_raise(self, error: CallFailed, attempt: int, failing_since: float) -> None:
-        wait = wait_before_retry(error, attempt, self.luck(), self.policy)
+    async def _wait_or_raise(self, error: CallFailed, tries: int, failing_since: float) -> None:
+        wait = wait_before_retry(error, tries, self.luck(), self.policy)
         if wait is not None:
             self.retries += 1
             if error.reason in RATE_LIMITED:
@@ -127,7 +134,7 @@ class Dispatcher:
         if error.reason in ROUTE_WIDE and self._answered_at < failing_since:
             # Nobody was answered there for as long as this call was tried.
             self.lost = self.lost or RouteDown(
-                f"{self.account.provider} at {self.account.base_url} is down: {error} ({attempt} attempts): "
+                f"{self.account.provider} at {self.account.base_url} is down: {error} ({error.attempts} attempts): "
                 "the same command goes on once it is back"
             )
             raise self.lost from error

@@ -271,3 +271,15 @@ def test_calls_in_flight_are_never_more_than_the_limit(simulator: Simulator) -> 
     results = Desk(simulator.url).send(*(f"text {number}" for number in range(40)))
     assert all(isinstance(result, Delivered) for result in results)
     assert simulator.counts.most_in_flight == 8
+
+
+def test_a_call_that_a_busy_route_refuses_often_is_answered_while_others_are(simulator: Simulator) -> None:
+    refusals = iter(range(6))  # the sixth alone would be its last
+    simulator.settings.fault = lambda _, body: (
+        error(429, "rate limit") if "unlucky" in str(body) and next(refusals, None) is not None else None
+    )
+    results = Desk(simulator.url).send("unlucky", *(f"lucky {number}" for number in range(200)))
+    (unlucky, *lucky) = results
+    assert isinstance(unlucky, Delivered)
+    assert unlucky.attempts == 7
+    assert all(isinstance(one, Delivered) for one in lucky)
