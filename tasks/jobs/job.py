@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,9 +149,13 @@ class Job:
             reused_calls=sum(one.reused_calls for one in every),
             prompt_tokens=sum(one.prompt_tokens for one in every),
             completion_tokens=sum(one.completion_tokens for one in every),
-            cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+            cost_usd=None if None in costs else self._paid(cost for cost in costs if cost is not None),
             seconds=round(time.monotonic() - self.began, 3),
         )
+
+    def _paid(self, costs: Iterable[float]) -> float:
+        """The documents' costs, or all that was paid where a stopped job has documents half done."""
+        return round(max(sum(costs), self.ledger.spent()), 10)
 
     def broke(self, error: BaseException) -> None:
         """Write into job.json that the job ended by an error nobody foresaw; it stays resumable."""

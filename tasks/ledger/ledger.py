@@ -145,6 +145,7 @@ class Ledger:
 
     def spent(self) -> float:
         """Return the USD this job has paid so far, in all its runs."""
+        self._store.write(("SELECT 1", ())).result()  # what was queued before is committed then
         rows = self._store.read("SELECT total(cost_usd) FROM answers WHERE job_id = ?", (self.job_id,))
         return float(rows[0][0] or 0.0)
 

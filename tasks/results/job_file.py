@@ -17,7 +17,8 @@ class Totals:
     """Documents in = done + partial + failed + unchanged.
 
     `calls` are all rows this job wrote to `calls`, `reused_calls` those of them not
-    paid for; tokens and `cost_usd` (None: not known) are what it paid for.
+    paid for; tokens are what it paid for, over the documents that came to an end;
+    `cost_usd` (None: not known) is all it paid, for the others too.
     """
 
     documents: int = 0

@@ -13,7 +13,8 @@ TOKENIZERS = ("mistral-v1", "tekken-240718", BOUND)
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 PIECES = (
     "word", "a", "I", " ", "  ", "\t", "\n", "\n\n", "\n \n", ". ", "! ", "?", "\u3002", "\u3001", "\u6f22\u5b57",
-    "e\u0301", "\ud55c\uad6d", FAMILY, "\U0001f44d\U0001f3fd", "\0", "\u2028", "\u00a0", "0123456789", "<s>", "[INST]",
+    "\r\n", "e\u0301", "\ud55c\uad6d", FAMILY, "\U0001f44d\U0001f3fd", "\0", "\u2028", "\u00a0",
+    "0123456789", "<s>", "[INST]",
 )  # fmt: skip
 # Each of these must stay whole; the longest is 25 UTF-8 bytes.
 GRAPHEMES = (
@@ -28,6 +29,12 @@ GRAPHEMES = (
     "\u2764\ufe0f",
     "\u2764\ufe0f\u200d\U0001f525",
     "\U0001f3f4\U000e0067\U000e0062\U000e007f",
+    "\U0001f1ee\U0001f1f9",
+    "\u1112\u1161\u11ab",
+    "\u0915\u094d\u0937\u093f",
+    "\r\n",
+    " \u0301",
+    "\u3002\ufe00",
 )
 PROSE = (
     "It was a bright cold day in April, and the clocks were striking thirteen. Nobody looked up.\n"
@@ -163,6 +170,27 @@ def test_no_cut_falls_inside_a_grapheme_that_fits(graphemes: list[str], limit: i
         ends.add(max(ends) + len(grapheme))
     chunks = list(split(text, limit, load_tokenizer(BOUND).count))
     assert {chunk.end for chunk in chunks} <= ends
+
+
+@pytest.mark.parametrize("grapheme", GRAPHEMES, ids=ascii)
+def test_graphemes_of_which_no_two_fit_are_cut_one_by_one(grapheme: str) -> None:
+    assert cut(grapheme * 20, 2 * len(grapheme) - 1) == [grapheme] * 20
+
+
+@pytest.mark.parametrize(
+    ("grapheme", "limit", "text"),
+    [
+        ("\r\n", 10, "aaaa bbbb\r\ncccc dddd"),
+        ("\r\n", 39, ("word " * 7 + "end\r\n") * 200),
+        (" \u0301", 8, "abcdefg \u0301 bcdefg"),
+        ("\u3002\ufe00", 9, "\u6f22" * 7 + "\u3002\ufe00" + "\u5b57" * 9),
+    ],
+    ids=["CRLF", "lines that end with CRLF", "a space and its mark", "a full stop and its variation selector"],
+)
+def test_a_boundary_that_parts_a_grapheme_is_none(grapheme: str, limit: int, text: str) -> None:
+    chunks = cut(text, limit)
+    assert len(chunks) > 1
+    assert sum(chunk.count(grapheme) for chunk in chunks) == text.count(grapheme)
 
 
 def test_a_grapheme_larger_than_the_limit_is_cut_rather_than_lost() -> None:

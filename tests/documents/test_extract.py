@@ -1,4 +1,5 @@
 import codecs
+import os
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,12 @@ def test_a_mark_names_the_encoding_and_is_no_part_of_the_text(mark: bytes, encod
     assert decode(mark + text.encode(encoding)) == text
 
 
-@pytest.mark.parametrize("text", [JAPANESE, JAPANESE[:60]], ids=["long", "short"])
+# Too long to be looked at as a whole; where the sample of one would end inside a character, the other's wouldn't.
+@pytest.mark.parametrize(
+    "text",
+    [JAPANESE, JAPANESE[:60], JAPANESE * 400, "a" + JAPANESE * 400],
+    ids=["long", "short", "half a megabyte", "half a megabyte and a byte"],
+)
 def test_shift_jis_is_detected(text: str) -> None:
     assert decode(text.encode("shift-jis")) == text
 
@@ -148,6 +154,14 @@ def test_a_dangling_link_is_unreadable_and_says_why(tmp_path: Path) -> None:
 def test_a_folder_in_a_files_place_is_unreadable(tmp_path: Path) -> None:
     with pytest.raises(DocumentFailed) as failed:
         extract(of_file(tmp_path))
+    assert failed.value.reason == "unreadable"
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_is_unreadable_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DocumentFailed, match="this is a pipe, socket or device") as failed:
+        extract(of_file(tmp_path / "pipe"))
     assert failed.value.reason == "unreadable"
 
 

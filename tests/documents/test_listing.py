@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,11 @@ def test_a_glob_matches_from_the_part_before_its_first_wildcard(tmp_path: Path) 
     assert ids(f"{tmp_path}/a/[12].*") == ["1.txt", "2.md"]
 
 
+def test_a_glob_passes_over_the_folder_to_skip(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "out/part.txt", "out/deep/part.txt", "outer.txt")
+    assert ids(f"{tmp_path}/**", skip=tmp_path / "out") == ["a.txt", "outer.txt"]
+
+
 def test_a_glob_may_be_relative_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write(tmp_path, "a/1.txt", "a/2.md"))
     assert ids("*/*.txt") == ["a/1.txt"]
@@ -133,8 +139,9 @@ def test_an_url_is_refused_with_what_to_do(name: str) -> None:
 
 
 def test_a_file_url_is_a_path(tmp_path: Path) -> None:
-    write(tmp_path, "a.txt")
-    assert ids(tmp_path.as_uri()) == ["a.txt"]
+    path = write(tmp_path, "a b.txt") / "a b.txt"
+    assert path.as_uri().endswith("/a%20b.txt")
+    assert ids(tmp_path.as_uri()) == ids(path.as_uri()) == ["a b.txt"]
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.CSV"])
@@ -150,6 +157,13 @@ def test_a_dangling_link_is_listed_so_that_its_read_can_say_why(tmp_path: Path) 
     assert (document.document_id, document.size) == ("gone.txt", 0)
 
 
+@pytest.mark.timeout(10)
+def test_a_pipe_is_listed_so_that_its_read_can_say_why(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt")
+    os.mkfifo(tmp_path / "pipe")
+    assert ids(tmp_path) == ["a.txt", "pipe"]
+
+
 def test_a_link_to_the_folder_itself_does_not_lead_round_and_round(tmp_path: Path) -> None:
     write(tmp_path, "a.txt")
     (tmp_path / "round").symlink_to(tmp_path, target_is_directory=True)
@@ -163,3 +177,9 @@ def test_a_name_that_is_not_utf8_becomes_one_that_tables_hold(tmp_path: Path) ->
     assert document.path is not None
     assert document.path.read_text(encoding="utf-8") == "x"
     assert document.source.endswith("/caf%E9.txt")
+
+
+def test_two_names_that_are_not_utf8_stay_two(tmp_path: Path) -> None:
+    for name in ("a\udcff.txt", "a\udcfe.txt"):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    assert ids(tmp_path) == ["a\\xfe.txt", "a\\xff.txt"]

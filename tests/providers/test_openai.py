@@ -1,4 +1,5 @@
 import json
+import math
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tasks.providers.openai import OpenAI
 from tasks.providers.wire import Answer, Reply
 
 USAGE = {"prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150}
+# JSON nested deeper than Python's parser follows.
+DEEP = pytest.param(b"[" * 100_000, id="deep")
 
 
 def reply(body: Any, status: int = 200, **headers: str) -> Reply:
@@ -18,7 +21,7 @@ def reply(body: Any, status: int = 200, **headers: str) -> Reply:
     return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, data)
 
 
-def body(content: Any = "An answer.", finish: str | None = "stop", **more: Any) -> dict[str, Any]:
+def body(content: Any = "An answer.", finish: Any = "stop", **more: Any) -> dict[str, Any]:
     message = {"role": "assistant", "content": content}
     return {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": finish}], **more}
 
@@ -37,13 +40,18 @@ class TestAnswers:
     def test_an_answer_comes_with_its_usage(self) -> None:
         assert answer(body(usage=USAGE)) == Answer("An answer.", "stop", 120, 30, None, None)
 
-    @pytest.mark.parametrize("more", [{}, {"usage": None}, {"usage": {}}, {"usage": {"prompt_tokens": None}}])
+    @pytest.mark.parametrize(
+        "more", [{}, {"usage": None}, {"usage": {}}, {"usage": {"prompt_tokens": None}}, {"usage": [1]}, {"usage": "x"}]
+    )
     def test_usage_that_is_missing_is_none_and_not_zero(self, more: dict[str, Any]) -> None:
         got = answer(body(**more))
         assert (got.prompt_tokens, got.completion_tokens, got.cost) == (None, None, None)
 
-    @pytest.mark.parametrize(("value", "count"), [(0, 0), (7, 7), ("7", 7), (7.0, 7), ("1,234", 1234), ("many", None)])
-    def test_counts_may_be_numbers_or_strings(self, value: object, count: int | None) -> None:
+    @pytest.mark.parametrize(
+        ("value", "count"),
+        [(0, 0), (7, 7), ("7", 7), (7.0, 7), ("1,234", 1234), ("many", None), (-4, None), (True, None), (1e300, None)],
+    )
+    def test_counts_may_be_numbers_or_strings_and_are_never_negative(self, value: object, count: int | None) -> None:
         assert answer(body(usage={"prompt_tokens": value, "completion_tokens": 1})).prompt_tokens == count
 
     @pytest.mark.parametrize(
@@ -59,6 +67,11 @@ class TestAnswers:
             ({"cost": 0.5}, 0.5),
             ({"cost": {"total": 1}}, None),
             ({"usage": {"cost": ""}}, None),
+            ({"usage": {"cost": "nan"}}, None),
+            ({"usage": {"cost": math.inf}}, None),
+            ({"usage": {"cost": True}}, None),
+            ({"usage": {"cost": -1}}, None),
+            ({"usage": {"cost": -1, "estimated_cost": 1}}, 1.0),
         ],
     )
     def test_a_cost_is_read_as_it_comes(self, more: dict[str, Any], cost: float | None) -> None:
@@ -86,6 +99,10 @@ class TestAnswers:
     def test_why_it_ended_is_kept(self, finish: str | None) -> None:
         assert answer(body(finish=finish)).finish_reason == finish
 
+    @pytest.mark.parametrize("finish", [["stop"], {"reason": "stop"}, 7, True])
+    def test_a_reason_that_is_no_text_is_none(self, finish: object) -> None:
+        assert answer(body(finish=finish)) == Answer("An answer.", None, None, None, None, None)
+
     @settings(deadline=None, max_examples=100)
     @given(text=st.text(min_size=1).filter(lambda text: bool(text.strip())))
     def test_any_text_comes_through_unchanged(self, text: str) -> None:
@@ -99,6 +116,12 @@ class TestAnswersThatAreNone:
     @pytest.mark.parametrize("content", ["", "  \n", None, [], [{"type": "image"}]])
     def test_an_empty_answer_is_asked_for_again(self, content: object) -> None:
         error = refused(body(content))
+        assert isinstance(error, Transient)
+        assert error.reason == "empty_answer"
+
+    @pytest.mark.parametrize("message", ["x", 7, ["x"], None])
+    def test_a_message_that_is_no_object_is_an_empty_answer(self, message: object) -> None:
+        error = refused({"choices": [{"message": message}]})
         assert isinstance(error, Transient)
         assert error.reason == "empty_answer"
 
@@ -137,7 +160,7 @@ class TestAnswersThatAreNone:
         assert isinstance(refused(b"<html>Not Found</html>", 404), ModelUnknown)
         assert isinstance(refused(b"<html>Forbidden</html>", 403), AccountRefused)
 
-    @pytest.mark.parametrize("data", [b"", b"not json", b'{"choices": [', b"\xff\xfe\xfa"])
+    @pytest.mark.parametrize("data", [b"", b"not json", b'{"choices": [', b"\xff\xfe\xfa", DEEP])
     def test_what_is_no_json_is_asked_for_again(self, data: bytes) -> None:
         error = refused(data)
         assert isinstance(error, Transient)
@@ -168,6 +191,12 @@ class TestErrorsInside:
     @pytest.mark.parametrize("code", [401, "401"])
     def test_an_error_inside_a_200_may_carry_its_status(self, code: object) -> None:
         assert isinstance(refused({"error": {"message": "No auth", "code": code}}), AccountRefused)
+
+    @pytest.mark.parametrize("code", ["\u00b2", "\u0664\u0660\u0661", "4010", 200, [401]])
+    def test_a_code_that_is_no_status_of_an_error_is_a_word_like_others(self, code: object) -> None:
+        error = refused({"error": {"code": code}})
+        assert isinstance(error, Transient)
+        assert (error.reason, error.status, str(error)) == ("error_in_answer", 200, str(code))
 
     def test_an_overflow_inside_a_200_is_one(self) -> None:
         message = "This model's maximum context length is 8192 tokens"
@@ -207,6 +236,7 @@ class TestWindows:
             ({"context_length": "4096"}, 4096),
             ({"meta": {"n_ctx": 2048, "n_ctx_train": 8192}}, 2048),
             ({"meta": None}, None),
+            ({"meta": "x", "context_length": 5}, 5),
             ({"context_length": 0}, None),
             ({}, None),
         ],
@@ -216,7 +246,7 @@ class TestWindows:
         for listed in ({"object": "list", "data": models}, {"models": models}, models):
             assert OpenAI().window(reply(listed), "mine") == window
 
-    @pytest.mark.parametrize("listed", [b"<html>", {"data": "none"}, {"data": None}, [], 7, {"data": [1, None]}])
+    @pytest.mark.parametrize("listed", [b"<html>", {"data": "none"}, {"data": None}, [], 7, {"data": [1, None]}, DEEP])
     def test_what_is_no_model_list_tells_nothing(self, listed: object) -> None:
         assert OpenAI().window(reply(listed), "mine") is None
 

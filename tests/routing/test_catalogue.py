@@ -35,6 +35,7 @@ id = "vendor/model-one"
 context = 4096
 max_answer = 4096
 """
+HALF_A_PRICE = 'input_price = 1.0\nprice_checked = 2026-11-01\nprice_source = "a page"'
 
 
 def rows() -> Iterator[tuple[str, str, str, str, int | None, int | None]]:
@@ -159,6 +160,7 @@ def test_a_small_catalogue_is_read_as_it_is_written(tmp_path: Path) -> None:
         ("context = 4096", "input_price = -1.0", "routes.0.input_price"),
         ("context = 4096", "input_price = 1.0", "a price needs price_checked and price_source"),
         ("context = 4096", "output_price = 1.0", "an output_price needs an input_price"),
+        ("context = 4096", HALF_A_PRICE, "somewhere: one of input_price and output_price is missing"),
         ('provider = "somewhere"', 'provider = "nowhere"', "no provider 'nowhere' in providers.toml"),
     ],
 )
@@ -188,6 +190,13 @@ def test_an_impossible_provider_is_refused_with_the_file_and_its_name(
     said = refusal(written(tmp_path, providers=PROVIDERS.replace(old, new, 1)))
     assert said.startswith(f"{tmp_path / 'providers.toml'}: somewhere: ")
     assert words in said
+
+
+def test_an_embedding_model_needs_no_output_price(tmp_path: Path) -> None:
+    text = MODEL.replace('"Chat"', '"Embedding"').replace("context = 4096", HALF_A_PRICE)
+    ((_, route),) = load_catalogue(written(tmp_path, text)).routes()
+    assert route.price is not None
+    assert (route.price.input, route.price.output) == (1.0, 0.0)
 
 
 def test_a_model_without_routes_is_refused(tmp_path: Path) -> None:
@@ -224,6 +233,20 @@ def test_a_file_that_is_no_toml_is_refused_with_the_line(tmp_path: Path, name: s
     said = refusal(tmp_path)
     assert said.startswith(f"{tmp_path / name}: can't be read: ")
     assert "line 2" in said
+
+
+@pytest.mark.parametrize("name", ["models.toml", "providers.toml"])
+def test_a_file_that_is_no_utf8_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    (written(tmp_path) / name).write_bytes(b"# \xff\n")
+    assert refusal(tmp_path).startswith(f"{tmp_path / name}: can't be read: 'utf-8' codec")
+
+
+@pytest.mark.parametrize("table", ["models", "providers"])
+@pytest.mark.parametrize("text", ['[{}]\nname = "x"\n', '{} = "x"\n', "{} = [1]\n"])
+def test_entries_that_are_no_tables_are_refused_with_how_to_write_them(tmp_path: Path, table: str, text: str) -> None:
+    path = written(tmp_path) / f"{table}.toml"
+    path.write_text(text.format(table), encoding="utf-8")
+    assert refusal(tmp_path) == f"{path}: {table} is to be written as [[{table}]], a table for each"
 
 
 @pytest.mark.parametrize("name", ["models.toml", "providers.toml"])

@@ -128,6 +128,16 @@ class TestChoosing:
         with pytest.raises(UserMistake, match="openrouter@bedrock: only apipie routes to other providers"):
             chosen("mistral-large", "openrouter@bedrock")
 
+    def test_an_upstream_that_does_not_serve_the_model_is_refused_with_those_that_do(
+        self, catalogue: Catalogue
+    ) -> None:
+        model = catalogue.find("mistral-nemo")
+        assert model is not None
+        with pytest.raises(UserMistake) as refused:
+            chosen("mistral-nemo", "apipie@bedrock")
+        places = ", ".join(row.provider for row in model.routes)
+        assert str(refused.value) == f"bedrock doesn't serve mistral-nemo: it is at {places}"
+
     def test_a_model_outside_the_catalogue_goes_on_the_wire_as_typed(self) -> None:
         candidate = chosen("Somebody/Some-Model", "openai-compatible")
         assert (candidate.id, candidate.model, candidate.served) == ("Somebody/Some-Model", None, None)
@@ -188,6 +198,16 @@ class TestWindows:
         candidate = chosen("Mistral-7B-Instruct-v0.3", "openrouter")
         assert resolved(candidate, max_answer=6000).window.max_answer == 4096
         assert resolved(candidate, max_answer=100).window.max_answer == 100
+
+    def test_automatic_routing_has_the_smallest_answer_limit_of_the_models_routes(self, tmp_path: Path) -> None:
+        aggregator = '[[providers]]\nname = "apipie"\ntitle = "APIpie"\nwire = "apipie"\n'
+        text = MODEL + '\n[[models.routes]]\nprovider = "elsewhere"\ncontext = 8192\nmax_answer = 1024\n'
+        small = load_catalogue(written(tmp_path, text, PROVIDERS + aggregator))
+        automatic = choose(Wish("one", "apipie"), small, ("apipie",), HERE)
+        assert resolved(automatic, max_answer=1500).window.max_answer == 1024
+        assert resolved(automatic, max_answer=100).window.max_answer == 100
+        fixed = choose(Wish("one", "apipie@somewhere"), small, ("apipie",), HERE)
+        assert resolved(fixed, max_answer=1500).window.max_answer == 1500
 
     def test_an_answer_that_leaves_no_room_is_refused_with_the_option(self) -> None:
         with pytest.raises(UserMistake, match="--max-output-tokens 4096 leaves no room in the 8192 tokens"):

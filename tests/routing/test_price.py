@@ -26,7 +26,9 @@ def test_a_written_price_is_read_as_in_and_out(paid: float, asked: float) -> Non
     assert (price.input, price.output, price.source) == (paid, asked, "--price")
 
 
-@pytest.mark.parametrize("text", ["", "1", "1/2/3", "a/b", "1/", "/", "-1/2", "1/-2", "1,5/2"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "1/2/3", "a/b", "1/", "/", "-1/2", "1/-2", "1,5/2", "nan/1", "1/nan", "inf/1", "1/inf"]
+)
 def test_anything_else_is_no_price(text: str) -> None:
     with pytest.raises(ValueError, match=".*"):
         parse_price(text)
