@@ -11,6 +11,8 @@ from typing import Any
 
 import tiktoken
 
+from tasks.errors import UserMistake
+
 # GPT-2's pattern with each digit on its own, as llama.cpp's `smollm` does it:
 # it cuts out the digits first, so white space before one is whole.
 PATTERNS = {
@@ -20,16 +22,26 @@ PATTERNS = {
 
 def byte_pairs(path: Path) -> tiktoken.Encoding | None:
     """Build the encoding of a GGUF file, or None where its kind isn't known here."""
-    try:
-        from gguf import GGUFReader  # noqa: PLC0415 - only the `local` extra brings it
-    except ImportError:
+    fields = _fields(path)
+    if fields is None:
         return None
-    fields = GGUFReader(path).fields
     kind, pre = (_text(fields, f"tokenizer.ggml.{name}") for name in ("model", "pre"))
     if kind != "gpt2" or pre not in PATTERNS:
         return None
     ranks = _ranks(fields["tokenizer.ggml.merges"].contents())
     return tiktoken.Encoding(path.stem, pat_str=PATTERNS[pre], mergeable_ranks=ranks, special_tokens={})
+
+
+def _fields(path: Path) -> Mapping[str, Any] | None:
+    """Return a file's metadata, or None without the `local` extra; raises UserMistake for a damaged file."""
+    try:
+        from gguf import GGUFReader  # noqa: PLC0415 - only the `local` extra brings it
+    except ImportError:
+        return None
+    try:
+        return GGUFReader(path).fields
+    except (ValueError, IndexError, OSError) as error:
+        raise UserMistake(f"{path}: can't be read as a GGUF model file: {error}") from error
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
@@ -57,10 +69,8 @@ def _bytes_of_characters() -> dict[str, int]:
 
 def trained_context(path: Path) -> int | None:
     """Return the context that the model of a GGUF file was trained for, in tokens."""
-    try:
-        from gguf import GGUFReader  # noqa: PLC0415 - only the `local` extra brings it
-    except ImportError:
+    fields = _fields(path)
+    if fields is None:
         return None
-    fields = GGUFReader(path).fields
     length = _text(fields, _text(fields, "general.architecture") + ".context_length")
     return int(length) if length.isdigit() else None

