@@ -5,6 +5,7 @@ being killed at any instant. A power cut may lose the last commits before a
 checkpoint, never damage the file (sqlite.org/pragma.html#pragma_synchronous).
 """
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -100,18 +101,26 @@ def _commit(connection: sqlite3.Connection, batch: list[_Item]) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, VERSION):
-            fix = "use another --output, or the docmill that made it"
-            raise UserMistake(f"{path}: a ledger of version {found}, not {VERSION}: {fix}")
-        connection.executescript(SCHEMA)
-        connection.execute(f"PRAGMA user_version={VERSION}")
-        connection.commit()
-    except sqlite3.DatabaseError as error:
-        fix = "move it aside, or use another --output"
-        raise UserMistake(f"{path}: the ledger can't be opened: {error}: {fix}") from error
+    """Open the file, made ready; raises UserMistake where it isn't a ledger of this version."""
+    with contextlib.ExitStack() as undo:
+        try:
+            connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
+            undo.callback(connection.close)
+            _prepare(connection, path)
+        except sqlite3.DatabaseError as error:
+            fix = "move it aside, or use another --output"
+            raise UserMistake(f"{path}: the ledger can't be opened: {error}: {fix}") from error
+        undo.pop_all()
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found not in (0, VERSION):
+        fix = "use another --output, or the docmill that made it"
+        raise UserMistake(f"{path}: a ledger of version {found}, not {VERSION}: {fix}")
+    connection.executescript(SCHEMA)
+    connection.execute(f"PRAGMA user_version={VERSION}")
+    connection.commit()

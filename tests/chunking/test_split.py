@@ -13,8 +13,8 @@ TOKENIZERS = ("mistral-v1", "tekken-240718", BOUND)
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 PIECES = (
     "word", "a", "I", " ", "  ", "\t", "\n", "\n\n", "\n \n", ". ", "! ", "?", "\u3002", "\u3001", "\u6f22\u5b57",
-    "\r\n", "e\u0301", "\ud55c\uad6d", FAMILY, "\U0001f44d\U0001f3fd", "\0", "\u2028", "\u00a0",
-    "0123456789", "<s>", "[INST]",
+    "e\u0301", "\ud55c\uad6d", FAMILY, "\U0001f44d\U0001f3fd", "\0", "\u2028", "\u00a0", "0123456789", "<s>", "[INST]",
+    "\r\n",
 )  # fmt: skip
 # Each of these must stay whole; the longest is 25 UTF-8 bytes.
 GRAPHEMES = (
