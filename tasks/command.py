@@ -46,7 +46,7 @@ def command_line(name: str, about: str) -> argparse.ArgumentParser:
     parser = Parser(prog=f"python -m flows.{name}", description=about, allow_abbrev=False)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, or table")
     add = parser.add_argument
-    add("--output", type=Path, default=Path("output") / name, metavar="DIR", help="the result set (%(default)s)")
+    add("--output", type=_folder, default=Path("output") / name, metavar="DIR", help="the result set (%(default)s)")
     add("--model", help="a catalogue name or the provider's own id")
     add("--provider", help="a provider, apipie@PROVIDER, or auto (all with a key)")
     add("--routing", choices=("price", "perf", "perf-avg"), default="price", help="how auto chooses (%(default)s)")
@@ -69,6 +69,12 @@ def command_line(name: str, about: str) -> argparse.ArgumentParser:
     add("--json", action="store_true", help="the summary (or plan) as one JSON object on stdout")
     add("--no-progress", action="store_true", help="no live display")
     return parser
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: name a folder")
+    return Path(text)
 
 
 def main(name: str, about: str, run_flow: RunFlow, argv: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from tasks.errors import SetAside
 
 # A little over a minute: what we send is counted when it arrives.
 MINUTE = 60.25
+LOOK_AGAIN = 0.25
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -106,7 +107,8 @@ class Limits:
 
     async def _granted(self, tokens: int) -> Grant | None:
         while (wait := self._wait(tokens)) > 0:
-            await self._sleep(wait)
+            # What others give back meanwhile shortens the wait: look again.
+            await self._sleep(min(wait, LOOK_AGAIN))
         now = self._clock()
         if self._requests:
             self._requests.take(1, now)

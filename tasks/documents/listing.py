@@ -10,6 +10,8 @@ from tasks.documents.document import Document, Documents
 from tasks.documents.tables import is_table, rows
 from tasks.errors import UserMistake
 
+RESULTS = ".docmill"
+
 
 def list_documents(
     inputs: Sequence[str],
@@ -39,10 +41,13 @@ def _all(
     inputs: Sequence[str], skip: Path | None, text_column: str | None, id_column: str | None
 ) -> Iterator[Document]:
     for name in inputs:
+        if not name.strip():
+            raise UserMistake("an INPUT is empty: name a file or folder (`.` is the current one)")
         if "://" in name and not name.startswith("file://"):
             raise UserMistake(f"{name}: URLs aren't read yet; copy the documents to a folder first")
         path = Path(unquote(urlsplit(name).path) if name.startswith("file://") else name)
         if path.is_dir():
+            _refuse_results(path, skip)
             yield from _folder(path, path, skip.resolve() if skip else None)
         elif path.exists() and text_column:
             yield from rows(path, text_column, id_column)
@@ -56,6 +61,12 @@ def _all(
             raise UserMistake(f"{name}: no such file or folder")
 
 
+def _refuse_results(path: Path, skip: Path | None) -> None:
+    """Refuse to read a result set: its files would be taken for documents, and paid for."""
+    if (path / RESULTS).exists() or (skip is not None and path.resolve() == skip.resolve()):
+        raise UserMistake(f"{path} is, or is to be, a result set: give an INPUT and an --output that differ")
+
+
 def _folder(root: Path, folder: Path, skip: Path | None) -> Iterator[Document]:
     """Walk depth first in name order, one folder's names in memory at a time."""
     try:
@@ -67,6 +78,8 @@ def _folder(root: Path, folder: Path, skip: Path | None) -> Iterator[Document]:
         if entry.name.startswith(".") or (skip is not None and path.resolve() == skip):
             continue
         if entry.is_dir(follow_symlinks=False):
+            if (path / RESULTS).exists():
+                continue  # the result set of another job
             yield from _folder(root, path, skip)
         elif not entry.is_dir():
             yield _file(path, path.relative_to(root).as_posix())

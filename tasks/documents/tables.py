@@ -13,6 +13,7 @@ from tasks.errors import UserMistake
 
 ENDINGS = (".parquet", ".jsonl", ".csv")
 ROWS_AT_ONCE = 1024
+LARGEST_CELL = 64 * 2**20  # bytes; a row of a CSV must lie in one block
 
 
 def is_table(path: Path) -> bool:
@@ -59,11 +60,12 @@ def _batches(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
         yield from table.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted)
     else:
         options = csv.ParseOptions(newlines_in_values=True)
-        with csv.open_csv(path, parse_options=options) as reader:
+        blocks = csv.ReadOptions(block_size=LARGEST_CELL)
+        with csv.open_csv(path, parse_options=options, read_options=blocks) as reader:
             _check(path, wanted, reader.schema.names)
         # As it is written: a guess at its type would make 007 into 7, and a number no text.
         as_text = csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted)
-        with csv.open_csv(path, parse_options=options, convert_options=as_text) as reader:
+        with csv.open_csv(path, parse_options=options, read_options=blocks, convert_options=as_text) as reader:
             yield from reader
 
 

@@ -25,7 +25,7 @@ from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.registry import wire_of
 from tasks.results.job_file import write_job_file
-from tasks.results.parts import create_tables
+from tasks.results.parts import create_tables, is_sound
 
 LOCAL_SLOTS = 4
 T = TypeVar("T")
@@ -55,8 +55,17 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         job = Job(prepared, ledger, meter, loop, [], places, time.monotonic(), prepared.work)
         for stop, account in zip(prepared.stops, accounts, strict=True):
             job.strategists.append(_strategist(job, stop, account, client, spending))
+        job.unsound = _unsound(job)
         write_job_file(output, job.record("running"))
         yield job
+
+
+def _unsound(job: Job) -> frozenset[int]:
+    """Find the parts that somebody removed or damaged: their documents are answered anew, from the ledger."""
+    lost = [part for part, *counts in job.ledger.parts() if not is_sound(job.output, part, *counts)]
+    for part in lost:
+        job.meter.trouble(f"part {part:06d}", "its files were missing or damaged: written again from what was paid")
+    return frozenset(lost)
 
 
 def _local(prepared: Prepared, stop: Stop) -> "contextlib.AbstractContextManager[Account]":

@@ -18,6 +18,8 @@ from tasks.routing.price import Price
 SAMPLE_BYTES = 20_000_000
 # An answer is seldom at its most; the low end of the range.
 SHORT_ANSWER = 0.25
+# Where tokens are only bounded (by bytes), prose has about a quarter of them.
+CHARACTERS_A_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def _plan(prepared: Prepared, stop: Stop, sums: _Sums, *, exact: bool) -> Plan:
     route, options = stop.route, prepared.options
     most = sums.calls * route.window.max_answer
     price = route.price
+    fewest = sums.prompt_tokens if stop.tokenizer.exact else sums.prompt_tokens // CHARACTERS_A_TOKEN
     return Plan(
         provider=f"{route.provider}@{route.upstream}" if route.upstream else route.provider,
         model=route.model,
@@ -147,7 +150,7 @@ def _plan(prepared: Prepared, stop: Stop, sums: _Sums, *, exact: bool) -> Plan:
         calls=sums.calls,
         prompt_tokens=sums.prompt_tokens,
         completion_tokens=most,
-        price_low=price.cost(sums.prompt_tokens, round(most * SHORT_ANSWER)) if price else None,
+        price_low=price.cost(fewest, round(most * SHORT_ANSWER)) if price else None,
         price_high=price.cost(sums.prompt_tokens, most) if price else None,
         price_source=_source(price),
         seconds=_seconds(prepared, stop, sums.calls, sums.prompt_tokens + most),

@@ -13,14 +13,15 @@ from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
 from tasks.documents.document import Documents
 from tasks.documents.listing import list_documents
 from tasks.errors import UserMistake
+from tasks.jobs.cut import LEAST_ROOM, Cutter
 from tasks.jobs.options import Options
 from tasks.jobs.prompts import Prompts, load_prompts
-from tasks.jobs.window import told_window
+from tasks.jobs.window import served_models, told_window
 from tasks.providers.account import Account, Keys, account_of, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
 from tasks.providers.registry import wire_of
 from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
-from tasks.routing.choice import LOCAL, Candidate, Wish, choose
+from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Wish, choose
 from tasks.routing.price import parse_price
 from tasks.routing.route import Route, resolve
 
@@ -93,6 +94,8 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     wishes = [Wish(options.model, options.provider), *map(_fallback, options.fallback)]
     model_name = local_model_name(environment)
     available = _available(catalogue, environment, keys)
+    if options.model is None and (options.provider or "").lower() == COMPATIBLE:
+        _name_models(_account(catalogue.provider(COMPATIBLE), environment, keys))
     candidates = [choose(wish, catalogue, available, model_name) for wish in wishes]
     local = None
     if any(candidate.provider.name == LOCAL for candidate in candidates):
@@ -101,6 +104,8 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     stops = tuple(_stop(candidate, options, environment, keys, local) for candidate in candidates)
     if options.budget is not None:
         _require_prices(stops)
+    for stop in stops:
+        _require_room(stop, prompts, options)
     return Prepared(flow, tuple(inputs), options, stops, prompts, local)
 
 
@@ -158,6 +163,23 @@ def _check_price(text: str) -> None:
         parse_price(text)
     except ValueError:
         raise UserMistake(f"--price {text}: give IN/OUT in USD per million tokens, as in 0.2/0.6") from None
+
+
+def _name_models(account: Account) -> None:
+    """Say which models a compatible server has: none was named."""
+    names = served_models(account)
+    if names:
+        raise UserMistake(f"--provider {COMPATIBLE} needs --model: {account.base_url} lists {', '.join(names)}")
+
+
+def _require_room(stop: Stop, prompts: Prompts, options: Options) -> None:
+    """Refuse at once a prompt that leaves no room for any text in its window."""
+    room = Cutter(stop.route, stop.tokenizer, prompts, options.strategy).room(prompts.map)
+    if room < LEAST_ROOM:
+        raise UserMistake(
+            f"the prompt and --max-output-tokens {options.max_output_tokens} leave no room for text in the "
+            f"{stop.route.window.context} tokens of {stop.route.model}: shorten --prompt or the answer"
+        )
 
 
 def _require_prices(stops: Sequence[Stop]) -> None:

@@ -17,7 +17,7 @@ from tasks.results.parts import write_part
 from tasks.results.schemas import Row
 
 CALLS_A_SHARD = 1000
-FLUSH_SECONDS = 15.0
+FLUSH_SECONDS = 5.0
 CHARACTERS_A_TOKEN = 4
 
 

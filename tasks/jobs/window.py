@@ -28,8 +28,8 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
     try:
         models = asyncio.run(_get(account, "/models"))
     except CallFailed as error:
-        if not asked:
-            return None
+        if not asked or (candidate.model and any(row.context for row in candidate.model.routes)):
+            return None  # --context or the catalogue tells
         raise UserMistake(
             f"{candidate.provider.name} at {account.base_url} can't be asked for the window of {candidate.name} "
             f"({error}): start the server, mend its base URL, or give --context N"
@@ -46,6 +46,14 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
     if window is None and candidate.provider.name == COMPATIBLE:
         window = asyncio.run(_props(account))
     return window
+
+
+def served_models(account: Account) -> list[str]:
+    """Return the names in a server's model list; empty where it can't be asked."""
+    try:
+        return [str(entry.get("id")) for entry in model_entries(asyncio.run(_get(account, "/models")))][:LISTED]
+    except CallFailed:
+        return []
 
 
 async def _get(account: Account, path: str) -> Reply:

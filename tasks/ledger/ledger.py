@@ -205,6 +205,15 @@ class Ledger:
         ]
         self._store.write(*statements).result()
 
+    def parts(self) -> list[tuple[int, int, int, int]]:
+        """Return of each part its number and the least rows of documents, calls and failures in it."""
+        sql = (
+            "SELECT part, count(*), total(calls), total(status IN ('failed', 'partial')) "
+            "FROM documents WHERE status != ? GROUP BY part"
+        )
+        rows = self._store.read(sql, (ASSIGNED,))
+        return [(_int(part), _int(documents), _int(calls), _int(failures)) for part, documents, calls, failures in rows]
+
     def sums(self) -> dict[str, Sums]:
         """Return this job's sums by status (done, partial, failed); an unknown cost makes its sum None."""
         sql = (

@@ -51,7 +51,10 @@ class Account:
 def read_environment(folder: Path | None = None) -> dict[str, str]:
     """Return the environment over the values of `.env` in `folder` (the current one)."""
     path = (folder or Path.cwd()) / ".env"
-    values = dotenv_values(path) if path.is_file() else {}
+    try:
+        values = dotenv_values(path) if path.is_file() else {}
+    except UnicodeDecodeError as error:
+        raise UserMistake(f"{path}: can't be read: it isn't UTF-8: save it as UTF-8") from error
     return {name: value for name, value in values.items() if value} | dict(os.environ)
 
 

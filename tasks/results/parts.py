@@ -42,6 +42,20 @@ def part_path(output: Path, table: str, part: int) -> Path:
     return output / table / f"part-{part:06d}.parquet"
 
 
+def is_sound(output: Path, part: int, documents: int, calls: int, failures: int) -> bool:
+    """Whether a part can be read and holds at least so many rows; only the files' footers are read."""
+    wanted = {"documents": documents, "calls": calls, "failures": failures}
+    return all(_rows(part_path(output, name, part)) >= count for name, count in wanted.items() if count)
+
+
+def _rows(path: Path) -> int:
+    try:
+        count: int = pq.read_metadata(path).num_rows
+    except (OSError, pa.ArrowException):
+        return -1
+    return count
+
+
 def write_part(output: Path, part: int, document_ids: Collection[str], tables: Mapping[str, Sequence[Row]]) -> None:
     """Put the rows of `document_ids` in place of what the part holds of them.
 
@@ -50,7 +64,7 @@ def write_part(output: Path, part: int, document_ids: Collection[str], tables: M
     for name in ORDER:
         path = part_path(output, name, part)
         rows = pa.Table.from_pylist(list(tables[name]), schema=TABLES[name])
-        if path.exists():
+        if _rows(path) >= 0:
             rows = pa.concat_tables([_others(path, TABLES[name], document_ids), rows])
         elif not rows.num_rows:
             continue
