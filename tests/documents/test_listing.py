@@ -183,3 +183,22 @@ def test_two_names_that_are_not_utf8_stay_two(tmp_path: Path) -> None:
     for name in ("a\udcff.txt", "a\udcfe.txt"):
         (tmp_path / name).write_text("x", encoding="utf-8")
     assert ids(tmp_path) == ["a\\xfe.txt", "a\\xff.txt"]
+
+
+def test_an_empty_input_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserMistake, match="an INPUT is empty"):
+        list(list_documents([""]))
+
+
+def test_a_result_set_is_never_read_as_documents(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
+    results = tmp_path / "results"
+    (results / ".docmill").mkdir(parents=True)
+    (results / "job.json").write_text("{}", encoding="utf-8")
+    assert [document.document_id for document in list_documents([str(tmp_path)])] == ["a.txt"]
+    with pytest.raises(UserMistake, match="is, or is to be, a result set"):
+        list(list_documents([str(results)]))
+    with pytest.raises(UserMistake, match="is, or is to be, a result set"):
+        list(list_documents([str(tmp_path)], skip=tmp_path))

@@ -188,3 +188,10 @@ def test_a_text_column_goes_only_with_a_table(tmp_path: Path) -> None:
     path.write_text("text", encoding="utf-8")
     with pytest.raises(UserMistake, match=r"--text-column goes with a table \(\.parquet, \.jsonl, \.csv\)"):
         listed(path)
+
+
+def test_a_csv_cell_of_some_megabytes_is_a_document(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("id,text\na,short\nb," + "word " * 1_000_000 + "\n", encoding="utf-8")
+    sizes = [document.size for document in list_documents([str(path)], text_column="text", id_column="id")]
+    assert sizes == [5, 5_000_000]

@@ -13,7 +13,9 @@ from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
 from tasks.errors import UserMistake
-from tests.conftest import RunJob
+from tasks.jobs.options import Options
+from tasks.jobs.prepare import prepare
+from tests.conftest import KEY, RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Reset, Simulator, error
 
@@ -201,3 +203,22 @@ def test_a_window_the_server_tells_may_be_narrowed_but_not_widened(
     wide = run_job(context=1_000_000).documents["a.txt"]["chunks"]
     narrow = run_job(context=3000).documents["a.txt"]["chunks"]
     assert 1 < wide < narrow
+
+
+def test_the_catalogue_tells_the_window_where_the_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APIPIE_API_KEY", KEY)
+    monkeypatch.setenv("APIPIE_BASE_URL", "http://127.0.0.1:1/v1")
+    prepared = prepare("summarize", ["."], Options(provider="apipie", model="mistral-large"))
+    assert prepared.stops[0].route.window.context == 8192
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_at_once(provider: Simulator, tmp_path: Path) -> None:
+    prompt = tmp_path / "long.txt"
+    prompt.write_text("Read with care. " * 1000 + "{text}", encoding="utf-8")
+    with pytest.raises(UserMistake, match="leave no room for text"):
+        prepare("summarize", ["."], Options(provider="openai-compatible", model="sim-model", prompt=prompt))
+
+
+def test_a_compatible_server_without_a_model_has_its_models_listed(provider: Simulator) -> None:
+    with pytest.raises(UserMistake, match="needs --model: .* lists sim-model"):
+        prepare("summarize", ["."], Options(provider="openai-compatible"))
