@@ -117,7 +117,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, console: Console) 
         with shown(meter, console, live=live):
             offer(prepared, meter)
             record, code = run_flow(inputs, options)
-    show_summary(record, meter.troubles, str(options.output), console)
+    show_summary(record, meter, str(options.output), console)
     if record.reason:
         said(console, record.reason, code)
     _out(record.as_json(), as_json=as_json)

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.live import Live
@@ -111,7 +111,7 @@ def _price(plan: Plan) -> str:
     return f"${plan.price_low:.4f} to ${plan.price_high:.4f} by {plan.price_source}"
 
 
-def show_summary(record: JobRecord, troubles: Sequence[str], output: str, console: Console) -> None:
+def show_summary(record: JobRecord, meter: Meter, output: str, console: Console) -> None:
     """Print what the job came to, the first of what went wrong, and the next step."""
     totals = record.totals
     counted = ", ".join(f"{getattr(totals, name):,} {name}" for name in ("done", "partial", "failed", "unchanged"))
@@ -122,10 +122,16 @@ def show_summary(record: JobRecord, troubles: Sequence[str], output: str, consol
         ("tokens paid", f"{totals.prompt_tokens:,} in, {totals.completion_tokens:,} out"),
         ("cost", "not known" if totals.cost_usd is None else f"${totals.cost_usd:.4f}"),
         ("time", duration(totals.seconds)),
-        *(("trouble", trouble) for trouble in troubles),
+        *([("not reached", f"{_waiting(record, meter):,} documents")] if record.status != "done" else []),
+        *(("trouble", trouble) for trouble in meter.troubles),
         ("next", _next(record, output)),
     ]
     _print(rows, console)
+
+
+def _waiting(record: JobRecord, meter: Meter) -> int:
+    """The documents that a stopped job hasn't come to."""
+    return max(0, meter.expected_documents - record.totals.documents)
 
 
 def _next(record: JobRecord, output: str) -> str:
