@@ -13,7 +13,6 @@ from tasks.jobs.meter import Meter
 from tasks.jobs.plan import Plan
 from tasks.results.job_file import JobRecord
 
-LIVE_SECONDS = 0.5
 LINE_SECONDS = 15.0
 
 

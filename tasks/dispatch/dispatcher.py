@@ -64,7 +64,6 @@ class Dispatcher:
     clock: Callable[[], float] = time.monotonic
     lost: RouteLost | None = None
     in_flight: int = 0
-    retries: int = 0
     _answered_at: float = -1.0
 
     async def send(self, call: Call, record: Record, stopped: Callable[[], JobStopped | None]) -> Delivered:
@@ -124,7 +123,6 @@ class Dispatcher:
     async def _wait_or_raise(self, error: CallFailed, tries: int, failing_since: float) -> None:
         wait = wait_before_retry(error, tries, self.luck(), self.policy)
         if wait is not None:
-            self.retries += 1
             if error.reason in RATE_LIMITED:
                 # The whole route was refused: everybody waits, not only this call.
                 self.limits.pause(wait)

@@ -38,7 +38,6 @@ class Job:
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     writing: threading.Lock = field(default_factory=threading.Lock)
     unchanged: int = 0
-    unsound: frozenset[int] = frozenset()  # parts whose files are missing or damaged
     _stopped: JobStopped | None = None
 
     @property
@@ -76,7 +75,7 @@ class Job:
     def settled(self, document_id: str, content_sha256: str) -> Settled | None:
         """Return why a document needs nothing: unchanged since an earlier job, or finished by this one; or None."""
         seen = self.ledger.seen(document_id)
-        if seen is None or seen.part in self.unsound or (seen.content_sha256, seen.work) != (content_sha256, self.work):
+        if seen is None or (seen.content_sha256, seen.work) != (content_sha256, self.work):
             return None
         if seen.job_id == self.ledger.job_id and seen.status in ("done", "partial", "failed"):
             return "resumed"

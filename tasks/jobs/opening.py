@@ -55,17 +55,17 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         job = Job(prepared, ledger, meter, loop, [], places, time.monotonic(), prepared.work)
         for stop, account in zip(prepared.stops, accounts, strict=True):
             job.strategists.append(_strategist(job, stop, account, client, spending))
-        job.unsound = _unsound(job)
+        _reopen_lost_parts(job)
         write_job_file(output, job.record("running"))
         yield job
 
 
-def _unsound(job: Job) -> frozenset[int]:
-    """Find the parts that somebody removed or damaged: their documents are answered anew, from the ledger."""
+def _reopen_lost_parts(job: Job) -> None:
+    """Have the documents of parts that somebody removed or damaged answered again, from the ledger."""
     lost = [part for part, *counts in job.ledger.parts() if not is_sound(job.output, part, *counts)]
     for part in lost:
         job.meter.trouble(f"part {part:06d}", "its files were missing or damaged: written again from what was paid")
-    return frozenset(lost)
+    job.ledger.reopen(lost)
 
 
 def _local(prepared: Prepared, stop: Stop) -> "contextlib.AbstractContextManager[Account]":

@@ -51,8 +51,8 @@ def _checked(path: Path) -> str:
         template = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserMistake(f"--prompt {path}: can't be read: {error}") from error
-    if "{text}" not in template:
-        raise UserMistake(f"--prompt {path}: {{text}} is missing: it says where the document's text goes")
+    if template.count("{text}") != 1:
+        raise UserMistake(f"--prompt {path}: {{text}} must stand in it once: it says where the document's text goes")
     for name in FIELD.findall(template):
         if name != "text":
             raise UserMistake(f"--prompt {path}: unknown field {{{name}}}: only {{text}} is known")

@@ -154,7 +154,8 @@ def document_rows(
         "finished_at": datetime.now(UTC),
     }
     failures = list(work.failures)
-    if isinstance(end, DocumentFailed) and not failures:
+    # A document that failed by its calls has their rows already.
+    if isinstance(end, DocumentFailed) and end.reason not in {row["error_kind"] for row in failures}:
         failures.append(failed_document_row(document.document_id, end, route.model, route.provider))
     return Result(row, work.calls, failures)
 

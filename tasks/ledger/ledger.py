@@ -214,6 +214,11 @@ class Ledger:
         rows = self._store.read(sql, (ASSIGNED,))
         return [(_int(part), _int(documents), _int(calls), _int(failures)) for part, documents, calls, failures in rows]
 
+    def reopen(self, parts: Sequence[int]) -> None:
+        """Take the documents of these parts for assigned, not finished: their rows are lost."""
+        sql = "UPDATE documents SET status = ? WHERE part = ?"
+        self._store.write(*((sql, (ASSIGNED, part)) for part in parts)).result()
+
     def sums(self) -> dict[str, Sums]:
         """Return this job's sums by status (done, partial, failed); an unknown cost makes its sum None."""
         sql = (

