@@ -1,28 +1,43 @@
 """A simulated provider over real HTTP on loopback, for tests and benchmarks.
 
 It speaks OpenAI's wire, counts what it is asked and what it answers, and has
-latency, limits and faults as settings. `python tests/simulator.py` serves it alone.
+latency, limits and faults as settings. `python -m tests.simulator PORT [LATENCY]
+[--settings JSON]` serves it alone; POST /settings changes them while it runs.
 """
 
+import argparse
 import asyncio
 import contextlib
 import hashlib
 import json
+import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
 from aiohttp import web
+
+from tests.quota import Quota, from_json
+
+# Where a hanging request looks whether its client has left.
+LOOK_AGAIN = 0.1
+# 2,000 clients connect at once.
+BACKLOG = 4096
 
 Fault = Callable[[int, dict[str, Any]], web.StreamResponse | None]
 
 
 @dataclass
 class Settings:
-    """What the provider does; `fault` may answer in its place, by request number and body."""
+    """What the provider does; `fault` may answer in its place, by request number and body.
+
+    `chaos` is the share of requests that each of FAULTS takes; `poison` the fault of all
+    whose prompt contains a text; `delays` the latency by request number. Without `remember`
+    memory stays flat: no bodies, answered, prompts and times in the counts.
+    """
 
     latency: float = 0.0
     context: int | None = None
@@ -36,18 +51,53 @@ class Settings:
     usage: bool = True
     finish: Callable[[dict[str, Any]], str] = lambda _: "stop"
     write: Callable[[dict[str, Any]], str] | None = None
+    quota: Quota | None = None
+    chaos: Mapping[str, float] = field(default_factory=dict)
+    poison: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    idle_seconds: float | None = None
+    delays: Callable[[int], float] | None = None
+    remember: bool = True
+
+    def __post_init__(self) -> None:
+        if unknown := {*self.chaos, *self.poison.values()} - FAULTS.keys():
+            raise ValueError(f"no faults {sorted(unknown)}: {', '.join(FAULTS)}")
+
+    def change(self, given: Mapping[str, Any]) -> None:
+        """Take over settings from JSON; what a quota has counted is kept."""
+        values = dict(given)
+        if functions := values.keys() & {"fault", "finish", "write", "delays"}:
+            raise ValueError(f"{sorted(functions)} can't be said in JSON")
+        if values.get("quota"):
+            values["quota"] = self._quota(values["quota"])
+        if "models" in values:
+            values["models"] = tuple(values["models"])
+        # Through a new one, that nothing is changed where something is wrong.
+        changed = replace(self, **values)
+        for name in values:
+            setattr(self, name, getattr(changed, name))
+
+    def _quota(self, given: Mapping[str, Any]) -> Quota:
+        new = from_json(given, time.monotonic())
+        if self.quota is None:
+            return new
+        old = self.quota
+        old.allowances, old.spelling, old.retry_after = new.allowances, new.spelling, new.retry_after
+        return old
 
 
 @dataclass
 class Counts:
-    """What was asked and answered since the start."""
+    """What was asked and answered since the start; `refused` by limits, `faults` of chaos and poison."""
 
     requests: int = 0
     answers: int = 0
+    refused: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
     bodies: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     prompts: list[dict[str, Any]] = field(default_factory=list)
@@ -62,18 +112,28 @@ class Simulator:
         self.counts = Counts()
         self.url = ""
         self._minute: deque[float] = deque()
+        self._luck = random.Random(self.settings.seed)
+        self._idle: dict[asyncio.Transport, asyncio.TimerHandle] = {}
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._completion)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/counts", self._counts)
+        app.router.add_post("/settings", self._change)
         return app
 
     async def _counts(self, request: web.Request) -> web.Response:
-        counts = self.counts
-        names = ("requests", "answers", "prompt_tokens", "completion_tokens", "most_in_flight")
-        return web.json_response({name: getattr(counts, name) for name in names} | {"answered": dict(counts.answered)})
+        left_out = {"bodies", "prompts", "times"}
+        names = [one.name for one in fields(Counts) if one.name not in left_out]
+        return web.json_response({name: getattr(self.counts, name) for name in names})
+
+    async def _change(self, request: web.Request) -> web.Response:
+        try:
+            self.settings.change(await request.json())
+        except (ValueError, TypeError, KeyError) as wrong:
+            return error(400, repr(wrong))
+        return web.json_response({})
 
     async def _models(self, request: web.Request) -> web.Response:
         window = {"max_model_len": self.settings.context} if self.settings.context and self.settings.tell_window else {}
@@ -83,41 +143,76 @@ class Simulator:
         counts = self.counts
         counts.in_flight += 1
         counts.most_in_flight = max(counts.most_in_flight, counts.in_flight)
+        if self._idle:
+            self._wake(request)
         try:
             return await self._answer(request)
         finally:
             counts.in_flight -= 1
+            if self.settings.idle_seconds is not None:
+                self._watch(request, self.settings.idle_seconds)
+
+    def _watch(self, request: web.Request, seconds: float) -> None:
+        """Close the connection when it has been idle for so long."""
+        if (transport := request.transport) is not None:
+            self._wake(request)
+            self._idle[transport] = asyncio.get_running_loop().call_later(seconds, self._close, transport)
+
+    def _wake(self, request: web.Request) -> None:
+        if request.transport in self._idle:
+            self._idle.pop(request.transport).cancel()
+
+    def _close(self, transport: asyncio.Transport) -> None:
+        del self._idle[transport]
+        transport.close()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         counts, settings = self.counts, self.settings
         raw = await request.read()
         body = json.loads(raw)
         counts.requests += 1
-        counts.times.append(time.monotonic())
+        number = counts.requests
         digest = hashlib.sha256(raw).hexdigest()
-        counts.bodies[digest] += 1
-        refusal = self._refusal(request, body) or (settings.fault(counts.requests, body) if settings.fault else None)
+        if settings.remember:
+            counts.times.append(time.monotonic())
+            counts.bodies[digest] += 1
+        if (stranger := self._stranger(request, body)) is not None:
+            return stranger
+        prompt = prompt_tokens(body)
+        refusal = self._refusal(body, prompt) or (settings.fault(number, body) if settings.fault else None)
         if refusal is not None:
             return refusal
-        if settings.latency:
-            await asyncio.sleep(settings.latency)
-        counts.prompts.append(body)
-        return self._delivered(body, digest)
+        if (settings.chaos or settings.poison) and (name := self._drawn(body)):
+            return await self._faulted(name, request)
+        if delay := settings.delays(number) if settings.delays else settings.latency:
+            await asyncio.sleep(delay)
+        if settings.remember:
+            counts.prompts.append(body)
+        return self._delivered(body, digest, prompt)
 
-    def _refusal(self, request: web.Request, body: dict[str, Any]) -> web.Response | None:
+    def _stranger(self, request: web.Request, body: dict[str, Any]) -> web.Response | None:
         settings = self.settings
         if settings.key and request.headers.get("Authorization") != f"Bearer {settings.key}":
             return error(401, "invalid api key")
         if body["model"] not in settings.models:
             return error(404, f"model {body['model']} does not exist")
-        if settings.context and prompt_tokens(body) + body["max_tokens"] > settings.context:
+        return None
+
+    def _refusal(self, body: dict[str, Any], prompt: int) -> web.Response | None:
+        settings = self.settings
+        if settings.context and prompt + body["max_tokens"] > settings.context:
             return error(400, f"maximum context length is {settings.context} tokens", "context_length_exceeded")
-        return self._limited()
+        limited = self._limited()
+        if limited is None and settings.quota is not None:
+            limited = self._over_quota(settings.quota, body, prompt)
+        self.counts.refused += limited is not None
+        return limited
 
     def _limited(self) -> web.Response | None:
-        limit, now = self.settings.requests_per_minute, time.monotonic()
+        limit = self.settings.requests_per_minute
         if limit is None:
             return None
+        now = time.monotonic()
         while self._minute and self._minute[0] < now - 60:
             self._minute.popleft()
         if len(self._minute) >= limit:
@@ -125,27 +220,67 @@ class Simulator:
         self._minute.append(now)
         return None
 
-    def _delivered(self, body: dict[str, Any], digest: str) -> web.Response:
+    def _over_quota(self, quota: Quota, body: dict[str, Any], prompt: int) -> web.Response | None:
+        now = time.monotonic()
+        wait = quota.take(now, prompt, most(body))
+        if wait is None:
+            return None
+        headers = quota.headers(now, wait, time.time())
+        return error(429, "rate limit reached", "rate_limit_exceeded", headers)
+
+    def _drawn(self, body: dict[str, Any]) -> str | None:
+        """Return the fault of this request, drawn anew each time it is asked."""
+        for text, name in self.settings.poison.items():
+            if any(text in turn["content"] for turn in body["messages"]):
+                return name
+        left = self._luck.random()
+        for name, share in self.settings.chaos.items():
+            left -= share
+            if left < 0:
+                return name
+        return None
+
+    async def _faulted(self, name: str, request: web.Request) -> web.StreamResponse:
+        self.counts.faults[name] += 1
+        # aiohttp has no event for a client that leaves.
+        while name == "hang" and request.transport is not None:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AGAIN)
+        return FAULTS[name]()
+
+    def _delivered(self, body: dict[str, Any], digest: str, prompt: int) -> web.Response:
         settings, counts = self.settings, self.counts
         text = settings.write(body) if settings.write else settings.answer.format(prompt_sha=digest[:12])
         finish = settings.finish(body)
-        prompt, written = prompt_tokens(body), len(text.split())
+        written = len(text.split())
         if finish == "length":
             written = body["max_tokens"]
         counts.answers += 1
-        counts.answered[digest] += 1
+        if settings.remember:
+            counts.answered[digest] += 1
         counts.prompt_tokens += prompt
         counts.completion_tokens += written
-        answer: dict[str, Any] = {
-            "id": f"sim-{counts.answers}",
-            "model": body["model"],
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
-        }
+        answer = completion(body["model"], text, finish, counts.answers)
         if settings.usage:
             answer["usage"] = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
             if settings.cost is not None:
                 answer["usage"]["cost"] = settings.cost
-        return web.json_response(answer)
+        return web.json_response(answer, headers=self._settled(settings.quota, body, prompt, written))
+
+    def _settled(self, quota: Quota | None, body: dict[str, Any], prompt: int, written: int) -> dict[str, str] | None:
+        if quota is None:
+            return None
+        now = time.monotonic()
+        quota.settle(now, prompt, most(body), written)
+        return quota.headers(now, None, time.time())
+
+
+def completion(model: str, text: str, finish: str = "stop", number: int = 0) -> dict[str, Any]:
+    """Return an answer in OpenAI's shape, without its usage."""
+    return {
+        "id": f"sim-{number}",
+        "model": model,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
+    }
 
 
 def error(status: int, message: str, code: str = "", headers: dict[str, str] | None = None) -> web.Response:
@@ -176,6 +311,38 @@ class Truncated(web.StreamResponse):
         raise ConnectionResetError
 
 
+def html(status: int) -> web.Response:
+    """A fault: the page of a proxy that found no server."""
+    return web.Response(status=status, text="<html><body>Bad gateway</body></html>", content_type="text/html")
+
+
+def json_text(text: str) -> web.Response:
+    """A fault: a body that says it is JSON, whatever it is."""
+    return web.Response(text=text, content_type="application/json")
+
+
+# By name, that they can be said on a command line; "hang" first waits until the client has left.
+FAULTS: dict[str, Callable[[], web.StreamResponse]] = {
+    "http_500": lambda: error(500, "internal error"),
+    "http_503": lambda: error(503, "overloaded"),
+    "http_529": lambda: error(529, "overloaded"),
+    "http_429": lambda: error(429, "too many requests"),
+    "html_502": lambda: html(502),
+    "reset": Reset,
+    "hang": lambda: error(504, "nobody is there to read this"),
+    "truncated": Truncated,
+    "broken_json": lambda: json_text('{"id": "sim-0", "choices": [{"index": 0, "mess'),
+    "empty_choices": lambda: web.json_response(completion("sim-model", "") | {"choices": []}),
+    "empty_text": lambda: web.json_response(completion("sim-model", "")),
+    "error_in_200": lambda: web.json_response({"error": {"code": 502, "message": "the host failed"}}),
+}
+
+
+def most(body: dict[str, Any]) -> int:
+    """Return the most tokens that an answer may have, as a quota books it."""
+    return int(body.get("max_tokens") or 0)
+
+
 def prompt_tokens(body: dict[str, Any]) -> int:
     """Count a token for each word: what the provider says, whatever the client thinks."""
     return sum(len(turn["content"].split()) for turn in body["messages"])
@@ -186,11 +353,12 @@ def serving(settings: Settings | None = None, port: int = 0) -> Iterator[Simulat
     """Serve a provider from a thread of its own while the block runs."""
     simulator = Simulator(settings)
     loop = asyncio.new_event_loop()
-    runner = web.AppRunner(simulator.application())
+    # Requests that hang don't hold up the end.
+    runner = web.AppRunner(simulator.application(), shutdown_timeout=1.0)
 
     async def start() -> None:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port)
+        site = web.TCPSite(runner, "127.0.0.1", port, backlog=BACKLOG)
         await site.start()
         simulator.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
 
@@ -206,11 +374,19 @@ def serving(settings: Settings | None = None, port: int = 0) -> Iterator[Simulat
         loop.close()
 
 
-if __name__ == "__main__":
-    import sys
-
-    with serving(
-        Settings(context=8192, latency=float(sys.argv[2]) if len(sys.argv) > 2 else 0.0), int(sys.argv[1])
-    ) as one:
+def main() -> None:
+    """Serve until killed; prints the URL when it is taken."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("latency", type=float, nargs="?", default=0.0)
+    parser.add_argument("--settings", type=json.loads, default={})
+    words = parser.parse_args()
+    settings = Settings(context=8192, latency=words.latency)
+    settings.change(words.settings)
+    with serving(settings, words.port) as one:
         print(one.url, flush=True)
         threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
