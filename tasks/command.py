@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,14 @@ def command_line(name: str, about: str) -> argparse.ArgumentParser:
     add("--rpm", type=int, metavar="N", help="requests a minute")
     add("--tpm", type=int, metavar="N", help="tokens a minute")
     add("--concurrency", type=int, metavar="N", help="calls in flight")
+    add(
+        "--patience",
+        type=_seconds,
+        default=1800.0,
+        metavar="TIME",
+        help="to wait for routes that are down: 90s, 30m, 2h (30m)",
+    )
+    add("--hedge", action="store_true", help="ask the slowest few per cent a second time, and pay for both")
     add("--limit", type=int, metavar="N", help="the first N documents")
     add("--text-column", metavar="NAME", help="column of a table that holds the text")
     add("--id-column", metavar="NAME", help="column of a table that holds the document's id")
@@ -75,6 +84,14 @@ def _folder(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty: name a folder")
     return Path(text)
+
+
+def _seconds(text: str) -> float:
+    """Read a time: a number of seconds, or one with s, m or h."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: give it as in 90s, 30m or 2h")
+    return float(match[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
 
 
 def main(name: str, about: str, run_flow: RunFlow, argv: Sequence[str] | None = None) -> int:

@@ -59,6 +59,7 @@ def _figures(meter: Meter, began: float) -> list[tuple[str, str]]:
         ("cost", money),
         ("speed", f"{meter.calls * 60 / seconds:,.0f} requests a minute"),
         ("left", _left(meter, answered, seconds)),
+        *([("waiting", meter.waiting)] if meter.waiting else []),
     ]
 
 

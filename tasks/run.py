@@ -1,7 +1,7 @@
 """The Prefect tasks of a job, and what the flows share."""
 
 import contextlib
-from collections import deque
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,8 +23,11 @@ from tasks.jobs.signals import interruptible
 from tasks.results.job_file import JobRecord
 from tasks.secrets import block_key
 
-# So many shards are under way at once, so that a slow document never idles the limits.
-SHARDS_AT_ONCE = 3
+# A slow document holds its shard open: others are begun meanwhile, up to so many.
+SHARDS_AT_ONCE = 64
+# The next shard is submitted when fewer documents than this wait to be read.
+READ_AHEAD = 500
+LOOK_AGAIN_SECONDS = 0.05
 SHARD_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE)
 
 # The jobs open in this process: a task gets a job's id, never its client or loop.
@@ -81,30 +84,33 @@ def answer_shard(job_id: str, number: int) -> int:
 
 
 def answer_shards(job: Job) -> None:
-    """Submit a task run a shard, a few at once, and wait for them all."""
-    under_way: deque[tuple[int, PrefectFuture[int]]] = deque()
+    """Submit a task run a shard, each before the ones before it run dry, and wait for them all."""
+    under_way: dict[int, PrefectFuture[int]] = {}
     window = job.prepared.stops[0].route.window.context
     job_id = job.ledger.job_id
     try:
         for number, documents in enumerate(shards(job.documents(), window), 1):
             _WAITING[job_id, number] = documents
-            under_way.append((number, answer_shard.submit(job_id, number)))
-            if len(under_way) >= SHARDS_AT_ONCE:
-                _wait(job_id, *under_way.popleft())
-        while under_way:
-            _wait(job_id, *under_way.popleft())
+            under_way[number] = answer_shard.submit(job_id, number)
+            while job.waiting.unread >= READ_AHEAD and not job.stopped():
+                time.sleep(LOOK_AGAIN_SECONDS)
+            _collect(job_id, under_way, [number for number, future in under_way.items() if future.state.is_final()])
+        _collect(job_id, under_way, list(under_way))
     except BaseException as error:
         # The other shards still use the job: they end before it is closed.
         job.stop(JobStopped(str(error)))
-        wait([future for _, future in under_way])
+        wait(list(under_way.values()))
         raise
 
 
-def _wait(job_id: str, number: int, future: "PrefectFuture[int]") -> None:
-    try:
-        future.result()
-    finally:
-        del _WAITING[job_id, number]
+def _collect(job_id: str, under_way: "dict[int, PrefectFuture[int]]", numbers: Sequence[int]) -> None:
+    """Wait for shards, and forget them."""
+    for number in numbers:
+        try:
+            under_way[number].result()
+        finally:
+            del _WAITING[job_id, number]
+        del under_way[number]
 
 
 def conclude(job: Job) -> tuple[JobRecord, int]:

@@ -1,5 +1,6 @@
 """What the tests share: a simulated provider and jobs run against it, without Prefect."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,6 +50,27 @@ async def instant(seconds: float) -> None:
     """Sleep without waiting."""
 
 
+class FastTime:
+    """A clock that jumps ahead whenever somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0.001)
+
+    def rule(self, job: Job) -> None:
+        """Let this clock be the one of a job's routes, retries and patience."""
+        job.waiting.clock, job.waiting.sleep = self.clock, self.sleep
+        for strategist in job.strategists:
+            dispatcher = strategist.asker.dispatcher
+            dispatcher.clock, dispatcher.sleep, dispatcher.luck = self.clock, self.sleep, lambda: 0.5
+
+
 def hasten(job: Job) -> None:
     """Let retries wait for no time."""
     for strategist in job.strategists:
@@ -92,7 +114,12 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     monkeypatch.chdir(tmp_path)
 
     def run(opened: Callable[[Job], None] = hasten, threads: int = 1, **words: Any) -> Ran:
-        chosen = {"output": tmp_path / "out", "provider": "openai-compatible", "model": "sim-model"} | words
+        chosen = {
+            "output": tmp_path / "out",
+            "provider": "openai-compatible",
+            "model": "sim-model",
+            "patience": 0.0,
+        } | words
         prepared = prepare("summarize", [str(folder)], Options(**chosen))
         with open_job(prepared) as job:
             opened(job)

@@ -70,11 +70,11 @@ def test_a_room_imports_only_rooms_to_its_left_and_no_prefect(room: str) -> None
     assert {name: names for name, names in found.items() if names} == {}
 
 
-def test_httpx_is_imported_by_one_module_only() -> None:
+def test_http_is_spoken_by_one_module_only() -> None:
     found = [
         path.relative_to(ROOT).as_posix()
         for path in (*modules("tasks"), *modules("flows"))
-        if any(name.partition(".")[0] in {"httpx", "httpx_aiohttp"} for name in imports(parsed(path)))
+        if any(name.partition(".")[0] in {"aiohttp", "httpx", "requests", "urllib3"} for name in imports(parsed(path)))
     ]
     assert found == [HTTP]
 

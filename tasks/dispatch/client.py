@@ -1,37 +1,51 @@
-"""The HTTP client: the only module that knows httpx.
+"""The HTTP client: the only module that knows aiohttp.
 
-httpx is the interface; the transport underneath is aiohttp's. httpx's own pool
-slows down with the number of open connections, to 110 requests a second at 500
-in flight on two cores, where this one keeps 1,587.
+httpx's own pool slows down with the number of open connections, to 110 requests a
+second at 500 in flight on two cores; aiohttp keeps several thousand
+(tests/benchmarks/README.md).
 """
 
-import asyncio
+import os
+import resource
+import ssl
+import urllib.parse
+import urllib.request
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-import httpx
-from httpx_aiohttp import AiohttpTransport
+import aiohttp
+import certifi
 
-from tasks.errors import Transient
+from tasks.dispatch.deadlines import Deadlines
+from tasks.errors import CertificateRefused, Transient, UserMistake
 from tasks.providers.wire import Reply
 
 CONNECT_SECONDS = 10.0
+# uvicorn, and so vLLM and many others, closes a connection that was idle for five
+# seconds: a request sent at that moment is lost. So ours are closed before.
+IDLE_SECONDS = 4.0
+SPARE_FILES = 512
 
 
 class Client:
     """Sends bytes and returns raw replies; use it as an async context manager.
 
-    It belongs to the event loop it was opened on.
+    It belongs to the event loop it was opened on. HTTP_PROXY, HTTPS_PROXY and
+    NO_PROXY are followed; certificates are checked against the system's and
+    certifi's authorities, and those of SSL_CERT_FILE.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0)
-        self._http = httpx.AsyncClient(
-            transport=transport or AiohttpTransport(limits=limits),
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            follow_redirects=False,
+    def __init__(self) -> None:
+        self._proxies: dict[str, str | None] = {}
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=_authorities())
+        # No cookies: a provider's answer never depends on what another call was given.
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         )
+        self._deadlines = Deadlines()
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,12 +53,14 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        self._deadlines.close()
+        await self._session.close()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:
         """POST `body`; the whole exchange may take `seconds`.
 
-        Raises Transient with reason `connect`, `timeout` or `connection`.
+        Raises Transient with reason `connect`, `timeout` or `connection`, and
+        CertificateRefused.
         """
         return await self._exchange("POST", url, headers, body, seconds)
 
@@ -56,13 +72,60 @@ class Client:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Reply:
         try:
-            async with asyncio.timeout(seconds):
-                response = await self._http.request(method, url, headers=dict(headers), content=body)
-                return Reply(response.status_code, dict(response.headers), response.content)
-        except (TimeoutError, httpx.ReadTimeout) as error:
-            raise Transient("timeout", f"no answer from {url} within {seconds:.0f} s") from error
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            message = f"can't connect to {url}: {error}: is the server up and the URL right?"
+            with self._deadlines.within(seconds):
+                async with self._session.request(
+                    method, url, headers=headers, data=body, allow_redirects=False, proxy=self._proxy(url)
+                ) as response:
+                    return Reply(response.status, response.headers, await response.read())
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            raise CertificateRefused(_tls(url, error)) from error
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            message = f"can't connect to {url}: {_words(error)}: is the server up and the URL right?"
             raise Transient("connect", message) from error
-        except httpx.HTTPError as error:
-            raise Transient("connection", f"the connection to {url} broke: {type(error).__name__} {error}") from error
+        except TimeoutError as error:
+            raise Transient("timeout", f"no answer from {url} within {seconds:.0f} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Transient("connection", f"the connection to {url} broke: {_words(error)}") from error
+
+    def _proxy(self, url: str) -> str | None:
+        """Return the proxy that the environment names for a URL; looked up once a host."""
+        origin = url[: url.find("/", 8)] if url.find("/", 8) > 0 else url
+        if origin not in self._proxies:
+            parts = urllib.parse.urlsplit(url)
+            passed_by = urllib.request.proxy_bypass(parts.hostname or "")
+            self._proxies[origin] = None if passed_by else urllib.request.getproxies().get(parts.scheme)
+        return self._proxies[origin]
+
+
+def allow_connections(count: int) -> None:
+    """Raise the process's soft limit of open files, often 1,024, so that `count` connections fit.
+
+    Raises UserMistake where the system's hard limit is lower.
+    """
+    wanted = count + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft in (resource.RLIM_INFINITY, -1) or soft >= wanted:
+        return
+    if hard not in (resource.RLIM_INFINITY, -1) and hard < wanted:
+        fix = f"give a --concurrency of {max(1, hard - SPARE_FILES)} or less, or raise `ulimit -n`"
+        raise UserMistake(f"{count} calls in flight need {wanted} open files, and the system allows {hard}: {fix}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _authorities() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not os.environ.get("SSL_CERT_FILE"):
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def _tls(url: str, error: aiohttp.ClientConnectorError) -> str:
+    fix = "mend the base URL, or name the server's authority in SSL_CERT_FILE"
+    return f"no TLS with {url}: {_words(error)}: {fix}"
+
+
+def _words(error: BaseException) -> str:
+    """An error's words, without the address of a proxy, which may hold a password."""
+    cause = getattr(error, "os_error", None) or error
+    text = getattr(cause, "strerror", None) or str(cause)
+    return f"{type(error).__name__}{f' ({text})' if text and '://' not in text else ''}"

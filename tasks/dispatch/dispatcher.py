@@ -5,26 +5,42 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn
 
+from tasks.dispatch.breaker import Breaker
 from tasks.dispatch.client import Client
-from tasks.dispatch.limits import Limits, Sleep
-from tasks.dispatch.retries import RATE_LIMITED, ROUTE_WIDE, Policy, wait_before_retry
+from tasks.dispatch.hedge import Leave, first_reply
+from tasks.dispatch.limits import Grant, Limits
+from tasks.dispatch.rate import Demand
+from tasks.dispatch.retries import (
+    BUSY,
+    DOUBTFUL,
+    DOWN,
+    MOST_REFUSALS,
+    RATE_LIMITED,
+    ROUTE_WIDE,
+    Policy,
+    wait_before_retry,
+)
+from tasks.dispatch.spread import Calibration, Spread
 from tasks.errors import CallFailed, JobStopped, RouteDown, RouteLost
 from tasks.providers.account import Account
+from tasks.providers.told import told_limits
 from tasks.providers.wire import Answer, Reply, Wire
 
-# A call that is refused as often as this while others are answered is too large for the route.
-MOST_REFUSALS = 60
+# Headers tell the same limits again and again: they are read so often, and at every refusal.
+TOLD_SECONDS = 0.25
+# A route that refuses everybody for so long is as good as down.
+REFUSED_SECONDS = 120.0
+UP_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, ready to send: `tokens` is its prompt and its answer's most."""
+class Call(NamedTuple):
+    """One request, ready to send, and the tokens it may take."""
 
     call_id: str
     path: str
     body: bytes
-    tokens: int
     prompt_tokens: int
     max_tokens: int
 
@@ -34,24 +50,27 @@ class Call:
         return 60 + self.prompt_tokens / 50 + self.max_tokens / 5
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """An answer with how it came."""
+class Delivered(NamedTuple):
+    """An answer with how it came; one that was hedged may have been paid for twice."""
 
     answer: Answer
     attempts: int
     latency_ms: int
+    hedged: bool = False
 
 
 # Makes a paid reply durable before anybody parses it: (call, reply, attempts, latency in ms).
 Record = Callable[[Call, Reply, int, int], Awaitable[None]]
+Stopped = Callable[[], JobStopped | None]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Dispatcher:
     """All calls to one route go through here; it belongs to one event loop.
 
-    Time, sleep and luck are arguments.
+    Time, sleep and luck are arguments. `told_period` is the period in seconds of
+    limits whose headers don't say it.
     """
 
     client: Client
@@ -59,81 +78,157 @@ class Dispatcher:
     wire: Wire
     limits: Limits
     policy: Policy = field(default_factory=Policy)
+    hedge: bool = False
+    told_period: float = 60.0
     sleep: Sleep = asyncio.sleep
     luck: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
     lost: RouteLost | None = None
+    breaker: Breaker = field(default_factory=Breaker)
+    spread: Spread = field(default_factory=Spread)
+    calibration: Calibration = field(default_factory=Calibration)
     in_flight: int = 0
-    _answered_at: float = -1.0
+    _told_at: float = -1.0
 
-    async def send(self, call: Call, record: Record, stopped: Callable[[], JobStopped | None]) -> Delivered:
-        """Ask until answered; every paid reply goes to `record` before it is parsed.
+    async def send(self, call: Call, who: str, record: Record, stopped: Stopped) -> Delivered:
+        """Ask on behalf of document `who` until answered; every paid reply goes to `record` before it is parsed.
 
-        Raises SetAside for this call, RouteLost for the route, or what `stopped`
-        returns once the job is to ask nobody any more.
+        Raises SetAside for this call, RouteLost for the route (RouteDown where it may
+        come back), or what `stopped` returns once the job is to ask nobody any more.
         """
         failing_since: float | None = None
         attempt = tries = 0
         while True:
-            attempt += 1
-            tries += 1
+            attempt, tries = attempt + 1, tries + 1
             try:
-                return await self._attempt(call, attempt, record, stopped)
+                return await self._attempt(call, who, attempt, record, stopped)
             except CallFailed as error:
                 error.attempts = attempt
-                failing_since = failing_since or self.clock()
-                if error.reason in RATE_LIMITED and self._answered_at > failing_since and attempt < MOST_REFUSALS:
+                now = self.clock()
+                failing_since = now if failing_since is None else failing_since
+                if error.reason in RATE_LIMITED and self.breaker.answered_at > failing_since:
                     # The route is busy, not down: others are answered, and so will this one be.
-                    failing_since, tries = self.clock(), 1
-                await self._wait_or_raise(error, tries, failing_since)
+                    failing_since, tries = now, 1 if attempt < MOST_REFUSALS else attempt
+                wait = wait_before_retry(error, tries, self.breaker.failing_share, self.luck(), self.policy)
+                refused_long = error.reason in RATE_LIMITED and now - failing_since > REFUSED_SECONDS
+                if wait is None or refused_long:
+                    self._give_up(error, failing_since)
+                elif error.reason not in RATE_LIMITED:
+                    await self.sleep(wait)
             except RouteLost as error:
-                self.lost = self.lost or error
+                if not isinstance(error, RouteDown):
+                    self.lost = self.lost or error
                 raise
 
-    async def _attempt(
-        self, call: Call, attempt: int, record: Record, stopped: Callable[[], JobStopped | None]
-    ) -> Delivered:
+    async def _attempt(self, call: Call, who: str, attempt: int, record: Record, stopped: Stopped) -> Delivered:
         """One exchange within the limits, recorded before it is parsed."""
-        grant = await self.limits.enter(call.tokens)
-        used: int | None = None
+        self._check(call, who, stopped)
+        grant = await self.limits.enter(self._demand(call))
+        used: Demand | None = Demand(0, 0)
         try:
-            reason = self.lost or stopped()
-            if reason is not None:
-                used = 0
-                raise reason
-            self.in_flight += 1
-            try:
-                sent = self.clock()
-                url = self.account.base_url + call.path
-                reply = await self.client.post(url, self.account.headers(), call.body, call.seconds)
-                reply = self.account.hidden(reply)
-                latency = round((self.clock() - sent) * 1000)
-                if reply.status < 300:
-                    await record(call, reply, attempt, latency)
-            finally:
-                self.in_flight -= 1
-            answer = self.wire.answer(reply)
-            if answer.prompt_tokens is not None and answer.completion_tokens is not None:
-                used = answer.prompt_tokens + answer.completion_tokens
-            self._answered_at = self.clock()
-            return Delivered(answer, attempt, latency)
+            self._check(call, who, stopped)
+            used = None
+            delivered = await self._exchange(call, attempt, record)
+            used = self._used(call, delivered.answer)
+        except CallFailed as error:
+            self._failed(error, grant, call, who, first=attempt == 1)
+            raise
+        else:
+            self.limits.accepted(grant)
+            self.breaker.succeeded(self.clock(), first=attempt == 1)
+            return delivered
         finally:
             self.limits.leave(grant, used)
 
-    async def _wait_or_raise(self, error: CallFailed, tries: int, failing_since: float) -> None:
-        wait = wait_before_retry(error, tries, self.luck(), self.policy)
-        if wait is not None:
-            if error.reason in RATE_LIMITED:
-                # The whole route was refused: everybody waits, not only this call.
-                self.limits.pause(wait)
-            else:
-                await self.sleep(wait)
+    async def _exchange(self, call: Call, attempt: int, record: Record) -> Delivered:
+        self.in_flight += 1
+        try:
+            sent = self.clock()
+            reply, hedged = await self._hedged(call) if self.hedge else (await self._post(call), False)
+            reply = self.account.hidden(reply)
+            seconds = self.clock() - sent
+            self._learn(reply)
+            if reply.status < 300:
+                await record(call, reply, attempt, round(seconds * 1000))
+        finally:
+            self.in_flight -= 1
+        answer = self.wire.answer(reply)
+        self.spread.add(seconds)
+        return Delivered(answer, attempt, round(seconds * 1000), hedged)
+
+    async def _post(self, call: Call) -> Reply:
+        url, seconds = self.account.base_url + call.path, self.spread.deadline(call.seconds)
+        return await self.client.post(url, self.account.headers(), call.body, seconds)
+
+    async def _hedged(self, call: Call) -> tuple[Reply, bool]:
+        """Ask a second time where the first answer is slow; it takes its place in the limits like any other."""
+
+        async def enter() -> Leave:
+            grant = await self.limits.enter(self._demand(call))
+            return lambda: self.limits.leave(grant, None)
+
+        return await first_reply(lambda: self._post(call), enter, self.spread.slow())
+
+    def _demand(self, call: Call) -> Demand:
+        """What a call asks of the limits: its prompt and its answer's most."""
+        return Demand(self.calibration.prompt(call.prompt_tokens), call.max_tokens)
+
+    def _used(self, call: Call, answer: Answer) -> Demand | None:
+        """Return the tokens that an answer says it took, and learn from them."""
+        if answer.prompt_tokens is None or answer.completion_tokens is None:
+            return None
+        self.calibration.add(call.prompt_tokens, answer.prompt_tokens)
+        return Demand(answer.prompt_tokens, answer.completion_tokens)
+
+    def _check(self, call: Call, who: str, stopped: Stopped) -> None:
+        """Raise why nobody is to be asked any more, or not now."""
+        reason = self.lost or stopped()
+        if reason is None and not self.breaker.admits(who, self.clock(), call.call_id):
+            reason = self.down()
+        if reason is not None:
+            raise reason
+
+    def _learn(self, reply: Reply) -> None:
+        now = self.clock()
+        if reply.status != 429 and now - self._told_at < TOLD_SECONDS:
             return
-        if error.reason in ROUTE_WIDE and self._answered_at < failing_since:
-            # Nobody was answered there for as long as this call was tried.
-            self.lost = self.lost or RouteDown(
-                f"{self.account.provider} at {self.account.base_url} is down: {error} ({error.attempts} attempts): "
-                "the same command goes on once it is back"
-            )
-            raise self.lost from error
+        self._told_at = now
+        for told in told_limits(reply.headers, period=self.told_period):
+            self.limits.tell(told.unit, told.period, told.limit)
+
+    def _failed(self, error: CallFailed, grant: Grant, call: Call, who: str, *, first: bool) -> None:
+        """Tell the limits and the breaker what a failure says of the route."""
+        wait = getattr(error, "retry_after", None)
+        wait = None if wait is None else min(wait, self.policy.longest_retry_after)
+        if error.reason in RATE_LIMITED:
+            self.limits.refused(grant, wait)
+            return
+        self.limits.accepted(grant)
+        if error.reason in BUSY and wait is not None:
+            self.limits.pause(wait)
+        if error.reason in ROUTE_WIDE:
+            self.breaker.failed(call.call_id, who, str(error), self.clock(), first=first)
+        else:
+            self.breaker.alive()
+
+    def _give_up(self, error: CallFailed, failing_since: float) -> NoReturn:
+        """Raise the call's error; where nobody was answered while it was tried, that the route is or may be down."""
+        if self.breaker.answered_at < failing_since and error.reason in DOWN | DOUBTFUL:
+            self.breaker.last_error = str(error)
+            if error.reason in DOWN and not self.breaker.is_open:
+                self.breaker.trip(self.clock())
+            raise self.down(error) from error
         raise error
+
+    def down(self, exhausted: CallFailed | None = None) -> RouteDown:
+        """Return the error that nobody is answered here now."""
+        place, error = f"{self.account.provider} at {self.account.base_url}", self.breaker.last_error
+        return RouteDown(f"{place} is down: {error}: the same command goes on once it is back", exhausted)
+
+    async def is_up(self) -> bool:
+        """Whether the server answers a question that costs nothing."""
+        try:
+            reply = await self.client.get(self.account.base_url + "/models", self.account.headers(), UP_SECONDS)
+        except (CallFailed, RouteLost):
+            return False
+        return reply.status < 500

@@ -1,134 +1,207 @@
-"""The rate limits of one route, shared by all its callers.
+"""All limits of one route, shared by all its callers: rates, calls in flight, pauses.
 
-A limit holds in any window, so it isn't a full bucket that may be emptied twice
-around the minute's turn: grants are paced evenly (the generic cell rate
-algorithm's idea, ITU-T I.371) and the last minute's sum is never above the limit.
-Callers are served in their order, one waiting at a time: no thundering herd.
+Callers are served in their order. Nothing starts with a thundering herd: calls in
+flight begin at START and grow by one with each reply, as TCP's slow start does
+(RFC 5681, 3.1), so that learned limits are known before many calls are on the wire. They
+stop growing while the event loop itself is late: more in flight would only queue up here.
 """
 
 import asyncio
-import time
+import math
+import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tasks.dispatch.learning import Learned
+from tasks.dispatch.rate import MINUTE, Demand, Rate, Taken
 from tasks.errors import SetAside
+from tasks.providers.told import Unit
 
-# A little over a minute: what we send is counted when it arrives.
-MINUTE = 60.25
+START = 16
 LOOK_AGAIN = 0.25
+HISTORY_SLOT = 0.5
+WATCH_SECONDS, LATE_SECONDS = 0.05, 0.03
 
 Clock = Callable[[], float]
-Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Grant:
-    """What one call took from a limit, and when."""
+    """Leave to send one call, and what it took from each rate."""
 
     at: float
-    amount: float
+    demand: Demand
+    taken: list[tuple[Rate, Taken]]
 
 
-class MinuteLimit:
-    """At most `limit` units (requests or tokens) in any minute, evenly paced."""
+@dataclass(slots=True)
+class _Sent:
+    """What was sent in half a second, for limits that are told later; it counts as sent at its end."""
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self._grants: deque[Grant] = deque()
-        self._sum = 0.0
-        self._next = 0.0
-
-    def delay(self, amount: float, now: float) -> float:
-        """Return the seconds until `amount` may be taken; 0 for now."""
-        while self._grants and self._grants[0].at <= now - MINUTE:
-            self._sum -= self._grants.popleft().amount
-        wait = max(0.0, self._next - now)
-        over = self._sum + amount - self.limit
-        for grant in self._grants:
-            if over <= 0:
-                break
-            over -= grant.amount
-            wait = max(wait, grant.at + MINUTE - now)
-        return wait
-
-    def take(self, amount: float, now: float) -> Grant:
-        """Take `amount`; call it only where `delay` said 0."""
-        grant = Grant(now, amount)
-        self._grants.append(grant)
-        self._sum += amount
-        self._next = max(self._next, now) + amount * 60 / self.limit
-        return grant
-
-    def settle(self, grant: Grant, used: float, now: float) -> None:
-        """Give back what was reserved and not used, or book what was used beyond."""
-        if grant.at > now - MINUTE:
-            difference = grant.amount - used
-            grant.amount = used
-            self._sum -= difference
-            self._next -= difference * 60 / self.limit
+    began: float
+    at: float = 0.0
+    calls: int = 0
+    prompt: int = 0
+    answer: int = 0
 
 
 class Limits:
-    """Requests a minute, tokens a minute and calls in flight of one route."""
+    """The gate in front of one route; it belongs to one event loop, whose time it keeps."""
 
     def __init__(
         self,
+        declared: Iterable[Rate] = (),
         *,
-        requests: int | None,
-        tokens: int | None,
         concurrency: int,
-        clock: Clock = time.monotonic,
-        sleep: Sleep = asyncio.sleep,
+        luck: Callable[[], float] = random.random,
+        clock: Clock | None = None,
     ) -> None:
-        self._requests = MinuteLimit(requests) if requests else None
-        self._tokens = MinuteLimit(tokens) if tokens else None
-        self._flight = asyncio.Semaphore(concurrency)
-        self._turn = asyncio.Lock()
-        self._paused_until = 0.0
-        self._clock, self._sleep = clock, sleep
+        self.rates: dict[tuple[Unit, float], Rate] = {(rate.unit, rate.period): rate for rate in declared}
+        self._declared = {key: rate.limit for key, rate in self.rates.items()}
+        self.concurrency = concurrency
+        self.learned = Learned()
+        self.in_flight = 0
+        self._most = min(concurrency, START)
+        self._paused_until = -math.inf
+        self._waiting: deque[tuple[Demand, asyncio.Future[Grant]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._history: deque[_Sent] = deque()
+        self._late = self._watching = False
+        self._luck, self._clock = luck, clock
 
-    async def enter(self, tokens: int) -> Grant | None:
-        """Wait for a place in flight and for `tokens` (prompt and the answer's most).
+    def now(self) -> float:
+        """Return the time of the clock, or of the running event loop."""
+        return self._clock() if self._clock else asyncio.get_running_loop().time()
 
-        Raises SetAside where `tokens` is more than a whole minute's limit: it would
-        wait for ever.
+    async def enter(self, demand: Demand) -> Grant:
+        """Wait for a place in flight and for the rates.
+
+        Raises SetAside where the call is more than a rate's whole window holds: it
+        would wait for ever.
         """
-        if self._tokens and tokens > self._tokens.limit:
-            message = f"a call of {tokens} tokens is over the limit of {self._tokens.limit:.0f} a minute: raise --tpm"
-            raise SetAside("over_rate_limit", message)
-        await self._flight.acquire()
+        self._refuse_oversize(demand)
+        if not self._waiting and self._wait(demand) == 0:
+            return self._grant(demand)
+        future: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
+        self._waiting.append((demand, future))
+        self._serve()
         try:
-            async with self._turn:
-                return await self._granted(tokens)
-        except BaseException:
-            self._flight.release()
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.leave(future.result(), Demand(0, 0))
             raise
 
-    async def _granted(self, tokens: int) -> Grant | None:
-        while (wait := self._wait(tokens)) > 0:
-            # What others give back meanwhile shortens the wait: look again.
-            await self._sleep(min(wait, LOOK_AGAIN))
-        now = self._clock()
-        if self._requests:
-            self._requests.take(1, now)
-        return self._tokens.take(tokens, now) if self._tokens else None
-
-    def _wait(self, tokens: int) -> float:
-        now = self._clock()
-        waits = [self._paused_until - now]
-        if self._requests:
-            waits.append(self._requests.delay(1, now))
-        if self._tokens:
-            waits.append(self._tokens.delay(tokens, now))
-        return max(waits)
-
-    def leave(self, grant: Grant | None, used: int | None) -> None:
+    def leave(self, grant: Grant, used: Demand | None) -> None:
         """Free the place in flight; settle the tokens where the usage is known."""
-        if self._tokens and grant and used is not None:
-            self._tokens.settle(grant, used, self._clock())
-        self._flight.release()
+        self.in_flight -= 1
+        if not self._late:
+            self._most = min(self.concurrency, self._most + 1)
+        if used is not None and grant.taken:
+            now = self.now()
+            for rate, taken in grant.taken:
+                if rate.unit != "requests":
+                    rate.settle(taken, used.of(rate.unit), now)
+        if self._waiting:
+            self._serve()
+
+    def accepted(self, grant: Grant) -> None:
+        """Learn that a call wasn't refused."""
+        self.learned.accepted(grant.at, self.now())
+
+    def refused(self, grant: Grant, retry_after: float | None) -> float:
+        """Learn from a refused call and pause everybody; return the seconds."""
+        wait = self.learned.refused(grant.at, self.now(), retry_after, self._luck())
+        self.pause(wait)
+        return wait
 
     def pause(self, seconds: float) -> None:
         """Let no caller of the route go on before `seconds` have passed."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
+        self._paused_until = max(self._paused_until, self.now() + seconds)
+
+    def tell(self, unit: Unit, period: float, limit: float) -> None:
+        """Take over a limit that the provider told; a declared one is never exceeded."""
+        key = (unit, period)
+        limit = min(limit, self._declared.get(key, math.inf))
+        rate = self.rates.get(key)
+        if rate is None:
+            rate = self.rates[key] = Rate(unit, limit, period)
+            for sent in self._history:
+                rate.remember(sent.at, sent.calls if unit == "requests" else Demand(sent.prompt, sent.answer).of(unit))
+        rate.limit = limit
+
+    def _refuse_oversize(self, demand: Demand) -> None:
+        for rate in self.rates.values():
+            # A limit of a second speaks of the average: one call may be more.
+            if demand.of(rate.unit) > rate.limit and rate.period >= MINUTE:
+                raise SetAside(
+                    "over_rate_limit",
+                    f"a call of {demand.of(rate.unit)} {rate.unit} is over the limit of {rate.limit:.0f} in "
+                    f"{rate.period:.0f} s: raise --tpm, or give a smaller --context or --max-output-tokens",
+                )
+
+    def _serve(self) -> None:
+        """Let go whoever is next and may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting:
+            demand, future = self._waiting[0]
+            if not future.done():
+                wait = self._wait(demand)
+                if wait is None:
+                    return  # the next one to leave serves
+                if wait > 0:
+                    loop = asyncio.get_running_loop()
+                    # What others give back meanwhile shortens the wait: look again.
+                    self._timer = loop.call_later(min(wait, LOOK_AGAIN), self._serve)
+                    return
+                future.set_result(self._grant(demand))
+            self._waiting.popleft()
+
+    def _wait(self, demand: Demand) -> float | None:
+        """Return the seconds until a call may go, or None until another leaves."""
+        if self.in_flight >= self._most:
+            return None
+        now = self.now()
+        wait = max(self._paused_until - now, self.learned.delay(now), 0.0)
+        for rate in self.rates.values():
+            wait = max(wait, rate.delay(min(demand.of(rate.unit), rate.limit), now))
+        return wait
+
+    def _grant(self, demand: Demand) -> Grant:
+        now = self.now()
+        self.in_flight += 1
+        if not self._watching:
+            self._watching = True
+            self._watch_later()
+        self.learned.take(now)
+        self._remember(demand, now)
+        taken = [(rate, rate.take(min(demand.of(rate.unit), rate.limit), now)) for rate in self.rates.values()]
+        return Grant(now, demand, taken)
+
+    def _watch_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + WATCH_SECONDS
+        loop.call_at(due, self._watch, due)
+
+    def _watch(self, due: float) -> None:
+        """Look whether the event loop keeps its time, again and again while there are calls."""
+        self._late = asyncio.get_running_loop().time() - due > LATE_SECONDS
+        if self.in_flight:
+            self._watch_later()
+        else:
+            self._watching = False
+
+    def _remember(self, demand: Demand, now: float) -> None:
+        history = self._history
+        if not history or now - history[-1].began > HISTORY_SLOT:
+            history.append(_Sent(now))
+            while history[0].began < now - MINUTE - 2:
+                history.popleft()
+        last = history[-1]
+        last.at = now
+        last.calls += 1
+        last.prompt += demand.prompt
+        last.answer += demand.answer

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,7 @@ class Document:
     document_id: str
     source: str
     size: int
-    path: Path | None = None
+    path: str | None = None
     text: str | None = None
 
 

@@ -1,7 +1,8 @@
 """From a document's bytes to its text."""
 
 import codecs
-from pathlib import Path
+import os
+import stat
 
 from charset_normalizer import from_bytes
 
@@ -60,14 +61,28 @@ def decode(data: bytes) -> str:
         return _detected(data)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     try:
-        if path.exists() and not path.is_file():
-            raise DocumentFailed("unreadable", "this is a pipe, socket or device, not a file: leave it out")
-        return path.read_bytes()
+        # Opening a pipe to read would wait for a writer, were it not for O_NONBLOCK.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            status = os.fstat(number)
+            if not stat.S_ISREG(status.st_mode):
+                raise DocumentFailed("unreadable", "this is a pipe, socket or device, not a file: leave it out")
+            return _whole(number, status.st_size)
+        finally:
+            os.close(number)
     except OSError as error:
         message = f"the file can't be read: {error.strerror}: check its permissions, or leave it out"
         raise DocumentFailed("unreadable", message) from error
+
+
+def _whole(number: int, size: int) -> bytes:
+    """Read to the end: a file may grow, and a read may return less than was asked for."""
+    parts = [os.read(number, max(size + 1, SAMPLE))]
+    while parts[-1] and sum(map(len, parts)) != size:
+        parts.append(os.read(number, max(size + 1, SAMPLE)))
+    return b"".join(parts)
 
 
 def _strictly(data: bytes, encoding: str) -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from glob import has_magic, iglob
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 from tasks.documents.document import Document, Documents
 from tasks.documents.tables import is_table, rows
@@ -73,16 +73,20 @@ def _folder(root: Path, folder: Path, skip: Path | None) -> Iterator[Document]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise UserMistake(f"{folder}: can't be listed: {error.strerror}") from error
+    # Strings all the way: a million paths as objects take most of the time of listing them.
+    base, inside = folder.absolute().as_uri().rstrip("/"), folder.relative_to(root).as_posix()
+    inside = "" if inside == "." else f"{inside}/"
     for entry in entries:
-        path = Path(entry.path)
-        if entry.name.startswith(".") or (skip is not None and path.resolve() == skip):
+        if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            if (path / RESULTS).exists():
-                continue  # the result set of another job
+            path = Path(entry.path)
+            if (path / RESULTS).exists() or (skip is not None and path.resolve() == skip):
+                continue  # the result set of another job, or of this one
             yield from _folder(root, path, skip)
         elif not entry.is_dir():
-            yield _file(path, path.relative_to(root).as_posix())
+            uri = f"{base}/{quote_from_bytes(os.fsencode(entry.name))}"
+            yield Document(_identifier(inside + entry.name), uri, _size(entry), path=entry.path)
 
 
 def _glob(pattern: str, skip: Path | None) -> Iterator[Document]:
@@ -98,14 +102,20 @@ def _glob(pattern: str, skip: Path | None) -> Iterator[Document]:
 
 
 def _file(path: Path, document_id: str) -> Document:
+    return Document(_identifier(document_id), path.absolute().as_uri(), _size(path), path=str(path))
+
+
+def _size(entry: "os.DirEntry[str] | Path") -> int:
     """A dangling link or unreadable file is listed all the same: its read says why."""
     try:
-        size = path.stat().st_size
+        return entry.stat().st_size
     except OSError:
-        size = 0
-    # A name that isn't UTF-8 arrives with surrogates, which no table can hold.
-    name = document_id.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return Document(name, path.absolute().as_uri(), size, path=path)
+        return 0
+
+
+def _identifier(name: str) -> str:
+    """A name that isn't UTF-8 arrives with surrogates, which no table can hold."""
+    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _unique(documents: Iterable[Document], inputs: Sequence[str]) -> Iterator[Document]:

@@ -10,7 +10,8 @@ DocmillError
 └── JobStopped         pause the whole job; the same command takes it up again
     ├── RouteLost      one route is gone: go on at the next one, or pause
     │   ├── AccountRefused   bad key, no credit, spent quota
-    │   ├── RouteDown        nobody answers there
+    │   ├── CertificateRefused   no TLS with the server
+    │   ├── RouteDown        nobody answers there, for now
     │   └── ModelUnknown     the provider has no such model
     ├── BudgetReached  the next call could cost more than is left
     ├── StorageFailed  the disk is full or read-only
@@ -92,10 +93,23 @@ class AccountRefused(RouteLost):
     kind = "account_refused"
 
 
+class CertificateRefused(RouteLost):
+    """The server's certificate isn't to be trusted, or it doesn't speak TLS."""
+
+    kind = "certificate_refused"
+
+
 class RouteDown(RouteLost):
-    """The provider has answered nobody for as long as one call was retried."""
+    """The provider answers nobody now; it may come back.
+
+    `exhausted` is the error of the call that used up its attempts, where it was one.
+    """
 
     kind = "route_down"
+
+    def __init__(self, message: str, exhausted: CallFailed | None = None) -> None:
+        super().__init__(message)
+        self.exhausted = exhausted
 
 
 class ModelUnknown(RouteLost):

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.chunking.template import TEMPLATES, conversation
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
 from tasks.dispatch.spending import Spending
-from tasks.errors import CallFailed, JobStopped, RouteLost, SetAside
+from tasks.errors import CallFailed, JobStopped, RouteDown, RouteLost, SetAside
 from tasks.jobs.meter import Meter
 from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
-from tasks.ledger.ledger import Kept, Ledger
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.records import Kept
 from tasks.providers.openai import CUT
 from tasks.providers.wire import Answer, Completion, Message, call_id, encode
 from tasks.routing.route import Route
@@ -22,20 +23,17 @@ from tasks.routing.route import Route
 MAX_CONTINUATIONS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A prompt's text and its tokens by the model's tokenizer."""
 
     text: str
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """An answer's text, its tokens, and whether it is still cut off at its end."""
+class Text(NamedTuple):
+    """An answer's text, and whether it is still cut off at its end."""
 
     text: str
-    tokens: int
     cut: bool
 
 
@@ -68,15 +66,16 @@ class Asker:
             except SetAside:
                 if not text:
                     raise
-                return Text(text, self.tokenizer.count(text), cut=True)
+                return Text(text, cut=True)
             text += answer.text
             if answer.finish_reason not in CUT:
-                return Text(text, self.tokenizer.count(text), cut=False)
+                return Text(text, cut=False)
             # Not the same call again: the conversation goes on where it stopped.
             turns = [turns[0], Message("assistant", text), Message("user", self.go_on)]
-            counts = [prompt.tokens, self.tokenizer.count(text), self.tokenizer.count(self.go_on)]
+            more = await asyncio.to_thread(lambda text: [self.tokenizer.count(one) for one in (text, self.go_on)], text)
+            counts = [prompt.tokens, *more]
             if not self._may_continue(work, place, counts):
-                return Text(text, counts[1], cut=True)
+                return Text(text, cut=True)
 
     def _may_continue(self, work: Work, place: Place, counts: list[int]) -> bool:
         window, template = self.route.window, TEMPLATES[self.route.template]
@@ -89,15 +88,18 @@ class Asker:
         """Get one answer, kept or paid, and note it as a row."""
         call = self._call(turns, counts)
         try:
-            got = await self._kept_or_paid(work, call)
-        except (SetAside, CallFailed) as error:
-            work.failures.append(failed_call_row(work, place, self.route, call, error))
-            raise error if isinstance(error, SetAside) else _given_up(error) from error
+            got = await self._kept_or_paid(work, place, call)
+        except CallFailed as error:
+            aside = work.given_up[call.call_id] = error if isinstance(error, SetAside) else _given_up(error)
+            if work.begin_row(f"{call.call_id} failed", place, len(turns)):
+                work.failures.append(failed_call_row(work, place, self.route, call, aside))
+            raise aside from error
         answer = self._completed(got.answer, call)
-        cost = 0.0 if got.reused else self._cost(answer)
-        self._count(got, answer, cost)
-        work.call_ids.add(call.call_id)
-        work.calls.append(call_row(work, place, self.route, call, answer, got, cost))
+        if work.begin_row(call.call_id, place, len(turns)):
+            times = 2 if got.hedged else 1
+            cost = 0.0 if got.reused else self._cost(answer, times)
+            self._count(got, answer, cost)
+            work.calls.append(call_row(work, place, self.route, call, answer, got, cost))
         return answer
 
     def _call(self, turns: tuple[Message, ...], counts: list[int]) -> Call:
@@ -108,9 +110,9 @@ class Asker:
         prompt_tokens = conversation(counts, TEMPLATES[route.template])
         answer_tokens = route.window.max_answer
         identity = call_id(route.provider, dispatcher.account.place, path, encoded)
-        return Call(identity, path, encoded, prompt_tokens + answer_tokens, prompt_tokens, answer_tokens)
+        return Call(identity, path, encoded, prompt_tokens, answer_tokens)
 
-    async def _kept_or_paid(self, work: Work, call: Call) -> Got:
+    async def _kept_or_paid(self, work: Work, place: Place, call: Call) -> Got:
         """Equal requests in flight at once are asked once: the later ones find the first's answer."""
         while (asked := self._asked.get(call.call_id)) is not None:
             await asked.wait()
@@ -119,14 +121,18 @@ class Asker:
             found, answer = kept
             # Paid in an earlier run of this job, or just now for an equal chunk of this document.
             mine = (found.job_id, found.document_id) == (self.ledger.job_id, work.document_id)
-            mine = mine and call.call_id not in work.call_ids
+            mine = mine and not work.has_other_row(call.call_id, place)
             return Got(answer, found.attempts, found.latency_ms, found.created_at, reused=not mine)
+        exhausted = work.given_up.get(call.call_id)
+        if exhausted is not None:
+            raise exhausted
         self._asked[call.call_id] = asyncio.Event()
         try:
             delivered = await self._paid(work, call)
         finally:
             self._asked.pop(call.call_id).set()
-        return Got(delivered.answer, delivered.attempts, delivered.latency_ms, datetime.now(UTC), reused=False)
+        when = datetime.now(UTC)
+        return Got(delivered.answer, delivered.attempts, delivered.latency_ms, when, False, delivered.hedged)
 
     def _kept(self, call: Call) -> tuple[Kept, Answer] | None:
         """Return a kept answer, unless what was kept isn't one: then it is asked for again."""
@@ -142,18 +148,23 @@ class Asker:
         """Ask the provider within the budget; what it cost is noted beside the answer."""
         price = self.route.price
         worst = price.cost(call.prompt_tokens, call.max_tokens) if price else 0.0
-        await self.spending.reserve(worst)
+        reserved = 2 * worst if self.dispatcher.hedge else worst
+        await self.spending.reserve(reserved)
         cost = 0.0
         try:
-            record = partial(
-                self.ledger.record, document_id=work.document_id, provider=self.route.provider, model=self.route.model
-            )
-            delivered = await self.dispatcher.send(call, record, self.stopped)
-            known = self._cost(self._completed(delivered.answer, call))
-            cost = worst if known is None else known
+            record = partial(self.ledger.record, document_id=work.document_id, route=self.route, worst=reserved)
+            try:
+                delivered = await self.dispatcher.send(call, work.document_id, record, self.stopped)
+            except RouteDown as error:
+                if error.exhausted is not None:
+                    work.exhausted[call.call_id] = error.exhausted
+                    work.exhausted_at[self.route] = self.dispatcher.clock()
+                raise
+            known = self._cost(self._completed(delivered.answer, call), 2 if delivered.hedged else 1)
+            cost = reserved if known is None else known
             self.ledger.costs(call.call_id, known)
         finally:
-            await self.spending.settle(worst, cost)
+            await self.spending.settle(reserved, cost)
         return delivered
 
     def _completed(self, answer: Answer, call: Call) -> Answer:
@@ -165,10 +176,12 @@ class Asker:
         finish = "length" if full else answer.finish_reason
         return Answer(answer.text, finish, prompt, written, answer.cost, answer.served_by)
 
-    def _cost(self, answer: Answer) -> float | None:
-        if answer.cost is not None or self.route.price is None:
-            return answer.cost
-        return self.route.price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0)
+    def _cost(self, answer: Answer, times: int) -> float | None:
+        """Return the USD of an answer; of one that was asked for twice, as if both were paid."""
+        if answer.cost is not None:
+            return answer.cost * times
+        price = self.route.price
+        return price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0) * times if price else None
 
     def _count(self, got: Got, answer: Answer, cost: float | None) -> None:
         if got.reused:

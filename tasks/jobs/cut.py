@@ -1,6 +1,6 @@
 """Cut a document's text to the window of one route."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks.chunking.split import Chunk, split
 from tasks.chunking.template import TEMPLATES
@@ -34,16 +34,23 @@ class Cutter:
     tokenizer: Tokenizer
     prompts: Prompts
     strategy: str
+    _counted: dict[str, int] = field(default_factory=dict)
+
+    def tokens(self, template: str) -> int:
+        """Return the tokens of a template, counted once."""
+        if template not in self._counted:
+            self._counted[template] = self.tokenizer.count(template)
+        return self._counted[template]
 
     def room(self, template: str) -> int:
         """Return the tokens that one call has for text in `template`, beside its answer."""
-        overhead = TEMPLATES[self.route.template].overhead(1) + self.tokenizer.count(template) + SEAM
+        overhead = TEMPLATES[self.route.template].overhead(1) + self.tokens(template) + SEAM
         return self.route.window.room(overhead)
 
     def chunk_room(self) -> int:
         """Return the tokens of a chunk of a long text: it leaves room to continue a cut-off answer."""
         room = self.room(self.prompts.refine if self.strategy == "refine" else self.prompts.map)
-        spare = self.route.window.max_answer + self.tokenizer.count(self.prompts.go_on) + 32
+        spare = self.route.window.max_answer + self.tokens(self.prompts.go_on) + 32
         # Where the window is so small that the spare would take half of it, do without.
         return room - spare if room > 2 * spare else room
 

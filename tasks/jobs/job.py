@@ -1,20 +1,23 @@
 """A running job: one event loop, its dispatchers, the ledger, and how it ends."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from tasks.documents.document import Document
-from tasks.errors import Interrupted, JobStopped, ModelUnknown
+from tasks.errors import Interrupted, JobStopped, ModelUnknown, StorageFailed
 from tasks.jobs.meter import Meter
 from tasks.jobs.prepare import Prepared, docmill_version
 from tasks.jobs.strategy import Strategist
-from tasks.ledger.ledger import ASSIGNED, Ledger, Sums
+from tasks.jobs.waiting import Waiting
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.records import ASSIGNED, Seen, Sums
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
 from tasks.routing.route import Route
 
@@ -33,12 +36,18 @@ class Job:
     loop: asyncio.AbstractEventLoop
     strategists: list[Strategist]
     places: asyncio.Semaphore
+    reading: asyncio.Lock
     began: float
     work: str
+    waiting: Waiting = field(init=False)
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     writing: threading.Lock = field(default_factory=threading.Lock)
     unchanged: int = 0
     _stopped: JobStopped | None = None
+
+    def __post_init__(self) -> None:
+        """Documents choose among the strategists, which are added as they are opened."""
+        self.waiting = Waiting(self.strategists, self.meter, self.stop, self.check, self.prepared.options.patience)
 
     @property
     def output(self) -> Path:
@@ -57,24 +66,26 @@ class Job:
     def documents(self) -> Iterator[Document]:
         """List the documents to work on, until the job is stopped."""
         options = self.prepared.options
-        count = 0
-        for document in self.prepared.documents():
-            if self._stopped or count == options.limit:
+        wanted = (
+            filter(self._failed_before, self.prepared.documents())
+            if options.retry_failed
+            else self.prepared.documents()
+        )
+        for document in itertools.islice(wanted, options.limit):
+            if self._stopped:
                 return
-            if options.retry_failed and not self._failed_before(document):
-                continue
-            count += 1
             self.meter.listed()
+            self.waiting.listed += 1
             yield document
+        self.waiting.listed_all = True
 
     def _failed_before(self, document: Document) -> bool:
-        seen = self.ledger.seen(document.document_id)
+        seen = self.ledger.seen([document.document_id]).get(document.document_id)
         # Assigned: a kill came between its part and its status, so the same command takes it up.
         return seen is not None and seen.status in ("failed", "partial", ASSIGNED)
 
-    def settled(self, document_id: str, content_sha256: str) -> Settled | None:
+    def settled(self, content_sha256: str, seen: Seen | None) -> Settled | None:
         """Return why a document needs nothing: unchanged since an earlier job, or finished by this one; or None."""
-        seen = self.ledger.seen(document_id)
         if seen is None or (seen.content_sha256, seen.work) != (content_sha256, self.work):
             return None
         if seen.job_id == self.ledger.job_id and seen.status in ("done", "partial", "failed"):
@@ -97,13 +108,6 @@ class Job:
         """Raise the reason once the job is stopped."""
         if self._stopped is not None:
             raise self._stopped
-
-    def all_lost(self) -> JobStopped:
-        """Stop the job: no route is left. Return the reason of the last one."""
-        lost = [strategist.asker.dispatcher.lost for strategist in self.strategists]
-        reason = next((error for error in reversed(lost) if error is not None), JobStopped("no route is left"))
-        self.stop(reason)
-        return reason
 
     async def _drain(self, seconds: float) -> None:
         """Wait for the calls in flight, then end whatever still waits for its turn."""
@@ -169,8 +173,13 @@ class Job:
         if reason is not None:
             status = "failed" if isinstance(reason, ModelUnknown) else "paused"
         record = self.record(status, datetime.now(UTC))
-        write_job_file(self.output, record)
-        self.ledger.end(status)
+        try:
+            write_job_file(self.output, record)
+            self.ledger.end(status)
+        except StorageFailed as error:
+            # The job stays `running` on the disk, which is how the same command takes it up.
+            reason = reason or error
+            record = replace(record, status="paused", reason=str(reason))
         return record, exit_code(reason, record.totals)
 
 

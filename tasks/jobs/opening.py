@@ -8,16 +8,22 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from tasks.dispatch.client import Client
+from uvloop import new_event_loop
+
+from tasks.dispatch.client import Client, allow_connections
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.limits import Limits
+from tasks.dispatch.rate import SECOND, Rate
 from tasks.dispatch.spending import Spending
 from tasks.errors import UserMistake
 from tasks.jobs.ask import Asker
+from tasks.jobs.collector import calm_collector
 from tasks.jobs.cut import Cutter
 from tasks.jobs.job import Job
 from tasks.jobs.meter import Meter
+from tasks.jobs.options import Options
 from tasks.jobs.prepare import Prepared, Stop
+from tasks.jobs.read import DOCUMENTS_AT_ONCE
 from tasks.jobs.strategy import Strategist
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.lock import hold
@@ -25,7 +31,8 @@ from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.registry import wire_of
 from tasks.results.job_file import write_job_file
-from tasks.results.parts import create_tables, is_sound
+from tasks.results.parts import create_tables, held_documents, is_sound
+from tasks.routing.catalogue import Provider
 
 LOCAL_SLOTS = 4
 T = TypeVar("T")
@@ -41,18 +48,24 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
     create_tables(output)
     with contextlib.ExitStack() as stack:
         stack.enter_context(hold(output / ".docmill"))
+        stack.enter_context(calm_collector())
         ledger = Ledger(output / ".docmill" / "ledger.sqlite", fresh=prepared.options.fresh)
         stack.callback(ledger.close)
+        meter = meter or Meter()
+        if ledger.notice:
+            meter.trouble("ledger", ledger.notice)
+        if ledger.is_new:
+            ledger.adopt(held_documents(output))
         ledger.begin(prepared.identity, prepared.flow)
         loop = stack.enter_context(_running_loop())
         accounts = [stop.account or stack.enter_context(_local(prepared, stop)) for stop in prepared.stops]
         client = _on(loop, _opened())
         stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
-        meter = meter or Meter()
         spending = Spending(prepared.options.budget, ledger.spent() if prepared.options.budget is not None else 0.0)
         most = max(_concurrency(prepared, stop) for stop in prepared.stops)
-        places = asyncio.Semaphore(2 * most + 4)
-        job = Job(prepared, ledger, meter, loop, [], places, time.monotonic(), prepared.work)
+        allow_connections(most)
+        places = asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE)
+        job = Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
         for stop, account in zip(prepared.stops, accounts, strict=True):
             job.strategists.append(_strategist(job, stop, account, client, spending))
         _reopen_lost_parts(job)
@@ -82,12 +95,15 @@ def _concurrency(prepared: Prepared, stop: Stop) -> int:
 
 def _strategist(job: Job, stop: Stop, account: Account, client: Client, spending: Spending) -> Strategist:
     options, provider = job.prepared.options, stop.provider
-    limits = Limits(
-        requests=options.rpm or provider.requests_per_minute,
-        tokens=options.tpm or provider.tokens_per_minute,
-        concurrency=_concurrency(job.prepared, stop),
+    limits = Limits(_declared(options, provider), concurrency=_concurrency(job.prepared, stop))
+    dispatcher = Dispatcher(
+        client,
+        account,
+        wire_of(provider.name, provider.wire),
+        limits,
+        hedge=options.hedge,
+        told_period=provider.told_period,
     )
-    dispatcher = Dispatcher(client, account, wire_of(provider.name, provider.wire), limits)
     asker = Asker(
         stop.route,
         dispatcher,
@@ -104,19 +120,42 @@ def _strategist(job: Job, stop: Stop, account: Account, client: Client, spending
     return Strategist(asker, cutter)
 
 
+def _declared(options: Options, provider: Provider) -> Iterator[Rate]:
+    """Yield the limits of the flags, else those that the provider declares."""
+    if options.rpm or provider.requests_per_minute:
+        yield Rate("requests", options.rpm or provider.requests_per_minute or 0)
+    if options.tpm or provider.tokens_per_minute:
+        yield Rate("tokens", options.tpm or provider.tokens_per_minute or 0)
+    if provider.requests_per_second:
+        yield Rate("requests", provider.requests_per_second, SECOND)
+    if provider.input_tokens_per_minute:
+        yield Rate("input", provider.input_tokens_per_minute)
+    if provider.output_tokens_per_minute:
+        yield Rate("output", provider.output_tokens_per_minute)
+
+
 @contextlib.contextmanager
 def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """One event loop on a thread of its own, for the whole job."""
-    loop = asyncio.new_event_loop()
+    loop = new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="dispatch", daemon=True)
     thread.start()
     try:
         yield loop
     finally:
-        _on(loop, loop.shutdown_default_executor())
+        _on(loop, _ended())
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _ended() -> None:
+    """End what still runs, as the wait for a stopped job's calls."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_default_executor()
 
 
 async def _opened() -> Client:

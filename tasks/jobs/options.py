@@ -28,6 +28,8 @@ class Options(BaseModel):
     rpm: int | None = Field(default=None, gt=0, description="requests a minute")
     tpm: int | None = Field(default=None, gt=0, description="tokens a minute")
     concurrency: int | None = Field(default=None, gt=0, description="calls in flight")
+    patience: float = Field(default=1800.0, ge=0, description="seconds to wait for a route that is down")
+    hedge: bool = Field(default=False, description="ask the slowest few per cent a second time")
     limit: int | None = Field(default=None, gt=0, description="only the first N documents")
     text_column: str | None = Field(default=None, description="column of a table that holds the text")
     id_column: str | None = Field(default=None, description="column of a table that holds the document's id")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.dispatch.dispatcher import Call
 from tasks.documents.document import Document
@@ -14,8 +14,7 @@ from tasks.results.schemas import Row
 from tasks.routing.route import Route
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a call stands in its document; the span is None above level 0."""
 
     stage: str
@@ -27,16 +26,33 @@ class Place:
 
 @dataclass(slots=True)
 class Work:
-    """What one document has led to so far: rows for `calls` and `failures`."""
+    """What one document has led to so far: rows for `calls` and `failures`.
+
+    `exhausted` are calls that used up their attempts while nobody was answered, with
+    their last error; those in `given_up` are not asked any more.
+    """
 
     document_id: str
     calls: list[dict[str, Any]] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
-    call_ids: set[str] = field(default_factory=set)
+    exhausted: dict[str, CallFailed] = field(default_factory=dict)
+    given_up: dict[str, CallFailed] = field(default_factory=dict)
+    exhausted_at: dict[Route, float] = field(default_factory=dict)
+    _rows: dict[str, set[tuple[Place, int]]] = field(default_factory=dict)
+
+    def begin_row(self, call_id: str, place: Place, turns: int) -> bool:
+        """Whether a call has no row yet: a document that is taken up again finds its answers again."""
+        places = self._rows.setdefault(call_id, set())
+        known = (place, turns) in places
+        places.add((place, turns))
+        return not known
+
+    def has_other_row(self, call_id: str, place: Place) -> bool:
+        """Whether the same call has a row already for another place of the document."""
+        return any(other != place for other, _ in self._rows.get(call_id, ()))
 
 
-@dataclass(frozen=True, slots=True)
-class Got:
+class Got(NamedTuple):
     """An answer, new or kept, and how it came."""
 
     answer: Answer
@@ -44,10 +60,10 @@ class Got:
     latency_ms: int
     created_at: datetime
     reused: bool
+    hedged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The answer over a text, how many of its characters are in it, and whether it ends cut off."""
 
     output: str
@@ -55,8 +71,7 @@ class Outcome:
     cut: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The rows of one finished document."""
 
     document: Row
@@ -66,10 +81,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A document's text and its SHA-256."""
+    """A document's text, its SHA-256, and its cuts by route."""
 
     text: str
     sha256: str
+    cuts: dict[Route, Cut] = field(default_factory=dict)
 
 
 def call_row(

@@ -1,18 +1,18 @@
 """One shard: answer its documents, and write their rows as they come."""
 
 import asyncio
-import time
+import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from typing import Any
 
 from tasks.documents.document import Document
-from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed, JobStopped, RouteLost
 from tasks.jobs.cut import Cut
 from tasks.jobs.job import Job, Settled
+from tasks.jobs.read import batches, read_all
 from tasks.jobs.rows import Reading, Result, Work, document_rows
-from tasks.ledger.ledger import Finished
+from tasks.ledger.records import Finished
 from tasks.results.parts import write_part
 from tasks.results.schemas import Row
 
@@ -42,72 +42,121 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
     while it runs. Once the job is stopped, what is finished is written and the rest left.
     """
     shard = _Shard(job, job.ledger.new_part())
-    tasks = [asyncio.create_task(_one(job, document)) for document in documents]
-    job.tasks.update(tasks)
-    for task in tasks:
-        task.add_done_callback(job.tasks.discard)
-    for next_done in asyncio.as_completed(tasks):
-        try:
-            result = await next_done
-        except asyncio.CancelledError:
-            continue
-        except JobStopped as error:
-            job.stop(error)
-            continue
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            raise
-        if isinstance(result, Result):
-            await shard.add(result)
-        else:
-            job.meter.finished(result)
-            shard.left[result] += 1
+    answering = _task(job, shard.answer(documents))
+    while not answering.done():
+        await asyncio.wait({answering}, timeout=FLUSH_SECONDS)
+        await shard.flush()
     await shard.flush()
+    with contextlib.suppress(asyncio.CancelledError):
+        await answering
     # Only now, so that a shard that is run again isn't counted twice.
     job.unchanged += shard.left["unchanged"]
     return shard.written
 
 
+def _task(job: Job, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    """Start a task that ends with the job."""
+    task = asyncio.create_task(work)
+    job.tasks.add(task)
+    task.add_done_callback(job.tasks.discard)
+    return task
+
+
 class _Shard:
-    """The finished documents of a shard on their way to its part."""
+    """The documents of a shard on their way from the source to its part."""
 
     def __init__(self, job: Job, part: int) -> None:
         self.job, self.part = job, part
         self.written = 0
         self.left: Counter[str] = Counter()
         self._waiting: list[Result] = []
-        self._flushed = time.monotonic()
 
-    async def add(self, result: Result) -> None:
+    async def answer(self, documents: Sequence[Document]) -> None:
+        """Read the documents in small batches, and answer them side by side."""
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            await self._begin_all(documents, tasks)
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in filter(_broke, tasks):
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _begin_all(self, documents: Sequence[Document], tasks: "set[asyncio.Task[None]]") -> None:
+        try:
+            for batch in batches(documents):
+                tasks -= {task for task in tasks if task.done() and not _broke(task)}
+                for document, reading in await self._read(batch):
+                    if isinstance(reading, str):
+                        self._leave(reading)
+                    else:
+                        tasks.add(_task(self.job, self._one(document, reading)))
+        except JobStopped as error:
+            self.job.stop(error)  # which sees to it that what is in flight comes to its end
+
+    async def _read(self, batch: Sequence[Document]) -> "list[tuple[Document, Reading | DocumentFailed | Settled]]":
+        """Read a batch once there are places for all of it; one shard at a time takes places."""
+        async with self.job.reading:
+            for _ in batch:
+                await self.job.places.acquire()
+        self.job.check()
+        self.job.waiting.read += len(batch)
+        return await asyncio.to_thread(read_all, self.job, batch)
+
+    async def _one(self, document: Document, reading: Reading | DocumentFailed) -> None:
+        """Answer one document; its place is free for another then."""
+        work = Work(document.document_id)
+        try:
+            self._add(await _answered(self.job, document, work, reading))
+        except JobStopped as error:
+            self.job.stop(error)
+        finally:
+            self.job.waiting.left(work)
+            self.job.places.release()
+
+    def _leave(self, settled: Settled) -> None:
+        """Count a document that needs nothing."""
+        self.job.meter.finished(settled)
+        self.left[settled] += 1
+        self.job.waiting.ended += 1
+        self.job.places.release()
+
+    def _add(self, result: Result) -> None:
         self._waiting.append(result)
         row = result.document
         self.job.meter.finished(row["status"])
         if row["error"]:
             self.job.meter.trouble(row["document_id"], row["error"])
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            await self.flush()
 
     async def flush(self) -> None:
         """Assign, write, finish: in this order a kill at any instant loses nothing."""
         results, self._waiting = self._waiting, []
         if results:
-            await asyncio.to_thread(_write, self.job, self.part, results)
-            self.written += len(results)
-        self._flushed = time.monotonic()
+            written = await asyncio.to_thread(_write, self.job, self.part, results)
+            self.written += len(results) if written else 0
 
 
-def _write(job: Job, part: int, results: Sequence[Result]) -> None:
+def _broke(task: "asyncio.Task[None]") -> bool:
+    """Whether a task ended by a defect, which is to be raised."""
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
+def _write(job: Job, part: int, results: Sequence[Result]) -> bool:
+    """Write rows, and record that they are; where the disk refuses, stop the job."""
     try:
         homes = job.ledger.assign([result.document["document_id"] for result in results], job.work, part)
         with job.writing:
             for home in sorted(set(homes.values())):
                 mine = [result for result in results if homes[result.document["document_id"]] == home]
                 write_part(job.output, home, [one.document["document_id"] for one in mine], _tables(mine))
-        job.ledger.finish([_finished(result) for result in results], job.work)
+        job.ledger.finish([_finished(result) for result in results], homes, job.work)
     except JobStopped as error:
         job.stop(error)
-        raise
+        return False
+    return True
 
 
 def _tables(results: Sequence[Result]) -> dict[str, list[Row]]:
@@ -133,40 +182,21 @@ def _finished(result: Result) -> Finished:
     )
 
 
-async def _one(job: Job, document: Document) -> Result | Settled:
-    """Answer one document, or say why it needs nothing; at most so many at once."""
-    async with job.places:
-        job.check()
-        try:
-            reading = await asyncio.to_thread(_read, document)
-        except DocumentFailed as error:
-            return document_rows(job.ledger.job_id, document, Work(document.document_id), None, error, job.first_route)
-        settled = job.settled(document.document_id, reading.sha256)
-        if settled is not None:
-            return settled
-        return await _answered(job, document, reading)
-
-
-def _read(document: Document) -> Reading:
-    text = extract(document)
-    return Reading(text, sha256(text.encode("utf-8")).hexdigest())
-
-
-async def _answered(job: Job, document: Document, reading: Reading) -> Result:
-    """Answer at the first route that isn't lost; at the next one the text is cut anew."""
-    work = Work(document.document_id)
-    for strategist in job.strategists:
-        lost = strategist.asker.dispatcher.lost
-        if lost is not None:
-            continue
+async def _answered(job: Job, document: Document, work: Work, reading: Reading | DocumentFailed) -> Result:
+    """Answer at the first route that is there; at another one the text is cut anew."""
+    if isinstance(reading, DocumentFailed):
+        return document_rows(job.ledger.job_id, document, work, None, reading, job.first_route)
+    while True:
+        strategist = await job.waiting.route(work)
         route = strategist.asker.route
         cut: Cut | None = None
         try:
-            cut = await asyncio.to_thread(strategist.cutter.cut, reading.text)
+            cut = reading.cuts.get(route)
+            if cut is None:
+                cut = reading.cuts[route] = await asyncio.to_thread(strategist.cutter.cut, reading.text)
             outcome = await strategist.answer(work, cut)
         except RouteLost:
             continue
         except DocumentFailed as error:
             return document_rows(job.ledger.job_id, document, work, reading, error, route, cut)
         return document_rows(job.ledger.job_id, document, work, reading, outcome, route, cut)
-    raise job.all_lost()

@@ -20,6 +20,14 @@ BETWEEN = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """An answer that is to be merged, and the tokens it takes with its seam."""
+
+    answer: Text
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Strategist:
     """Answers texts at one route."""
 
@@ -59,7 +67,8 @@ class Strategist:
         level = 0
         while len(parts) > 1:
             level += 1
-            groups = list(fill_groups(parts, self.cutter.room(self.prompts.reduce)))
+            sized = await self._sized(parts)
+            groups = list(fill_groups(sized, self.cutter.room(self.prompts.reduce)))
             if len(groups) == len(parts):
                 message = (
                     f"{len(parts)} answers can't be merged: no two of them fit in one call: "
@@ -72,12 +81,17 @@ class Strategist:
             parts = [text for text in merged if text is not None]
         return parts[0]
 
-    async def _merge(self, work: Work, level: int, number: int, group: Sequence[Text]) -> Text | None:
+    async def _sized(self, parts: Sequence[Text]) -> list[Part]:
+        """Count answers' tokens off the event loop."""
+        count = self.asker.tokenizer.count
+        return await asyncio.to_thread(lambda: [Part(part, count(part.text) + SEAM) for part in parts])
+
+    async def _merge(self, work: Work, level: int, number: int, group: Sequence[Part]) -> Text | None:
         """Ask over one group of answers; a group of one goes up as it is."""
         if len(group) == 1:
-            return group[0]
-        joined = BETWEEN.join(part.text for part in group)
-        tokens = sum(part.tokens + SEAM for part in group)
+            return group[0].answer
+        joined = BETWEEN.join(part.answer.text for part in group)
+        tokens = sum(part.tokens for part in group)
         return await self._asked(work, Place("reduce", level, number), self.prompts.reduce, tokens, text=joined)
 
     async def _refine(self, work: Work, cut: Cut) -> Outcome:
@@ -88,7 +102,8 @@ class Strategist:
             if answer is None:
                 got = await self._map(work, cut, number)
             else:
-                tokens = chunk.tokens + answer.tokens
+                (sized,) = await self._sized([answer])
+                tokens = chunk.tokens + sized.tokens
                 if tokens > self.cutter.room(self.prompts.refine):
                     message = "the answer so far leaves no room for the next part: use --strategy map-reduce"
                     raise DocumentFailed("cannot_refine", message, stage="refine")
@@ -102,7 +117,7 @@ class Strategist:
 
     async def _asked(self, work: Work, place: Place, template: str, tokens: int, **fields: str) -> Text | None:
         """Ask with the template filled (`tokens` are the fields'); None where the call was set aside."""
-        prompt = Prompt(fill(template, **fields), self.asker.tokenizer.count(template) + tokens + SEAM)
+        prompt = Prompt(fill(template, **fields), self.cutter.tokens(template) + tokens + SEAM)
         try:
             return await self.asker.ask(work, place, prompt)
         except SetAside:
@@ -110,24 +125,26 @@ class Strategist:
 
     async def _all(self, asks: Iterator[Awaitable[Text | None]]) -> list[Text | None]:
         """Run all; where the route or the job stops, the others end before that is raised."""
-        results = await asyncio.gather(*asks, return_exceptions=True)
+        every = list(asks)
+        if len(every) == 1:
+            return [await every[0]]
+        results = await asyncio.gather(*every, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         return [result for result in results if not isinstance(result, BaseException)]
 
 
-def fill_groups(parts: Sequence[Text], room: int) -> Iterator[list[Text]]:
+def fill_groups(parts: Sequence[Part], room: int) -> Iterator[list[Part]]:
     """Yield groups of neighbours, each as large as `room` tokens allow (one at the least)."""
-    group: list[Text] = []
+    group: list[Part] = []
     used = 0
     for part in parts:
-        tokens = part.tokens + SEAM
-        if group and used + tokens > room:
+        if group and used + part.tokens > room:
             yield group
             group, used = [], 0
         group.append(part)
-        used += tokens
+        used += part.tokens
     if group:
         yield group
 

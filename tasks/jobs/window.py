@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.chunking.gguf import trained_context
 from tasks.dispatch.client import Client
-from tasks.errors import CallFailed, UserMistake
+from tasks.errors import CallFailed, RouteLost, UserMistake
 from tasks.providers.account import Account
 from tasks.providers.openai import model_entries
 from tasks.providers.registry import wire_of
@@ -27,7 +27,7 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
     wire = wire_of(candidate.provider.name, candidate.provider.wire)
     try:
         models = asyncio.run(_get(account, "/models"))
-    except CallFailed as error:
+    except (CallFailed, RouteLost) as error:
         if not asked or (candidate.model and any(row.context for row in candidate.model.routes)):
             return None  # --context or the catalogue tells
         raise UserMistake(
@@ -52,7 +52,7 @@ def served_models(account: Account) -> list[str]:
     """Return the names in a server's model list; empty where it can't be asked."""
     try:
         return [str(entry.get("id")) for entry in model_entries(asyncio.run(_get(account, "/models")))][:LISTED]
-    except CallFailed:
+    except (CallFailed, RouteLost):
         return []
 
 
@@ -68,6 +68,6 @@ async def _props(account: Account) -> int | None:
         async with Client() as client:
             reply = await client.get(root + "/props", account.headers(), ASK_SECONDS)
         number = json.loads(reply.body)["default_generation_settings"]["n_ctx"]
-    except (CallFailed, ValueError, KeyError, TypeError):
+    except (CallFailed, RouteLost, ValueError, KeyError, TypeError):
         return None
     return number if isinstance(number, int) and number > 0 else None

@@ -5,80 +5,51 @@ that part is written, and *finished* after. A run that is killed in between find
 it assigned, takes its answers from here, and writes the same part again.
 """
 
-import asyncio
+import contextlib
 import json
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.dispatch.dispatcher import Call
-from tasks.ledger.store import Statement, Store, Value
+from tasks.ledger.known import Known
+from tasks.ledger.records import ASSIGNED, Finished, Kept, Seen, Sums
+from tasks.ledger.schema import ANSWERS, checksum, set_aside_if_unsound
+from tasks.ledger.statements import ANSWER, ASSIGN, COST, FINISH
+from tasks.ledger.store import Store, Value, doubt_mark
 from tasks.providers.wire import Reply
-
-ASSIGNED = "assigned"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An answer that was paid before, raw, and which document of which job paid it."""
-
-    job_id: str
-    document_id: str
-    reply: Reply
-    attempts: int
-    latency_ms: int
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A document as the ledger knows it."""
-
-    job_id: str
-    work: str
-    content_sha256: str | None
-    status: str
-    part: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A document's outcome, as the totals need it. Tokens and cost are what this job paid."""
-
-    document_id: str
-    content_sha256: str | None
-    status: str
-    calls: int
-    reused_calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """The sums over one job's documents of a status."""
-
-    documents: int = 0
-    calls: int = 0
-    reused_calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float | None = 0.0
+from tasks.routing.route import Route
 
 
 class Ledger:
-    """The ledger of one result set, seen from one job."""
+    """The ledger of one result set, seen from one job.
+
+    Opening sets a damaged ledger, or one of another version, aside: `notice` says so.
+    """
 
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        self.notice = set_aside_if_unsound(path, doubt_mark(path))
         self._store = Store(path)
         self._fresh = fresh
         self.job_id = ""
-        self._empty = not self._store.read("SELECT 1 FROM answers LIMIT 1")
-        self._part = int(self._store.read("SELECT coalesce(max(part), 0) FROM documents")[0][0] or 0)
+        self._known = Known()
         self._numbering = threading.Lock()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._store.close)
+            self._part = _int(self._store.read("SELECT max(part) FROM documents")[0][0])
+            # It knows of no document: those of the tables are to be adopted.
+            self.is_new = not self._part
+            self._learn()
+            undo.pop_all()
+
+    def _learn(self) -> None:
+        try:
+            for (call_id,) in self._store.stream("SELECT call_id FROM answers INDEXED BY call_ids"):
+                self._known.add(str(call_id))
+        except ValueError as error:
+            raise self._store.doubt(f"a call's id isn't one ({error})") from error
 
     def close(self) -> None:
         """Commit what is queued and close."""
@@ -99,7 +70,7 @@ class Ledger:
             "INSERT INTO jobs (job_id, work, status, started_at) VALUES (?, ?, 'running', ?) "
             "ON CONFLICT (job_id) DO UPDATE SET status = 'running'"
         )
-        self._store.write((sql, (self.job_id, work, _now()))).result()
+        self._store.write(sql, (self.job_id, work, _now()))
         return self.job_id
 
     def started_at(self) -> datetime:
@@ -110,53 +81,66 @@ class Ledger:
 
     def end(self, status: str) -> None:
         """Record how the job ended, last of all."""
-        self._store.write(("UPDATE jobs SET status = ? WHERE job_id = ?", (status, self.job_id))).result()
+        self._store.write("UPDATE jobs SET status = ? WHERE job_id = ?", (status, self.job_id))
 
-    async def record(
-        self, call: Call, reply: Reply, attempts: int, latency_ms: int, *, document_id: str, provider: str, model: str
-    ) -> None:
-        """Make a paid reply durable; return once it is committed."""
-        sql = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)"
-        headers = json.dumps({name: value for name, value in reply.headers.items() if name.startswith("x-")})
-        row = (call.call_id, self.job_id, document_id, provider, model, reply.status, headers, reply.body)
-        self._empty = False
-        await asyncio.wrap_future(self._store.write((sql, (*row, attempts, latency_ms, _now()))))
+    def record(
+        self, call: Call, reply: Reply, attempts: int, latency_ms: int, *, document_id: str, route: Route, worst: float
+    ) -> Awaitable[None]:
+        """Make a paid reply durable; wait for what it returns. On the event loop only.
+
+        `worst` is the most it may have cost in USD: a resumed job's budget counts it
+        where a kill came before `costs`.
+        """
+        self._known.add(call.call_id)
+        now = time.time()
+        proof = checksum(reply.body, call.call_id, self.job_id, document_id, reply.status, attempts, latency_ms, now)
+        return self._store.add(
+            ANSWER,
+            (call.call_id, self.job_id, document_id, route.provider, route.model, reply.status, reply.body,
+             attempts, latency_ms, worst, now, proof),
+        )  # fmt: skip
 
     def answer(self, call_id: str) -> Kept | None:
-        """Return the answer kept for a call; with `fresh`, only this job's own."""
-        if self._empty:
+        """Return the answer kept for a call; with `fresh`, only this job's own. On the event loop only.
+
+        Raises StorageFailed where it isn't what was recorded.
+        """
+        if call_id not in self._known:
             return None
-        sql = (
-            "SELECT job_id, document_id, status, headers, body, attempts, latency_ms, created_at "
-            "FROM answers WHERE call_id = ?"
-        )
-        rows = self._store.read(sql, (call_id,))
-        if not rows or (self._fresh and rows[0][0] != self.job_id):
+        rows = self._store.find(ANSWERS + " WHERE call_id = ?", (call_id,))
+        if not rows:
             return None
-        job_id, document_id, status, headers, body, attempts, latency, created = rows[0]
-        assert isinstance(body, bytes)
-        reply = Reply(_int(status), json.loads(str(headers)), body)
-        at = datetime.fromisoformat(str(created))
+        body, proof, _, job_id, document_id, status, attempts, latency, created = rows[0]
+        if not isinstance(body, bytes) or proof != checksum(body, call_id, *rows[0][3:]):
+            raise self._store.doubt(f"the answer to {call_id} was changed")
+        if self._fresh and job_id != self.job_id:
+            return None
+        reply = Reply(_int(status), {}, body)
+        at = datetime.fromtimestamp(float(created or 0), UTC)
         return Kept(str(job_id), str(document_id), reply, _int(attempts), _int(latency), at)
 
     def costs(self, call_id: str, cost: float | None) -> None:
         """Note what an answer cost, for the budget of a resumed job."""
-        self._store.write(("UPDATE answers SET cost_usd = ? WHERE call_id = ?", (cost, call_id)))
+        if cost is not None:
+            self._store.note(COST, (cost, call_id))
 
     def spent(self) -> float:
-        """Return the USD this job has paid so far, in all its runs."""
-        self._store.write(("SELECT 1", ())).result()  # what was queued before is committed then
-        rows = self._store.read("SELECT total(cost_usd) FROM answers WHERE job_id = ?", (self.job_id,))
-        return float(rows[0][0] or 0.0)
+        """Return the USD this job has paid so far, in all its runs; an answer of unknown cost at its worst."""
+        self._store.write("SELECT 1")  # what was queued before is committed then
+        sql = "SELECT total(coalesce(cost_usd, worst_usd)) FROM answers WHERE job_id = ?"
+        return float(self._store.read(sql, (self.job_id,))[0][0] or 0.0)
 
-    def seen(self, document_id: str) -> Seen | None:
-        """Return what is known of a document."""
-        sql = "SELECT job_id, work, content_sha256, status, part FROM documents WHERE document_id = ?"
-        rows = self._store.read(sql, (document_id,))
-        if not rows:
-            return None
-        job_id, work, content, status, part = rows[0]
-        return Seen(str(job_id), str(work), str(content) if content else None, str(status), _int(part))
+    def seen(self, document_ids: Sequence[str]) -> dict[str, Seen]:
+        """Return what is known of these documents."""
+        sql = (
+            "SELECT document_id, job_id, work, content_sha256, status, part FROM documents "
+            "WHERE document_id IN (SELECT value FROM json_each(?))"
+        )
+        rows = self._store.read(sql, (json.dumps(list(document_ids)),))
+        return {
+            str(name): Seen(str(job_id), str(work), str(content) if content else None, str(status), _int(part))
+            for name, job_id, work, content, status, part in rows
+        }
 
     def new_part(self) -> int:
         """Return the number of a part that nobody writes to yet."""
@@ -164,46 +148,27 @@ class Ledger:
             self._part += 1
             return self._part
 
+    def adopt(self, parts: Mapping[str, int]) -> None:
+        """Take documents for assigned to the parts they lie in: the ledger that knew of them is gone."""
+        rows = [(document_id, "", "", ASSIGNED, part) for document_id, part in parts.items()]
+        self._store.write_many(ASSIGN, rows)
+        self._part = max((self._part, *parts.values()))
+
     def assign(self, document_ids: Sequence[str], work: str, new: int) -> dict[str, int]:
         """Give each document its part: the one it lies in, or `new`."""
-        parts: dict[str, int] = {}
-        statements: list[Statement] = []
-        sql = (
-            "INSERT INTO documents (document_id, job_id, work, status, part) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (document_id) DO UPDATE SET job_id = excluded.job_id, status = excluded.status"
-        )
-        for document_id in document_ids:
-            seen = self.seen(document_id)
-            parts[document_id] = seen.part if seen else new
-            statements.append((sql, (document_id, self.job_id, work, ASSIGNED, parts[document_id])))
-        self._store.write(*statements).result()
+        seen = self.seen(document_ids)
+        parts = {name: seen[name].part if name in seen else new for name in document_ids}
+        self._store.write_many(ASSIGN, [(name, self.job_id, work, ASSIGNED, part) for name, part in parts.items()])
         return parts
 
-    def finish(self, outcomes: Sequence[Finished], work: str) -> None:
-        """Record documents as done, partial or failed: their rows are in the tables."""
-        sql = (
-            "UPDATE documents SET job_id = ?, work = ?, content_sha256 = ?, status = ?, calls = ?, reused_calls = ?, "
-            "prompt_tokens = ?, completion_tokens = ?, cost_usd = ? WHERE document_id = ?"
-        )
-        statements: list[Statement] = [
-            (
-                sql,
-                (
-                    self.job_id,
-                    work,
-                    one.content_sha256,
-                    one.status,
-                    one.calls,
-                    one.reused_calls,
-                    one.prompt_tokens,
-                    one.completion_tokens,
-                    one.cost_usd,
-                    one.document_id,
-                ),
-            )
+    def finish(self, outcomes: Sequence[Finished], parts: Mapping[str, int], work: str) -> None:
+        """Record documents as done, partial or failed: their rows are in the tables, in these parts."""
+        rows = [
+            (one.document_id, parts[one.document_id], self.job_id, work, one.content_sha256, one.status, one.calls,
+             one.reused_calls, one.prompt_tokens, one.completion_tokens, one.cost_usd)
             for one in outcomes
-        ]
-        self._store.write(*statements).result()
+        ]  # fmt: skip
+        self._store.write_many(FINISH, rows)
 
     def parts(self) -> list[tuple[int, int, int, int]]:
         """Return of each part its number and the least rows of documents, calls and failures in it."""
@@ -217,7 +182,8 @@ class Ledger:
     def reopen(self, parts: Sequence[int]) -> None:
         """Take the documents of these parts for assigned, not finished: their rows are lost."""
         sql = "UPDATE documents SET status = ? WHERE part = ?"
-        self._store.write(*((sql, (ASSIGNED, part)) for part in parts)).result()
+        for part in parts:
+            self._store.write(sql, (ASSIGNED, part))
 
     def sums(self) -> dict[str, Sums]:
         """Return this job's sums by status (done, partial, failed); an unknown cost makes its sum None."""

@@ -1,44 +1,68 @@
 """The SQLite file behind the ledger: one writing thread, group commits.
 
-Write-ahead log with synchronous=NORMAL: what was committed survives the process
-being killed at any instant. A power cut may lose the last commits before a
-checkpoint, never damage the file (sqlite.org/pragma.html#pragma_synchronous).
+Write-ahead log: what was committed survives the process being killed at any
+instant. A second thread flushes the log to the disk every second, so that a power
+cut takes the last second at the most, and never damages the file
+(https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_synchronous).
+
+Rows of one kind that wait together are written by one statement: SQLite works
+without Python's lock during a statement, and taking that lock back from a busy
+event loop costs up to 5 ms each time.
 """
 
+import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.errors import StorageFailed
+from tasks.ledger.schema import prepare
 
-VERSION = 1
-BATCH = 1000
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    job_id TEXT PRIMARY KEY, work TEXT NOT NULL, status TEXT NOT NULL, started_at TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS answers (
-    call_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, document_id TEXT NOT NULL, provider TEXT NOT NULL,
-    model TEXT NOT NULL, status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL,
-    attempts INTEGER NOT NULL, latency_ms INTEGER NOT NULL, cost_usd REAL, created_at TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS documents (
-    document_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, work TEXT NOT NULL, content_sha256 TEXT,
-    status TEXT NOT NULL, part INTEGER NOT NULL, calls INTEGER NOT NULL DEFAULT 0,
-    reused_calls INTEGER NOT NULL DEFAULT 0, prompt_tokens INTEGER NOT NULL DEFAULT 0,
-    completion_tokens INTEGER NOT NULL DEFAULT 0, cost_usd REAL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS documents_of_job ON documents (job_id, status);
-CREATE INDEX IF NOT EXISTS answers_of_job ON answers (job_id);
-"""
+BATCH = 500
+LINGER_SECONDS = 0.003
+SYNC_SECONDS = 1.0
 
 Value = str | int | float | bytes | None
-Statement = tuple[str, Sequence[Value]]
-_Item = tuple[Sequence[Statement], "Future[None]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A statement over many rows: `head (?, …), (?, …) tail`."""
+
+    head: str
+    columns: int
+    tail: str = ""
+    # Of what waits together, notes about rows come after the rows.
+    is_note: bool = False
+
+    def sql(self, rows: int) -> str:
+        """Return the statement for so many rows."""
+        return _many(self, rows)
+
+
+@cache
+def _many(statement: Many, rows: int) -> str:
+    row = "(" + ", ".join("?" * statement.columns) + ")"
+    return f"{statement.head} {', '.join([row] * rows)} {statement.tail}"
+
+
+@dataclass(slots=True)
+class _Item:
+    """Rows that wait to be committed, and who waits for them."""
+
+    statement: Many | str
+    rows: Sequence[Sequence[Value]]
+    done: "Future[None] | None" = None
+    awaited: "asyncio.Future[None] | None" = None
+    flush: bool = False
 
 
 class Store:
@@ -47,80 +71,174 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._reader = _open(path)
+        self._reader, self._finder = _open(path), _open(path)
         self._reading = threading.Lock()
-        self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
-        self._thread.start()
+        self._dirty, self._closed = threading.Event(), threading.Event()
+        self._log = os.open(f"{path}-wal", os.O_RDONLY)
+        self._writer = threading.Thread(target=self._write_all, name="ledger", daemon=True)
+        self._flusher = threading.Thread(target=self._flush_all, name="ledger-flush", daemon=True)
+        self._writer.start()
+        self._flusher.start()
 
     def read(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
-        """Return all rows of a query, as of the last commit."""
+        """Return all rows of a query, as of the last commit. Raises StorageFailed where the file is damaged."""
         with self._reading:
-            return self._reader.execute(sql, values).fetchall()
+            return self._rows(self._reader, sql, values)
 
-    def write(self, *statements: Statement) -> "Future[None]":
-        """Queue statements that are committed together; the future is done once they are.
+    def stream(self, sql: str) -> Iterator[tuple[Value, ...]]:
+        """Yield the rows of a query that may be many, on a connection of its own. Raises StorageFailed."""
+        try:
+            with contextlib.closing(_open(self.path)) as connection:
+                yield from connection.execute(sql)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise self.doubt(error) from error
+
+    def find(self, sql: str, values: Sequence[Value]) -> list[tuple[Value, ...]]:
+        """Do as `read`, for the event loop's thread alone: it never waits for another reader."""
+        return self._rows(self._finder, sql, values)
+
+    def write(self, sql: str, values: Sequence[Value] = ()) -> None:
+        """Commit one statement, flushed to the disk. Raises StorageFailed where the disk refuses."""
+        done: Future[None] = Future()
+        self._queue.put(_Item(sql, [values], done, flush=True))
+        done.result()
+
+    def write_many(self, statement: Many, rows: Sequence[Sequence[Value]]) -> None:
+        """Commit many rows together, flushed to the disk. Raises StorageFailed."""
+        done: Future[None] = Future()
+        self._queue.put(_Item(statement, rows, done, flush=True))
+        done.result()
+
+    def add(self, statement: Many, row: Sequence[Value]) -> "asyncio.Future[None]":
+        """Queue a row; the future is done on the caller's loop once it is committed.
 
         The future raises StorageFailed where the disk refuses.
         """
-        done: Future[None] = Future()
-        self._queue.put((statements, done))
-        return done
+        awaited = asyncio.get_running_loop().create_future()
+        self._queue.put(_Item(statement, [row], awaited=awaited))
+        return awaited
+
+    def note(self, statement: Many, row: Sequence[Value]) -> None:
+        """Queue a row that nobody waits for; it is committed in its order."""
+        self._queue.put(_Item(statement, [row]))
+
+    def doubt(self, why: object) -> StorageFailed:
+        """Leave a mark, so that the next run looks through the whole file before it believes it; the error to raise."""
+        with contextlib.suppress(OSError):
+            doubt_mark(self.path).touch()
+        return StorageFailed(
+            f"the ledger {self.path} can't be read: {why}: run the same command again, it will be checked then"
+        )
 
     def close(self) -> None:
         """Commit what is queued and close the file."""
         self._queue.put(None)
-        self._thread.join()
-        self._reader.close()
+        self._writer.join()
+        self._closed.set()
+        self._dirty.set()
+        self._flusher.join()
+        os.close(self._log)
+        for connection in (self._reader, self._finder):
+            connection.close()
+
+    def _rows(self, connection: sqlite3.Connection, sql: str, values: Sequence[Value]) -> list[tuple[Value, ...]]:
+        try:
+            return connection.execute(sql, values).fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise self.doubt(error) from error
 
     def _write_all(self) -> None:
         connection = _open(self.path)
-        ending = False
+        busy = ending = False
         while not ending:
             batch = [self._queue.get()]
+            if busy:
+                time.sleep(LINGER_SECONDS)  # more come meanwhile: one commit for them all
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get())
-            ending = None in batch
-            _commit(connection, [item for item in batch if item is not None])
+            busy, ending = len(batch) > 1, None in batch
+            self._commit(connection, [item for item in batch if item is not None])
         connection.close()
 
-
-def _commit(connection: sqlite3.Connection, batch: list[_Item]) -> None:
-    """Write a batch in one transaction: all its futures are done, or all fail."""
-    try:
-        with connection:
-            for statements, _ in batch:
-                for sql, values in statements:
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Item]) -> None:
+        """Write a batch in one transaction: all of it is committed, or nothing."""
+        failed: StorageFailed | None = None
+        try:
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for sql, values in _statements(batch):
                     connection.execute(sql, values)
-    except sqlite3.Error as error:
-        failed = StorageFailed(f"the ledger can't be written: {error}: free the disk and run the same command again")
-        for _, done in batch:
-            done.set_exception(failed)
-        return
-    for _, done in batch:
-        done.set_result(None)
+            self._dirty.set()
+            if any(item.flush for item in batch):
+                self._flush()
+        except Exception as error:  # noqa: BLE001 - whatever it was, they wait for this thread alone
+            message = f"the ledger can't be written: {error}: free the disk and run the same command again"
+            failed = self.doubt(error) if type(error) is sqlite3.DatabaseError else StorageFailed(message)
+        _resolve(batch, failed)
+
+    def _flush_all(self) -> None:
+        while self._dirty.wait() and not self._closed.is_set():
+            self._dirty.clear()
+            with contextlib.suppress(OSError):  # the writer meets it too, and says so
+                self._flush()
+            self._closed.wait(SYNC_SECONDS)
+
+    def _flush(self) -> None:
+        """Have the system put the write-ahead log on the disk."""
+        os.fsync(self._log)
+
+
+def _statements(batch: Iterable[_Item]) -> Iterable[tuple[str, Sequence[Value]]]:
+    """Yield the statements of a batch; rows of one kind that wait together go into one.
+
+    Kinds keep the order in which they first came, but for notes, which come last.
+    """
+    waiting: dict[Many, list[Sequence[Value]]] = {}
+    for item in batch:
+        if isinstance(item.statement, Many):
+            waiting.setdefault(item.statement, []).extend(item.rows)
+            continue
+        yield from _grouped(waiting)
+        waiting = {}
+        yield from ((item.statement, row) for row in item.rows)
+    yield from _grouped(waiting)
+
+
+def _grouped(waiting: dict[Many, list[Sequence[Value]]]) -> Iterable[tuple[str, Sequence[Value]]]:
+    for statement, rows in sorted(waiting.items(), key=lambda item: item[0].is_note):
+        for start in range(0, len(rows), BATCH):
+            some = rows[start : start + BATCH]
+            yield statement.sql(len(some)), [value for row in some for value in row]
+
+
+def _resolve(batch: Iterable[_Item], failed: StorageFailed | None) -> None:
+    """Tell everybody who waits: each event loop is woken once a batch."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for item in batch:
+        if item.done is not None:
+            item.done.set_exception(failed) if failed else item.done.set_result(None)
+        if item.awaited is not None:
+            loops.setdefault(item.awaited.get_loop(), []).append(item.awaited)
+    for loop, futures in loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+            loop.call_soon_threadsafe(_tell, futures, failed)
+
+
+def _tell(futures: Iterable["asyncio.Future[None]"], failed: StorageFailed | None) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(failed) if failed else future.set_result(None)
+
+
+def doubt_mark(path: Path) -> Path:
+    """Return the path of the mark that a ledger is in doubt."""
+    return path.with_name(path.name + ".doubt")
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open the file, made ready; raises UserMistake where it isn't a ledger of this version."""
-    with contextlib.ExitStack() as undo:
-        try:
-            connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
-            undo.callback(connection.close)
-            _prepare(connection, path)
-        except sqlite3.DatabaseError as error:
-            fix = "move it aside, or use another --output"
-            raise UserMistake(f"{path}: the ledger can't be opened: {error}: {fix}") from error
-        undo.pop_all()
+    try:
+        connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
+        prepare(connection)
+    except sqlite3.DatabaseError as error:
+        raise StorageFailed(f"the ledger {path} can't be opened: {error}: free the disk, or mend its folder") from error
     return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found not in (0, VERSION):
-        fix = "use another --output, or the docmill that made it"
-        raise UserMistake(f"{path}: a ledger of version {found}, not {VERSION}: {fix}")
-    connection.executescript(SCHEMA)
-    connection.execute(f"PRAGMA user_version={VERSION}")
-    connection.commit()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.providers.told import told_reset
 from tasks.providers.wire import Reply
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
@@ -39,7 +40,10 @@ def failure(reply: Reply, error: object = None, *, now: datetime | None = None) 
     if status == 404:
         return ModelUnknown(f"not found ({said}): check --model and the base URL")
     if status in AGAIN or status == 200:
-        wait = retry_after(reply.headers, now or datetime.now(UTC))
+        now = now or datetime.now(UTC)
+        wait = retry_after(reply.headers, now)
+        if wait is None and status == 429:
+            wait = told_reset(reply.headers, wall=now.timestamp())
         reason = f"http_{status}" if status != 200 else "error_in_answer"
         return Transient(reason, said, status=status, retry_after=wait)
     return SetAside(f"http_{status}", said, status=status)

@@ -10,13 +10,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+import orjson
+
+# hashlib gives Python's lock away for more bytes than this, and taking it back from
+# busy threads costs more than the hash of a chunk.
+UNLOCKED = 2047
 Role = Literal["system", "user", "assistant"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One turn of a conversation."""
 
     role: Role
@@ -35,8 +39,7 @@ class Completion:
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An HTTP reply, raw; header names in lower case."""
 
     status: int
@@ -44,8 +47,7 @@ class Reply:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A paid answer, parsed. Counts and cost (USD) are the provider's own, or None."""
 
     text: str
@@ -77,7 +79,10 @@ class Wire(Protocol):
 
 def encode(body: Mapping[str, Any]) -> bytes:
     """Return the canonical JSON of a body: the same request is always the same bytes."""
-    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
+    try:
+        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # half a surrogate pair, in the user's own prompt
+        return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def call_id(provider: str, base_url: str, path: str, body: bytes) -> str:
@@ -85,5 +90,6 @@ def call_id(provider: str, base_url: str, path: str, body: bytes) -> str:
     digest = sha256()
     for part in (provider.encode(), base_url.encode(), path.encode(), body):
         digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
+        for start in range(0, len(part), UNLOCKED):
+            digest.update(part[start : start + UNLOCKED])
     return digest.hexdigest()

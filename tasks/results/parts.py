@@ -5,7 +5,9 @@ that part is written anew and takes the old one's place in one step. So a reader
 finds one row a document at every instant, never two and never none.
 """
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,6 +44,16 @@ def part_path(output: Path, table: str, part: int) -> Path:
     return output / table / f"part-{part:06d}.parquet"
 
 
+def held_documents(output: Path) -> dict[str, int]:
+    """Return the part that each document's row lies in, as the files themselves tell."""
+    found: dict[str, int] = {}
+    for path in sorted((output / "documents").glob("part-*.parquet")):
+        with contextlib.suppress(OSError, pa.ArrowException):  # a damaged part holds nothing
+            part = int(path.stem.removeprefix("part-"))
+            found |= dict.fromkeys(pq.read_table(path, columns=["document_id"])["document_id"].to_pylist(), part)
+    return found
+
+
 def is_sound(output: Path, part: int, documents: int, calls: int, failures: int) -> bool:
     """Whether a part can be read and holds at least so many rows; only the files' footers are read."""
     wanted = {"documents": documents, "calls": calls, "failures": failures}
@@ -63,12 +75,21 @@ def write_part(output: Path, part: int, document_ids: Collection[str], tables: M
     """
     for name in ORDER:
         path = part_path(output, name, part)
-        rows = pa.Table.from_pylist(list(tables[name]), schema=TABLES[name])
+        rows = as_table(tables[name], TABLES[name])
         if _rows(path) >= 0:
             rows = pa.concat_tables([_others(path, TABLES[name], document_ids), rows])
         elif not rows.num_rows:
             continue
         write_table(path, rows)
+
+
+def as_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table, made by columns: each is a short step, so no thread waits long for Python's lock."""
+    if not rows:
+        return schema.empty_table()
+    columns = zip(*map(itemgetter(*schema.names), rows), strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

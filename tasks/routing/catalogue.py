@@ -4,6 +4,7 @@ Read from `data/models.toml` and `data/providers.toml`; every key is known and
 every value possible, or the file and the entry are named.
 """
 
+import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,9 +99,21 @@ class Provider(Entry):
     base_url_variable: str | None = None
     requests_per_minute: int | None = Field(default=None, gt=0)
     tokens_per_minute: int | None = Field(default=None, gt=0)
+    requests_per_second: int | None = Field(default=None, gt=0)
+    input_tokens_per_minute: int | None = Field(default=None, gt=0)
+    output_tokens_per_minute: int | None = Field(default=None, gt=0)
+    told_period: float = Field(default=60.0, gt=0)
     concurrency: int = Field(default=32, gt=0)
     typical_seconds: float = Field(default=5.0, gt=0)
     extras: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _json(self) -> "Provider":
+        try:  # they are part of a request's body, and of its identity
+            json.dumps(self.extras, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"extras: not JSON: {error}") from error
+        return self
 
 
 @dataclass(frozen=True, slots=True)

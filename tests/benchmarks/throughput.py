@@ -1,55 +1,96 @@
-"""The whole pipeline against a bare aiohttp loop that sends the same bodies, in one run.
+"""The whole pipeline against a bare aiohttp loop and plain httpx that send the same bodies, in one run.
 
-`python -m tests.benchmarks.throughput [documents] [in_flight]`: the simulated provider
+`python -m tests.benchmarks.throughput [documents] [in_flight …]`: the simulated provider
 answers at once, in a process of its own; the pipeline reads, chunks, dispatches,
-records and writes Parquet, without Prefect. Prints calls a second and their ratio.
+records and writes Parquet, without Prefect. A last round has a watchdog, which
+times every callback of the event loop.
 """
 
 import asyncio
-import os
 import random
-import subprocess
+import statistics
 import sys
 import tempfile
 import time
+from asyncio.events import Handle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
+import httpx
+import pytest
 
+from tasks.jobs import opening
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
 from tasks.jobs.shard import run_shard, shards
 from tasks.providers.openai import OpenAI
 from tasks.providers.wire import Completion, Message, encode
+from tests.benchmarks.provider import KEY, Provider
 
-KEY = "secret-key-of-the-tests"
 SIZE = 4000
 ROUNDS = 3
+# Plain httpx is slow at many connections: fewer calls tell its rate as well.
+HTTPX_CALLS = 500
 WORDS = ("the", "river", "ran", "through", "a", "valley", "and", "its", "mill", "turned", "by", "day", "and", "night")
 
 
-def main(documents: int, in_flight: int) -> None:
-    """Measure both, in turn, ROUNDS times."""
-    server = subprocess.Popen([sys.executable, "-m", "tests.simulator", "0"], stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    url = server.stdout.readline().strip()
-    os.environ |= {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": KEY}
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            texts = _write_documents(Path(folder) / "documents", documents)
-            print(f"{documents} documents of {SIZE} characters, {in_flight} in flight")
-            for number in range(ROUNDS):
-                bare = documents / asyncio.run(_bare(url, texts, in_flight))
-                ours = documents / _pipeline(Path(folder), number, in_flight)
-                print(f"bare aiohttp {bare:7.0f} calls/s   docmill {ours:7.0f} calls/s   ratio {ours / bare:.2f}")
-    finally:
-        server.terminate()
-        server.wait()
+def main(documents: int, *levels: int) -> None:
+    """Measure all, in turn, ROUNDS times; print the medians."""
+    with tempfile.TemporaryDirectory() as folder, Provider({"context": 8192, "remember": False}) as provider:
+        texts = write_documents(Path(folder) / "documents", documents)
+        print(f"{documents} documents of {SIZE} characters; calls a second, medians of {ROUNDS} rounds")
+        print("| in flight | bare aiohttp | plain httpx | docmill | of aiohttp | times httpx | longest callback |")
+        print("|---|---|---|---|---|---|---|")
+        for in_flight in levels:
+            _level(provider.url, Path(folder), texts, in_flight)
 
 
-def _write_documents(folder: Path, count: int) -> list[str]:
+def _level(url: str, folder: Path, texts: list[str], in_flight: int) -> None:
+    bare, ours, ratios = [], [], []
+    for number in range(ROUNDS):
+        bare.append(len(texts) / asyncio.run(_bare(url, texts, in_flight)))
+        ours.append(len(texts) / pipeline(folder, f"{in_flight}-{number}", in_flight))
+        ratios.append(ours[-1] / bare[-1])
+    plain = HTTPX_CALLS / asyncio.run(_httpx(url, texts[:HTTPX_CALLS], in_flight))
+    with Watchdog() as watchdog, pytest.MonkeyPatch.context() as patch:
+        # uvloop's callbacks can't be timed from Python; the work in them is the same.
+        patch.setattr(opening, "new_event_loop", asyncio.new_event_loop)
+        pipeline(folder, f"{in_flight}-watched", in_flight)
+    median = statistics.median
+    print(
+        f"| {in_flight} | {median(bare):,.0f} | {plain:,.0f} | {median(ours):,.0f} | {median(ratios):.2f} "
+        f"| {median(ours) / plain:.0f} | {watchdog.longest * 1000:.0f} ms |",
+        flush=True,
+    )
+
+
+class Watchdog:
+    """Times every callback of the thread named `dispatch`, on which a job's event loop runs."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._run = Handle._run
+
+    def __enter__(self) -> Self:
+        run = self._run
+
+        def timed(handle: Handle) -> None:
+            began = time.perf_counter()
+            run(handle)
+            self.longest = max(self.longest, time.perf_counter() - began)
+
+        Handle._run = timed  # type: ignore[method-assign, assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Handle._run = self._run  # type: ignore[method-assign]
+
+
+def write_documents(folder: Path, count: int) -> list[str]:
+    """Write `count` files of SIZE characters, and return their texts."""
     folder.mkdir()
     luck = random.Random(4)
     texts = [f"{number} " + " ".join(luck.choices(WORDS, k=SIZE // 5))[:SIZE] for number in range(count)]
@@ -74,24 +115,39 @@ async def _bare(url: str, texts: list[str], in_flight: int) -> float:
         return time.perf_counter() - began
 
 
+async def _httpx(url: str, texts: list[str], in_flight: int) -> float:
+    """The same through httpx alone."""
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    places = asyncio.Semaphore(in_flight)
+    limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
+
+    async def one(client: httpx.AsyncClient, body: bytes) -> None:
+        async with places:
+            (await client.post(f"{url}/chat/completions", content=body, headers=headers)).json()
+
+    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+        bodies = [encode(_body(text)) for text in texts]
+        began = time.perf_counter()
+        await asyncio.gather(*(one(client, body) for body in bodies))
+        return time.perf_counter() - began
+
+
 def _body(text: str) -> dict[str, Any]:
     return OpenAI().completion(Completion("sim-model", (Message("user", text),), 512))[1]
 
 
-def _pipeline(folder: Path, number: int, in_flight: int) -> float:
+def pipeline(folder: Path, name: str, in_flight: int) -> float:
     """Run a whole job from the folder to its Parquet; return the seconds."""
     options = Options(
-        output=folder / f"out{number}", provider="openai-compatible", model="sim-model", concurrency=in_flight
+        output=folder / f"out-{name}", provider="openai-compatible", model="sim-model", concurrency=in_flight
     )
     began = time.perf_counter()
     prepared = prepare("summarize", [str(folder / "documents")], options)
-    with open_job(prepared) as job:
-
-        async def every() -> None:
-            groups = shards(job.documents(), prepared.stops[0].route.window.context)
-            await asyncio.gather(*(run_shard(job, group) for group in groups))
-
-        job.run(every())
+    with open_job(prepared) as job, ThreadPoolExecutor(64) as pool:
+        window = prepared.stops[0].route.window.context
+        done = [pool.submit(job.run, run_shard(job, group)) for group in shards(job.documents(), window)]
+        for one in done:
+            one.result()
         record, code = job.conclude()
     assert code == 0
     assert record.totals.done == record.totals.calls
@@ -99,4 +155,4 @@ def _pipeline(folder: Path, number: int, in_flight: int) -> float:
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:] or ("4000", "500")))
+    main(*(int(word) for word in sys.argv[1:] or ("16000", "32", "500", "2000")))

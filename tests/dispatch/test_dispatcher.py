@@ -3,6 +3,8 @@
 import asyncio
 import json
 import socket
+import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,15 +12,19 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from tasks.dispatch.breaker import RUN
 from tasks.dispatch.client import Client
 from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
 from tasks.dispatch.limits import Limits
-from tasks.errors import AccountRefused, JobStopped, ModelUnknown, Overflow, RouteDown, SetAside
+from tasks.dispatch.rate import MINUTE, Rate
+from tasks.dispatch.spread import ENOUGH
+from tasks.errors import AccountRefused, CallFailed, JobStopped, ModelUnknown, Overflow, RouteDown, SetAside
 from tasks.providers.account import Account
 from tasks.providers.openai import OpenAI
 from tasks.providers.wire import Completion, Message, Reply, call_id, encode
 from tests.conftest import KEY
-from tests.simulator import Fault, Reset, Settings, Simulator, Truncated, error, serving
+from tests.quota import SPELLINGS, Allowance, Quota
+from tests.simulator import FAULTS, Fault, Reset, Settings, Simulator, Truncated, error, serving
 
 
 @pytest.fixture
@@ -28,31 +34,49 @@ def simulator() -> Iterator[Simulator]:
 
 
 class Desk:
-    """A dispatcher with a log of what it recorded and how long it would have slept."""
+    """A dispatcher with a log of what it recorded and how long it would have slept.
 
-    def __init__(self, url: str, *, key: str = KEY, model: str = "sim-model", nap: float = 0.0) -> None:
-        self.url, self.key, self.model, self.nap = url, key, model, nap
+    A sleep takes `nap` seconds, and `speed` of what was asked for; the clock runs `hurry` times as fast.
+    """
+
+    def __init__(
+        self, url: str, *, key: str = KEY, model: str = "sim-model", nap: float = 0.0, speed: float = 0.0
+    ) -> None:
+        self.url, self.key, self.model, self.nap, self.speed = url, key, model, nap, speed
+        self.concurrency, self.hedge, self.told_period = 8, False, MINUTE
+        self.hurry = 1.0
+        self.declared: tuple[Rate, ...] = ()
         self.recorded: list[Reply] = []
+        self.recorded_calls: Counter[str] = Counter()
         self.slept: list[float] = []
         self.paused: list[float] = []
         self.dispatcher: Dispatcher | None = None
         self.stopped: JobStopped | None = None
 
+    @property
+    def used(self) -> Dispatcher:
+        assert self.dispatcher is not None
+        return self.dispatcher
+
     def call(self, text: str) -> Call:
         path, body = OpenAI().completion(Completion(self.model, (Message("user", text),), 100))
         encoded = encode(body)
-        return Call(call_id("test", self.url, path, encoded), path, encoded, 200, 100, 100)
+        return Call(call_id("test", self.url, path, encoded), path, encoded, 100, 100)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        await asyncio.sleep(self.nap)
+        await asyncio.sleep(self.nap + self.speed * seconds)
 
-    async def _record(self, _call: Call, reply: Reply, _attempts: int, _latency_ms: int) -> None:
+    async def _record(self, call: Call, reply: Reply, _attempts: int, _latency_ms: int) -> None:
         self.recorded.append(reply)
+        self.recorded_calls[call.call_id] += 1
+
+    async def deliver(self, text: str) -> Delivered:
+        return await self.used.send(self.call(text), text, self._record, lambda: self.stopped)
 
     async def _send(self, texts: tuple[str, ...]) -> list[Delivered | BaseException]:
         account = Account("test", self.url, SecretStr(self.key))
-        limits = Limits(requests=None, tokens=None, concurrency=8)
+        limits = Limits(self.declared, concurrency=self.concurrency)
         pause = limits.pause
 
         def noted(seconds: float) -> None:
@@ -61,9 +85,18 @@ class Desk:
 
         limits.pause = noted  # type: ignore[method-assign]
         async with Client() as client:
-            self.dispatcher = Dispatcher(client, account, OpenAI(), limits, sleep=self._sleep, luck=lambda: 0.5)
-            sends = (self.dispatcher.send(self.call(text), self._record, lambda: self.stopped) for text in texts)
-            return await asyncio.gather(*sends, return_exceptions=True)
+            self.dispatcher = Dispatcher(
+                client,
+                account,
+                OpenAI(),
+                limits,
+                hedge=self.hedge,
+                told_period=self.told_period,
+                sleep=self._sleep,
+                luck=lambda: 0.5,
+                clock=lambda: time.monotonic() * self.hurry,
+            )
+            return await asyncio.gather(*(self.deliver(text) for text in texts), return_exceptions=True)
 
     def send(self, *texts: str) -> list[Delivered | BaseException]:
         return asyncio.run(self._send(texts))
@@ -154,8 +187,8 @@ def test_retry_after_pauses_the_whole_route_for_at_least_that_long(simulator: Si
     )
     desk = Desk(simulator.url)
     desk.send_one("Hello")
-    assert desk.slept == []
     assert len(desk.paused) == 1
+    assert all(7 <= seconds <= 7.5 for seconds in desk.slept)  # the caller itself waits no longer
     assert 7 <= desk.paused[0] <= 7.5
 
 
@@ -178,43 +211,49 @@ def test_a_document_that_is_always_500_is_set_aside_while_others_are_answered(si
     assert not isinstance(bad, Delivered | JobStopped)
     assert getattr(bad, "reason", None) == "http_500"
     assert getattr(bad, "attempts", None) == 6
-    assert desk.dispatcher is not None
-    assert desk.dispatcher.lost is None
+    assert desk.used.lost is None
+    assert not desk.used.breaker.is_open
 
 
 def test_a_route_that_answers_others_is_not_lost_for_one_call(simulator: Simulator) -> None:
     """Even a reason that speaks of the whole route is this call's own where others got through."""
     simulator.settings.fault = lambda _, body: html(502) if "POISON" in json.dumps(body) else None
     simulator.settings.latency = 0.04
-    bad, good = Desk(simulator.url, nap=0.03).send("POISON", "good")
+    desk = Desk(simulator.url, nap=0.03)
+    bad, good = desk.send("POISON", "good")
     assert isinstance(good, Delivered)
     assert getattr(bad, "reason", None) == "http_502"
     assert not isinstance(bad, JobStopped)
+    assert not desk.used.breaker.is_open
 
 
-def test_a_server_that_is_down_loses_the_route() -> None:
+def test_a_server_that_is_down_closes_the_route_to_all_but_a_probe() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
     desk = Desk(url)
-    with pytest.raises(RouteDown, match=r"is down.*can't connect.*6 attempts"):
+    with pytest.raises(RouteDown, match=r"is down.*can't connect.*once it is back") as caught:
         desk.send_one("Hello")
-    assert desk.dispatcher is not None
-    assert isinstance(desk.dispatcher.lost, RouteDown)
+    assert caught.value.exhausted is not None
+    assert caught.value.exhausted.attempts == 6
+    assert desk.used.breaker.is_open
+    assert desk.used.lost is None  # it may come back
     assert desk.recorded == []
 
 
-def test_a_server_that_goes_down_loses_the_route_for_the_calls_that_queued_before(simulator: Simulator) -> None:
+def test_a_server_that_goes_down_is_said_to_be_down_by_the_calls_that_queued_before(simulator: Simulator) -> None:
     """Nobody was answered since the first of them was tried: how long it queued says nothing of the server."""
     simulator.settings.latency = 0.02
     simulator.settings.fault = lambda number, _: Reset() if number > 8 else None
-    results = Desk(simulator.url, nap=0.001).send(*(f"text {number}" for number in range(30)))
+    desk = Desk(simulator.url, nap=0.001)
+    results = desk.send(*(f"text {number}" for number in range(30)))
     answered = [result for result in results if isinstance(result, Delivered)]
     assert len(answered) == 8
     assert all(isinstance(result, RouteDown) for result in results if not isinstance(result, Delivered))
+    assert desk.used.breaker.is_open
 
 
-def test_a_server_that_only_speaks_html_loses_the_route(simulator: Simulator) -> None:
+def test_a_server_that_only_speaks_html_is_said_to_be_down(simulator: Simulator) -> None:
     simulator.settings.fault = lambda *_: html()
     with pytest.raises(RouteDown, match="HTML"):
         Desk(simulator.url).send_one("Hello")
@@ -274,7 +313,7 @@ def test_calls_in_flight_are_never_more_than_the_limit(simulator: Simulator) -> 
 
 
 def test_a_call_that_a_busy_route_refuses_often_is_answered_while_others_are(simulator: Simulator) -> None:
-    refusals = iter(range(6))  # the sixth alone would be its last
+    refusals = iter(range(6))  # the sixth alone would be its last, were it a failure
     simulator.settings.fault = lambda _, body: (
         error(429, "rate limit") if "unlucky" in str(body) and next(refusals, None) is not None else None
     )
@@ -283,3 +322,170 @@ def test_a_call_that_a_busy_route_refuses_often_is_answered_while_others_are(sim
     assert isinstance(unlucky, Delivered)
     assert unlucky.attempts == 7
     assert all(isinstance(one, Delivered) for one in lucky)
+
+
+# A route that is down, and comes back
+
+
+def test_a_route_that_is_down_is_asked_by_one_probe_and_by_nobody_else(simulator: Simulator) -> None:
+    async def some() -> None:
+        desk = Desk(simulator.url)
+        await desk._send(())
+        async with Client() as desk.used.client:
+            breaker = desk.used.breaker
+            for number in range(RUN):
+                breaker.failed(str(number), str(number), "HTTP 503", 0.0, first=True)
+            breaker.trip(desk.used.clock() + 1e6)
+            with pytest.raises(RouteDown, match="HTTP 503"):
+                await desk.deliver("early")
+            assert simulator.counts.requests == 0
+            breaker.trip(-1e6)
+            assert breaker.admits("prober", desk.used.clock())
+            with pytest.raises(RouteDown):
+                await desk.deliver("another")
+            assert isinstance(await desk.deliver("prober"), Delivered)
+            assert isinstance(await desk.deliver("another"), Delivered)
+            assert simulator.counts.requests == 2
+
+    asyncio.run(some())
+
+
+def test_a_refusal_of_a_call_is_an_answer_to_whether_the_route_is_up(simulator: Simulator) -> None:
+    simulator.settings.fault = lambda _, body: error(400, "no") if "BAD" in str(body) else error(500, "oh")
+    desk = Desk(simulator.url)
+    few = [f"text {number}" for number in range(RUN - 1)]
+
+    async def some() -> None:
+        await desk._send(())
+        async with Client() as desk.used.client:
+            for text in (*few, "BAD", *few):
+                with pytest.raises(CallFailed):
+                    await desk.deliver(text)
+
+    asyncio.run(some())
+    assert not desk.used.breaker.is_open
+
+
+def test_an_up_server_is_seen_without_a_call_that_costs(simulator: Simulator) -> None:
+    async def seen(url: str) -> bool:
+        desk = Desk(url)
+        await desk._send(())
+        async with Client() as desk.used.client:
+            return await desk.used.is_up()
+
+    assert asyncio.run(seen(simulator.url))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert not asyncio.run(seen(f"http://127.0.0.1:{port}/v1"))
+    assert simulator.counts.requests == 0
+
+
+# All faults together
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hang is ended after a fraction of a second."""
+    monkeypatch.setattr(Call, "seconds", property(lambda _: 0.3))
+    monkeypatch.setattr("tasks.dispatch.deadlines.LOOK_SECONDS", 0.05)
+
+
+async def delivered(desk: Desk, text: str) -> Delivered:
+    """Send as a job does: a route that was down is asked again once it lets one through."""
+    while True:
+        try:
+            return await desk.deliver(text)
+        except RouteDown:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simulator: Simulator, seed: int) -> None:
+    simulator.settings.chaos = dict.fromkeys(FAULTS, 0.05)
+    simulator._luck.seed(seed)
+
+    async def some() -> list[Delivered | BaseException]:
+        desk = Desk(simulator.url, speed=0.02)
+        desk.concurrency, desk.hurry = 64, 50.0
+        await desk._send(())
+        async with Client() as desk.used.client:
+            return await asyncio.gather(
+                *(delivered(desk, f"text {number}") for number in range(250)), return_exceptions=True
+            )
+
+    results = asyncio.run(some())
+    assert [result for result in results if not isinstance(result, Delivered)] == []
+    assert set(simulator.counts.faults) == set(FAULTS)
+    assert len(simulator.counts.answered) == simulator.counts.answers == 250
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_that_stays_is_told_and_never_asked_for_ever(simulator: Simulator, name: str) -> None:
+    simulator.settings.chaos = {name: 1.0}
+    desk = Desk(simulator.url)
+    desk.hurry = 100.0 if name == "http_429" else 1.0  # a refusal is waited for: two minutes
+    with pytest.raises((CallFailed, RouteDown)):
+        desk.send_one("Hello")
+    assert 3 <= simulator.counts.requests <= 60
+
+
+# Limits that are told, and a second request
+
+
+@pytest.mark.parametrize("spelling", sorted(set(SPELLINGS) - {"openrouter"}))
+def test_limits_that_answers_tell_are_taken_over(simulator: Simulator, spelling: str) -> None:
+    simulator.settings.quota = Quota(
+        [Allowance("requests", 6000), Allowance("tokens", 600_000)], spelling, start=time.monotonic()
+    )
+    desk = Desk(simulator.url)
+    desk.told_period = 1.0 if spelling.startswith("together") else MINUTE
+    desk.send_one("Hello")
+    paces = {unit: rate.limit / rate.period for (unit, _), rate in desk.used.limits.rates.items()}
+    expected = {"mistral-old": {"tokens": 10_000.0}, "ietf": {"requests": 100.0}}
+    assert paces == pytest.approx(expected.get(spelling, {"requests": 100.0, "tokens": 10_000.0}))
+
+
+def test_tokens_that_were_not_used_are_given_back_to_the_limits(simulator: Simulator) -> None:
+    desk = Desk(simulator.url)
+    desk.declared = (Rate("tokens", 1000),)
+    desk.concurrency = 1
+    began = time.monotonic()
+    # 200 are reserved and 6 used, of 1,000 a minute.
+    assert all(isinstance(one, Delivered) for one in desk.send(*(f"Hello {number}" for number in range(20))))
+    assert time.monotonic() - began < 20
+
+
+def test_a_hedged_call_is_overtaken_and_its_answer_recorded_once(simulator: Simulator) -> None:
+    simulator.settings.delays = lambda number: 20.0 if number == ENOUGH + 1 else 0.01
+
+    async def some() -> tuple[Desk, Delivered]:
+        desk = Desk(simulator.url)
+        desk.hedge = True
+        await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
+        async with Client() as desk.used.client:
+            return desk, await desk.deliver("slow")
+
+    began = time.monotonic()
+    desk, got = asyncio.run(some())
+    assert time.monotonic() - began < 15
+    assert got.hedged
+    assert got.attempts == 1
+    assert simulator.counts.requests == ENOUGH + 2
+    assert set(desk.recorded_calls.values()) == {1}
+    assert desk.used.in_flight == desk.used.limits.in_flight == 0
+
+
+def test_without_hedge_no_call_is_sent_twice(simulator: Simulator) -> None:
+    simulator.settings.delays = lambda number: 0.5 if number > ENOUGH else 0.0
+
+    async def some() -> Delivered:
+        desk = Desk(simulator.url)
+        await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
+        async with Client() as desk.used.client:
+            return await desk.deliver("slow")
+
+    assert not asyncio.run(some()).hedged
+    assert simulator.counts.requests == ENOUGH + 1

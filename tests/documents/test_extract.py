@@ -26,7 +26,7 @@ def of_table(text: str | None) -> Document:
 
 
 def of_file(path: Path) -> Document:
-    return Document(path.name, path.as_uri(), 0, path=path)
+    return Document(path.name, path.as_uri(), 0, path=str(path))
 
 
 def refused(data: bytes) -> DocumentFailed:

@@ -10,6 +10,8 @@ from prefect.states import Running
 from pydantic import SecretStr
 
 from flows.summarize import summarize
+from tasks import run
+from tasks.jobs import shard
 from tasks.jobs.options import Options
 from tests.flows.tables import query
 from tests.simulator import Settings, Simulator, serving
@@ -104,3 +106,21 @@ def test_a_key_may_lie_in_a_secret_block(documents: Path, tmp_path: Path, monkey
         _, code = summarize([str(documents)], options(tmp_path / "out"))
 
     assert code == 0
+
+
+def test_a_document_whose_call_is_slow_does_not_keep_the_later_shards_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "input"
+    folder.mkdir()
+    for number in range(60):
+        (folder / f"{number:02d}.txt").write_text(f"The mill of number {number} turned by day.")
+    monkeypatch.setattr(shard, "CALLS_A_SHARD", 3)
+    monkeypatch.setattr(run, "READ_AHEAD", 6)
+    slow = 4.0
+    with serving(Settings(context=8192, delays=lambda number: slow if number == 1 else 0.0)) as provider:
+        use(provider, monkeypatch)
+        record, code = summarize([str(folder)], options(tmp_path / "out"))
+
+    assert (code, record.totals.done) == (0, 60)
+    assert provider.counts.times[-1] - provider.counts.times[0] < slow  # all twenty shards had begun by then

@@ -1,11 +1,13 @@
 """Result files that somebody removed or damaged are written again, and nothing is paid twice."""
 
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tasks.results.parts import held_documents
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Simulator, error
@@ -61,6 +63,53 @@ def test_a_lost_part_with_vanished_documents_is_mended_once(folder: Path, provid
 
     assert again.record.totals.unchanged == 4
     assert len(again.documents) == 4
+    assert provider.counts.requests == asked
+
+
+def _junk_in_the_middle(path: Path) -> None:
+    data = path.read_bytes()
+    third = len(data) // 3
+    path.write_bytes(data[:third] + random.Random(1).randbytes(third) + data[2 * third :])
+
+
+def test_a_result_set_whose_ledger_was_removed_ends_with_one_row_a_document(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    fill(folder, 5)
+    output = run_job().output
+    homes = held_documents(output)
+    shutil.rmtree(output / ".docmill")
+    put(folder, "new.txt", prose(600, "new"))
+    after = run_job()
+    assert (after.code, len(after.documents), len(after.rows("calls"))) == (0, 6, 6)
+    assert homes.items() <= held_documents(output).items()
+
+
+@pytest.mark.parametrize("spoil", [_damage, _junk_in_the_middle])
+def test_a_result_set_whose_ledger_was_damaged_ends_with_one_row_a_document(
+    folder: Path, provider: Simulator, run_job: RunJob, spoil: Callable[[Path], None]
+) -> None:
+    fill(folder, 3)
+    run_job()
+    fill(folder, 7)
+    before = run_job()
+    homes = held_documents(before.output)
+    assert len(set(homes.values())) == 2
+    spoil(before.output / ".docmill" / "ledger.sqlite")
+    troubles: list[str] = []
+    put(folder, "new.txt", prose(600, "new"))
+
+    after = run_job(opened=lambda job: troubles.extend(job.meter.troubles))
+
+    assert (after.code, after.record.totals.done) == (0, 8)
+    assert {row["status"] for row in after.documents.values()} == {"done"}
+    assert len(after.documents) == len(after.rows("calls")) == 8
+    assert homes.items() <= held_documents(after.output).items()
+    [notice] = troubles
+    [aside] = (after.output / ".docmill").glob("ledger.sqlite.aside-*")
+    assert aside.name in notice
+    asked = provider.counts.requests
+    assert run_job().record.totals.unchanged == 8
     assert provider.counts.requests == asked
 
 

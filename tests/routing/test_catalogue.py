@@ -264,3 +264,11 @@ def test_an_unknown_table_is_refused(tmp_path: Path, name: str, table: str) -> N
 
 def test_the_shipped_catalogue_is_read_by_default() -> None:
     assert load_catalogue() == load_catalogue(DATA)
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "2026-11-24"])
+def test_extras_that_are_no_json_are_refused(tmp_path: Path, value: str) -> None:
+    path = written(tmp_path) / "providers.toml"
+    text = path.read_text(encoding="utf-8").replace("[[providers]]", f"[[providers]]\nextras = {{ top = {value} }}", 1)
+    path.write_text(text, encoding="utf-8")
+    assert "extras: not JSON" in refusal(tmp_path)

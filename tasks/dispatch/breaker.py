@@ -1,0 +1,84 @@
+"""A circuit breaker for one route (Nygard, "Release It!", 2007).
+
+It opens on a run of failures of different calls, lets one call through now and
+then to probe, and closes with the first answer. So a route that is down costs a
+call every half minute, not every document its retries.
+"""
+
+from dataclasses import dataclass, field
+
+# So many different calls failed in a row, with no answer in between.
+RUN = 12
+FIRST_SECONDS, LONGEST_SECONDS = 1.0, 30.0
+# How fast the share of failing calls follows: about the last fifty calls.
+FOLLOWS = 0.02
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Times are the caller's clock, in seconds."""
+
+    answered: int = 0
+    answered_at: float = -1.0
+    # The share of calls that failed at their first attempt.
+    failing_share: float = 0.05
+    last_error: str = ""
+    _failing: set[str] = field(default_factory=set)
+    _open_until: float | None = None
+    _seconds: float = FIRST_SECONDS
+    _prober: str | None = None
+    _probe: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are held back."""
+        return self._open_until is not None
+
+    def admits(self, who: str, now: float, call_id: str | None = None) -> bool:
+        """Whether document `who` may call; while it is open, one at a time may, with one call, to probe."""
+        if self._open_until is None:
+            return True
+        if self._prober is None and now >= self._open_until:
+            self._prober, self._probe = who, None
+        if self._prober != who:
+            return False
+        if call_id is not None and self._probe is None:
+            self._probe = call_id
+        return call_id is None or self._probe == call_id
+
+    def release(self, who: str) -> None:
+        """Let another probe: `who` has ended without."""
+        if self._prober == who:
+            self._prober = None
+
+    def succeeded(self, now: float, *, first: bool) -> None:
+        """Count an answer: it closes the breaker."""
+        self.answered += 1
+        self.answered_at = now
+        self._note(first=first, failed=False)
+        self.alive()
+
+    def alive(self) -> None:
+        """Close: the server is there, though it refuses this one call."""
+        self._failing.clear()
+        self._open_until, self._prober, self._probe, self._seconds = None, None, None, FIRST_SECONDS
+
+    def failed(self, call_id: str, who: str, error: str, now: float, *, first: bool) -> None:
+        """Count a failure that may speak of the whole route."""
+        self.last_error = error
+        self._note(first=first, failed=True)
+        self._failing.add(call_id)
+        if self._prober == who and self._probe in (None, call_id):
+            self._prober = None
+            self.trip(now)
+        elif self._open_until is None and len(self._failing) >= RUN:
+            self.trip(now)
+
+    def trip(self, now: float) -> None:
+        """Open it, for longer each time."""
+        self._open_until = now + self._seconds
+        self._seconds = min(LONGEST_SECONDS, self._seconds * 2)
+
+    def _note(self, *, first: bool, failed: bool) -> None:
+        if first:
+            self.failing_share += FOLLOWS * (failed - self.failing_share)

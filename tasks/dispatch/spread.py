@@ -1,0 +1,65 @@
+"""What a route's answers are like: how long they take, and how many of the tokens counted here it counts."""
+
+import bisect
+import math
+from collections import deque
+
+REMEMBERED = 400
+CALIBRATED_BY = 30
+ENOUGH = 50
+SLOW_SHARE = 0.97
+# A deadline learned from the answers so far: so many times the slowest, and some more.
+SLOWEST_TIMES, SPARE_SECONDS = 10.0, 30.0
+
+
+class Spread:
+    """The latest latencies, in seconds."""
+
+    def __init__(self) -> None:
+        self._latest: deque[float] = deque()
+        self._sorted: list[float] = []
+        self._slowest = 0.0
+        self._count = 0
+
+    def add(self, seconds: float) -> None:
+        """Count one answer."""
+        self._count += 1
+        self._slowest = max(self._slowest, seconds)
+        self._latest.append(seconds)
+        bisect.insort(self._sorted, seconds)
+        if len(self._latest) > REMEMBERED:
+            del self._sorted[bisect.bisect_left(self._sorted, self._latest.popleft())]
+
+    def deadline(self, most: float) -> float:
+        """Return how long to wait for an answer: `most`, or less where all others came much sooner."""
+        if self._count < ENOUGH:
+            return most
+        return min(most, SLOWEST_TIMES * self._slowest + SPARE_SECONDS)
+
+    def slow(self) -> float | None:
+        """Return the latency that three of a hundred calls exceed; None while too few are known."""
+        if self._count < ENOUGH:
+            return None
+        return self._sorted[min(len(self._sorted) - 1, int(len(self._sorted) * SLOW_SHARE))]
+
+
+class Calibration:
+    """The share of our count of a prompt's tokens that the provider counts, of late.
+
+    Where its tokenizer isn't known, our count is a bound that may be five times too
+    much: no limit would be used up by what is reserved after it.
+    """
+
+    def __init__(self) -> None:
+        self._shares: deque[float] = deque(maxlen=CALIBRATED_BY)
+
+    def add(self, counted: int, told: int) -> None:
+        """Count one answer: our count of its prompt, and the provider's."""
+        if counted > 0:
+            self._shares.append(told / counted)
+
+    def prompt(self, counted: int) -> int:
+        """Return what to reserve for a prompt: a tenth more than the dearest of late, at most our count."""
+        if len(self._shares) < CALIBRATED_BY:
+            return counted
+        return min(counted, math.ceil(counted * 1.1 * max(self._shares)))

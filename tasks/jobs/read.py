@@ -1,0 +1,51 @@
+"""Read documents in small batches, off the event loop: their text, and its cut for the first route."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+
+from tasks.documents.document import Document
+from tasks.documents.extract import extract
+from tasks.errors import DocumentFailed
+from tasks.jobs.job import Job, Settled
+from tasks.jobs.rows import Reading
+from tasks.ledger.records import Seen
+
+# A hop to a thread and back for each document would cost as much as reading it.
+DOCUMENTS_AT_ONCE, BYTES_AT_ONCE = 16, 1_000_000
+
+
+def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Yield small groups to be read at once: a few, or one where it is large."""
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += document.size
+        if len(batch) == DOCUMENTS_AT_ONCE or size >= BYTES_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def read_all(job: Job, documents: Sequence[Document]) -> list[tuple[Document, Reading | DocumentFailed | Settled]]:
+    """Read and cut documents; those that need nothing are only named. Not on the event loop."""
+    seen = job.ledger.seen([document.document_id for document in documents])
+    return [(document, _read(job, document, seen.get(document.document_id))) for document in documents]
+
+
+def _read(job: Job, document: Document, seen: Seen | None) -> Reading | DocumentFailed | Settled:
+    try:
+        text = extract(document)
+    except DocumentFailed as error:
+        return error
+    digest = sha256(text.encode("utf-8")).hexdigest()
+    settled = job.settled(digest, seen)
+    if settled is not None:
+        return settled
+    reading = Reading(text, digest)
+    with contextlib.suppress(DocumentFailed):  # raised again, and caught, when it is answered
+        cutter = job.strategists[0].cutter
+        reading.cuts[cutter.route] = cutter.cut(text)
+    return reading

@@ -1,0 +1,149 @@
+"""Which route a document goes to next; where all are down, wait for one with patience.
+
+A route that answers nobody is down, or it fails only these documents. A document
+whose call used up its attempts is a suspect: others are asked before it is asked
+again. Once only suspects are left, and they are few beside what was answered, or the
+server is seen to be up, they are the trouble and not the route: their calls are given up.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tasks.dispatch.dispatcher import Dispatcher, Sleep
+from tasks.dispatch.retries import DOUBTFUL
+from tasks.errors import JobStopped
+from tasks.jobs.meter import Meter
+from tasks.jobs.rows import Work
+from tasks.jobs.strategy import Strategist
+
+PATIENCE_SECONDS = 1800.0
+LOOK_AGAIN_SECONDS = 0.25
+# Suspects are few beside the answered, or few at all where the server is seen to be up.
+FEW, VERY_FEW = 0.05, 3
+
+
+@dataclass(slots=True)
+class Waiting:
+    """The documents of a job that are under way, and those of them that wait for a route."""
+
+    strategists: Sequence[Strategist]
+    meter: Meter
+    stop: Callable[[JobStopped], None]
+    check: Callable[[], None]
+    patience: float = PATIENCE_SECONDS
+    listed_all: bool = False
+    # Counted by the thread that lists and by the event loop: each has its own.
+    listed: int = 0
+    read: int = 0
+    ended: int = 0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Sleep = asyncio.sleep
+    _suspects: set[str] = field(default_factory=set)
+    _down_since: float | None = None
+    _seen_up: tuple[float, bool] = (-1.0, False)
+
+    async def route(self, work: Work) -> Strategist:
+        """Return the first route that is there for a document, once there is one.
+
+        Raises the reason for which the job stopped: every route lost, or down for
+        longer than the patience.
+        """
+        try:
+            while True:
+                self.check()
+                found = self._usable(work) or await self._beyond_doubt(work)
+                if found is not None:
+                    return found
+                if self._all_down:
+                    self._lose_patience()
+                await self.sleep(LOOK_AGAIN_SECONDS)
+        finally:
+            self._suspects.discard(work.document_id)
+
+    def left(self, work: Work) -> None:
+        """Count a document that has come to its end, or is left: it probes no more."""
+        self.ended += 1
+        for dispatcher in self._dispatchers:
+            dispatcher.breaker.release(work.document_id)
+
+    @property
+    def unread(self) -> int:
+        """Documents that were listed and not read yet."""
+        return self.listed - self.read
+
+    @property
+    def _dispatchers(self) -> list[Dispatcher]:
+        return [strategist.asker.dispatcher for strategist in self.strategists]
+
+    def _usable(self, work: Work) -> Strategist | None:
+        for strategist in self.strategists:
+            dispatcher = strategist.asker.dispatcher
+            if dispatcher.lost is not None or (not dispatcher.breaker.is_open and _suspected(work, strategist)):
+                continue
+            if dispatcher.breaker.admits(work.document_id, self.clock()):
+                if not dispatcher.breaker.is_open:
+                    self._down_since, self.meter.waiting = None, ""
+                return strategist
+        return None
+
+    async def _beyond_doubt(self, work: Work) -> Strategist | None:
+        """Where only suspects are left and not the route is to blame: have their calls given up."""
+        strategist = next((one for one in self.strategists if _suspected(work, one)), None)
+        if strategist is None:
+            return None
+        self._suspects.add(work.document_id)
+        if not self.only_suspects:
+            return None
+        if await self._to_blame(work, strategist.asker.dispatcher):
+            work.given_up |= work.exhausted
+            work.exhausted_at.clear()
+            return strategist
+        if not strategist.asker.dispatcher.breaker.is_open:
+            strategist.asker.dispatcher.breaker.trip(self.clock())  # so that they are asked again, one at a time
+        return None
+
+    async def _to_blame(self, work: Work, dispatcher: Dispatcher) -> bool:
+        """Whether a failure is the documents' and not the route's: they are few, and it answered the others."""
+        count = len(self._suspects)
+        if not all(error.reason in DOUBTFUL for error in work.exhausted.values()):
+            return False
+        return count <= FEW * dispatcher.breaker.answered or (count <= VERY_FEW and await self._is_up(dispatcher))
+
+    @property
+    def only_suspects(self) -> bool:
+        """Whether every document that is left is suspected to be the trouble itself."""
+        return self.listed_all and len(self._suspects) >= self.listed - self.ended
+
+    async def _is_up(self, dispatcher: Dispatcher) -> bool:
+        """Ask for the model list, which costs nothing, at most every few seconds."""
+        now = self.clock()
+        if now - self._seen_up[0] > 20 * LOOK_AGAIN_SECONDS:
+            self._seen_up = (now, False)
+            self._seen_up = (now, await dispatcher.is_up())
+        return self._seen_up[1]
+
+    @property
+    def _all_down(self) -> bool:
+        return all(one.lost is not None or one.breaker.is_open for one in self._dispatchers)
+
+    def _lose_patience(self) -> None:
+        """Stop the job where every route is lost, or has been down for too long."""
+        dispatchers = self._dispatchers
+        down = [one for one in dispatchers if one.lost is None]
+        now = self.clock()
+        reasons = [one.down() if one.lost is None else one.lost for one in dispatchers]
+        self._down_since = now if self._down_since is None else self._down_since
+        left = self.patience - (now - self._down_since)
+        if down and left > 0:
+            self.meter.waiting = f"{reasons[-1]} (waiting for up to {left / 60:.0f} min more)"
+            return
+        self.stop(reasons[-1])
+        raise reasons[-1]
+
+
+def _suspected(work: Work, strategist: Strategist) -> bool:
+    """Whether a document's call used up its attempts at a route, and nobody else was answered there since."""
+    dispatcher, when = strategist.asker.dispatcher, work.exhausted_at.get(strategist.asker.route)
+    return dispatcher.lost is None and when is not None and dispatcher.breaker.answered_at <= when

@@ -1,0 +1,30 @@
+"""Which call ids the ledger may hold: a Bloom filter (Burton Bloom, 1970).
+
+It answers "surely not" without a look into the file, which is the usual case of a
+job's calls. It takes 16 MB however many answers there are: at ten million one in
+two hundred unknown ids is looked up for nothing, which is all that a wrong "maybe" costs.
+"""
+
+BYTES = 2**24
+# A call id is a SHA-256 in hexadecimal: any digits of it are as good as a hash of it.
+DIGITS, PROBES = 8, 4
+BITS = BYTES * 8
+
+
+class Known:
+    """A set that grows, of call ids; it may say yes of one that isn't in it, never no of one that is."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(BYTES)
+
+    def add(self, call_id: str) -> None:
+        """Remember an id."""
+        for place in _places(call_id):
+            self._bits[place >> 3] |= 1 << (place & 7)
+
+    def __contains__(self, call_id: str) -> bool:
+        return all(self._bits[place >> 3] & (1 << (place & 7)) for place in _places(call_id))
+
+
+def _places(call_id: str) -> list[int]:
+    return [int(call_id[start : start + DIGITS], 16) % BITS for start in range(0, DIGITS * PROBES, DIGITS)]

@@ -1,0 +1,58 @@
+"""What the ledger keeps, as its callers see it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tasks.providers.wire import Reply
+
+# The status of a document whose part is known and whose rows may not be there yet.
+ASSIGNED = "assigned"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that was paid before, raw, and which document of which job paid it."""
+
+    job_id: str
+    document_id: str
+    reply: Reply
+    attempts: int
+    latency_ms: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A document as the ledger knows it."""
+
+    job_id: str
+    work: str
+    content_sha256: str | None
+    status: str
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A document's outcome, as the totals need it. Tokens and cost are what this job paid."""
+
+    document_id: str
+    content_sha256: str | None
+    status: str
+    calls: int
+    reused_calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The sums over one job's documents of a status."""
+
+    documents: int = 0
+    calls: int = 0
+    reused_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = 0.0

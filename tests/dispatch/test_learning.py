@@ -1,0 +1,170 @@
+"""Limits that nobody declares are found, used and followed, and few calls are refused on the way."""
+
+import random
+
+import pytest
+
+from tasks.dispatch.limits import Limits
+from tests.dispatch.traffic import Change, Road, Traffic, drive, resize
+from tests.quota import SPELLINGS, Allowance, Kind, Quota, RetryAfter, Unit
+
+LIMIT = 1200
+SIZE = 200  # tokens of a call
+Bucket = tuple[Kind, float | None]
+COUNTED: dict[str, Bucket] = {
+    "sliding": ("sliding", None),
+    "fixed": ("fixed", None),
+    "a bucket of a minute": ("bucket", LIMIT),
+    "a bucket of five seconds": ("bucket", LIMIT / 12),
+    "a bucket of one second": ("bucket", LIMIT / 60),
+}
+TINY = "a bucket of one second"
+ASKS: tuple[RetryAfter, ...] = (1.0, "exact", "none")
+# What a provider's door costs, and its work: refusals are quick, answers take the whole.
+DOOR = 0.02
+WORK = (0.0, 0.5)
+HALVED, RESTORED, FOLLOWED = 90, 210, 30
+# OpenRouter tells its limit with refusals only.
+TELLING = sorted(set(SPELLINGS) - {"openrouter"})
+
+
+def quota(counted: str, asks: RetryAfter = 1.0, spelling: str | None = None, *, tokens: bool = False) -> Quota:
+    kind, burst = COUNTED[counted]
+    times = SIZE if tokens else 1
+    unit: Unit = "tokens" if tokens else "requests"
+    return Quota(
+        [Allowance(unit, LIMIT * times, kind=kind, burst=None if burst is None else burst * times)],
+        spelling,
+        asks,
+    )
+
+
+def ask(road: Road, seconds: float, changes: dict[float, Change] | None = None, concurrency: int = 200) -> Traffic:
+    luck = random.Random(3)
+    return drive(lambda: Limits(concurrency=concurrency, luck=luck.random), road, seconds, changes=changes, callers=100)
+
+
+def used(traffic: Traffic, minutes: float) -> float:
+    return len(traffic.answered) / (LIMIT * minutes)
+
+
+def told(spelling: str) -> float:
+    """The period of a spelling that doesn't tell it, as data/providers.toml has it."""
+    return 1.0 if spelling.startswith("together") else 60.0
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("asks", ASKS)
+@pytest.mark.parametrize("counted", sorted(set(COUNTED) - {TINY}))
+def test_an_undeclared_limit_is_used_to_90_percent_and_fewer_than_8_percent_are_refused(
+    counted: str, asks: RetryAfter, work: float
+) -> None:
+    traffic = ask(Road(quota(counted, asks), DOOR, work=work), 240)
+    assert used(traffic, 4) >= 0.9
+    assert traffic.refused_share < 0.08
+
+
+@pytest.mark.parametrize("asks", ASKS)
+@pytest.mark.parametrize("counted", sorted(set(COUNTED) - {TINY}))
+def test_a_limit_whose_refusals_are_slow_too_is_used_to_90_percent(counted: str, asks: RetryAfter) -> None:
+    """All that is in flight when it is full is refused: more of it than where refusals are quick."""
+    traffic = ask(Road(quota(counted, asks), 0.5), 240)
+    assert used(traffic, 4) >= 0.9
+    assert traffic.refused_share < 0.12
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("asks", ASKS)
+def test_a_limit_without_bursts_is_used_to_85_percent(asks: RetryAfter, work: float) -> None:
+    traffic = ask(Road(quota(TINY, asks), DOOR, work=work), 240)
+    assert used(traffic, 4) >= 0.85
+    assert traffic.refused_share < 0.12
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("counted", COUNTED)
+@pytest.mark.parametrize("spelling", TELLING)
+def test_a_limit_told_by_answers_is_used_to_95_percent_and_fewer_than_3_percent_are_refused(
+    spelling: str, counted: str, *, tokens: bool
+) -> None:
+    if (spelling, tokens) in {("mistral-old", False), ("ietf", True)}:
+        pytest.skip("not told in this spelling")
+    road = Road(quota(counted, spelling=spelling, tokens=tokens), DOOR, work=0.5, told_period=told(spelling))
+    traffic = ask(road, 120)
+    assert used(traffic, 2) >= 0.95
+    assert traffic.refused_share < 0.03
+
+
+@pytest.mark.parametrize("counted", COUNTED)
+def test_a_limit_told_by_refusals_alone_is_used_to_90_percent(counted: str) -> None:
+    traffic = ask(Road(quota(counted, spelling="openrouter"), DOOR, work=0.5), 240)
+    assert used(traffic, 4) >= 0.9
+    assert traffic.refused_share < 0.08
+
+
+def followed(traffic: Traffic) -> tuple[float, float]:
+    """The shares used in the minutes that begin half a minute after each change."""
+    halved, restored = HALVED + FOLLOWED, RESTORED + FOLLOWED
+    return (
+        traffic.answers(halved, halved + 60) / (LIMIT / 2),
+        traffic.answers(restored, restored + 60) / LIMIT,
+    )
+
+
+@pytest.mark.parametrize("asks", ASKS)
+@pytest.mark.parametrize("counted", sorted(set(COUNTED) - {TINY}))
+def test_an_undeclared_limit_that_halves_and_doubles_is_followed_within_30_seconds(
+    counted: str, asks: RetryAfter
+) -> None:
+    changes: dict[float, Change] = {HALVED: resize(LIMIT / 2), RESTORED: resize(LIMIT)}
+    traffic = ask(Road(quota(counted, asks), DOOR, work=0.3), RESTORED + FOLLOWED + 61, changes)
+    assert min(followed(traffic)) >= 0.9
+    assert traffic.refused_share < 0.1
+
+
+@pytest.mark.parametrize("counted", ["sliding", "fixed", TINY])
+@pytest.mark.parametrize("spelling", TELLING)
+def test_a_told_limit_that_halves_and_doubles_is_followed_within_30_seconds(spelling: str, counted: str) -> None:
+    times = SIZE if spelling == "mistral-old" else 1
+    changes: dict[float, Change] = {HALVED: resize(LIMIT / 2 * times), RESTORED: resize(LIMIT * times)}
+    one = quota(counted, spelling=spelling, tokens=spelling == "mistral-old")
+    road = Road(one, DOOR, work=0.3, told_period=told(spelling))
+    traffic = ask(road, RESTORED + FOLLOWED + 61, changes)
+    assert min(followed(traffic)) >= 0.9
+    assert traffic.refused_share < 0.03
+
+
+@pytest.mark.parametrize("counted", ["fixed", "sliding"])
+def test_a_long_retry_after_pauses_all_and_lowers_no_later_pace(counted: str) -> None:
+    """For a moment the provider refuses everybody, and asks for five minutes."""
+    began, asked = 150.0, 300.0
+
+    def close(one: Quota) -> None:
+        one.retry_after = asked
+        resize(1)(one)
+
+    def reopen(one: Quota) -> None:
+        one.retry_after = 1.0
+        resize(LIMIT)(one)
+
+    road = Road(quota(counted), DOOR, work=0.3)
+    traffic = ask(road, began + asked + 150, {began: close, began + 0.5: reopen})
+    assert traffic.answers(began + 5, began + asked) == 0
+    assert traffic.answers(began + asked, began + asked + 120) >= 0.9 * 2 * LIMIT
+
+
+@pytest.mark.parametrize("latency", [0.1, 0.3])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("slow", [False, True])
+def test_refusals_by_chance_never_strangle_a_route(latency: float, seed: int, *, slow: bool) -> None:
+    """A twentieth is refused though there is no limit: each pauses all for a moment, and that is all."""
+    door, work = (latency, 0.0) if slow else (DOOR, latency)
+    road = Road(Quota([Allowance("requests", 1e9)]), door, work=work, unlucky=0.05, luck=random.Random(seed))
+    traffic = ask(road, 120, concurrency=32)
+    assert len(traffic.answered) / 120 >= 10
+
+
+def test_a_route_without_limits_is_never_slowed() -> None:
+    traffic = ask(Road(Quota([]), 0.3), 60, concurrency=100)
+    assert traffic.refused == []
+    assert len(traffic.answered) >= 0.95 * 60 * 100 / 0.3

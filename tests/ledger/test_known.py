@@ -1,0 +1,39 @@
+"""The filter before the file: it never denies what is there, and seldom suspects what isn't."""
+
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.ledger.known import Known
+
+IDS = st.binary(min_size=32, max_size=32).map(bytes.hex)
+
+
+@given(st.lists(IDS, max_size=50), IDS)
+@settings(max_examples=25, deadline=None)
+def test_it_never_says_no_of_an_id_that_was_added(ids: list[str], last: str) -> None:
+    known = Known()
+    for number, one in enumerate([*ids, last]):
+        known.add(one)
+        assert all(earlier in known for earlier in ids[:number])
+        assert one in known
+
+
+def test_an_empty_filter_knows_nothing() -> None:
+    known = Known()
+    assert not any(os.urandom(32).hex() in known for _ in range(1000))
+
+
+def test_at_a_million_ids_it_is_wrong_about_fewer_than_one_unknown_in_a_hundred() -> None:
+    known = Known()
+    for _ in range(1_000_000):
+        known.add(os.urandom(16).hex())
+    wrong = sum(os.urandom(16).hex() in known for _ in range(50_000))
+    assert wrong < 500
+
+
+def test_an_id_that_is_no_hexadecimal_number_is_refused() -> None:
+    with pytest.raises(ValueError):
+        Known().add("not an id")
