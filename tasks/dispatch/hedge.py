@@ -33,7 +33,7 @@ async def first_reply(post: Post, enter: Enter, slow: float | None) -> tuple[Rep
         return (ahead.result() if _good(ahead) else await behind), bool(sent)
     finally:
         for request in (first, second):
-            if request is not None and not request.done():
+            if request is not None:
                 request.cancel()
                 await asyncio.gather(request, return_exceptions=True)
 

@@ -28,11 +28,12 @@ FAST_GROWTH = 1.5
 MEMORY_SECONDS = 60.0
 # So many refusals in a row mean that the limit is full, not that one call was unlucky.
 FULL, BETWEEN = 4, 2
-LATEST, ENOUGH, SHARE = 60, 45, 0.13
+LATEST, ENOUGH, SHARE = 80, 60, 0.14
 # So few refusals may be chance: the pace grows by a little with each answer nevertheless.
-CHANCE, LITTLE = 0.05, 0.0005
+CHANCE, LITTLE = 0.06, 0.0005
 LEAST_PACE = 0.5
 SLOT_SECONDS = 0.5
+RECENT_SECONDS = 5.0
 PROBE_SECONDS, PROBING_SECONDS = 0.25, 1.0
 FIRST_WAIT, DRY_WAIT = 0.1, 4.0
 LONGEST_CATCH_UP = 2.0
@@ -156,8 +157,8 @@ class Learned:
         lived = now - (self._first if self._first is not None else now)
         whole = lived >= 0.9 * MEMORY_SECONDS
         minute = self._rate(now, MEMORY_SECONDS)
+        recent = self._rate(now, min(RECENT_SECONDS, max(lived, SLOT_SECONDS)))
         if pace is None:
-            recent = self._rate(now, min(5.0, max(lived, SLOT_SECONDS)))
             self.pace = max(minute if full else (1 - share) * recent, LEAST_PACE)
             self._fast = full and not whole
         elif self._fast:
@@ -167,6 +168,8 @@ class Learned:
             self.pace = max(min(0.9 * pace, 0.985 * minute), 0.5 * pace)
         else:
             self.pace = pace * (1 - min(0.5, share))
+            if full:
+                self.pace = min(self.pace, max(recent, 0.25 * pace))
         self.pace = max(self.pace, LEAST_PACE / 10)
         self._cut, self._accepted_since_cut, self._run = now, 0, 0
         self._latest.clear()

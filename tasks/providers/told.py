@@ -63,13 +63,14 @@ def _seconds(value: str, wall: float) -> float | None:
     """Read a number of seconds, `6m0s`, or a time since 1970 in seconds or milliseconds."""
     parts = DURATION.findall(value)
     if parts and not DURATION.sub("", value).strip():
-        return sum(float(number) * SECONDS[unit] for number, unit in parts)
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    number = number / 1000 if number > 1e12 else number
-    seconds = number - wall if number > 1e9 else number
+        seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
+    else:
+        try:
+            number = float(value)
+        except ValueError:
+            return None
+        number = number / 1000 if number > 1e12 else number
+        seconds = number - wall if number > 1e9 else number
     return min(max(0.0, seconds), LONGEST_RESET) if math.isfinite(seconds) else None
 
 

@@ -143,11 +143,7 @@ def test_a_cancel_from_outside_cancels_both(after: float) -> None:
     assert server.entered == server.left
 
 
-# Only the winner's and a failed first one's errors are asked for: tasks/dispatch/hedge.py, first_reply.
-UNHEARD = pytest.mark.xfail(strict=True, reason="the loser's error is never retrieved where both are done")
-
-
-@pytest.mark.parametrize("loser", [200, pytest.param(Transient("connection", "reset"), marks=UNHEARD)])
+@pytest.mark.parametrize("loser", [200, Transient("connection", "reset")])
 def test_two_that_end_in_the_same_moment_leave_nothing_unheard(loser: Outcome) -> None:
     server, unheard = Server((4, 200), (2, loser)), []
 
