@@ -8,7 +8,7 @@ fixed one, a bucket), so three observations steer it:
   minute is then the limit of a minute, and the pace becomes a little less. Before
   a minute has passed that may be far too low, so the pace grows fast until the
   next refusal.
-* A few refusals among many answers cost little: the pace stays and stops growing.
+* A few refusals among many answers cost little: the pace hardly grows any more.
   It is lowered by the share that was refused, once that is more than chance.
 * Without refusals the pace is held for HOLD seconds, then grows by a tenth a
   second: a limit that doubled is found within 20 seconds.
@@ -27,10 +27,11 @@ GROWTH = 1.09
 FAST_GROWTH = 1.5
 MEMORY_SECONDS = 60.0
 # So many refusals in a row mean that the limit is full, not that one call was unlucky.
+# Answers in between of calls that were sent later end the row once they are this many times as many.
 FULL, BETWEEN = 4, 2
-LATEST, ENOUGH, SHARE = 80, 60, 0.14
-# So few refusals may be chance: the pace grows by a little with each answer nevertheless.
-CHANCE, LITTLE = 0.06, 0.0005
+LATEST, ENOUGH, SHARE = 70, 50, 0.13
+# So small a share may be chance, which no pace prevents: an answer lets the pace grow by a little nevertheless.
+CHANCE, LITTLE = 0.05, 0.0004
 LEAST_PACE = 0.5
 SLOT_SECONDS = 0.5
 RECENT_SECONDS = 5.0
@@ -169,7 +170,8 @@ class Learned:
         else:
             self.pace = pace * (1 - min(0.5, share))
             if full:
-                self.pace = min(self.pace, max(recent, 0.25 * pace))
+                # The first pace may be many times too much: what was accepted of late is nearer.
+                self.pace = min(self.pace, max(recent, pace / 4))
         self.pace = max(self.pace, LEAST_PACE / 10)
         self._cut, self._accepted_since_cut, self._run = now, 0, 0
         self._latest.clear()

@@ -414,6 +414,24 @@ def test_a_limit_told_midway_counts_what_was_sent_before_it(gaps: list[float], l
         assert sent <= max(limit, before)
 
 
+def test_a_limit_told_after_a_burst_holds_to_the_request() -> None:
+    """What was sent is kept by the half second: all of it counts until the last of it is a minute old."""
+
+    async def some() -> Caller:
+        limits = Limits(concurrency=100)
+        caller = Caller(limits)
+        await caller.call()
+        await asyncio.sleep(0.49)
+        for _ in range(1199):
+            await caller.call()
+        limits.tell("requests", MINUTE, 1200)
+        for _ in range(100):
+            await caller.call()
+        return caller
+
+    assert run_virtually(some()).most_in_any_window("requests", MINUTE) <= 1200
+
+
 @pytest.mark.parametrize("share", [0.5, 2.0])
 def test_a_declared_limit_is_never_exceeded_by_a_told_one_and_lowered_by_it(share: float) -> None:
     async def some() -> int:
