@@ -3,7 +3,8 @@
 Callers are served in their order. Nothing starts with a thundering herd: calls in
 flight begin at START and grow by one with each reply, as TCP's slow start does
 (RFC 5681, 3.1), so that learned limits are known before many calls are on the wire. They
-stop growing while the event loop itself is late: more in flight would only queue up here.
+grow only while somebody waits for a place (RFC 7661), and not while the event loop itself
+is late: more in flight would only queue up here.
 """
 
 import asyncio
@@ -96,7 +97,7 @@ class Limits:
     def leave(self, grant: Grant, used: Demand | None) -> None:
         """Free the place in flight; settle the tokens where the usage is known."""
         self.in_flight -= 1
-        if not self._late:
+        if self._waiting and not self._late:
             self._most = min(self.concurrency, self._most + 1)
         if used is not None and grant.taken:
             now = self.now()

@@ -31,7 +31,7 @@ from tasks.providers.wire import Completion, Message, encode
 from tests.benchmarks.provider import KEY, Provider
 
 SIZE = 4000
-ROUNDS = 3
+ROUNDS = 5
 # Plain httpx is slow at many connections: fewer calls tell its rate as well.
 HTTPX_CALLS = 500
 WORDS = ("the", "river", "ran", "through", "a", "valley", "and", "its", "mill", "turned", "by", "day", "and", "night")
@@ -44,25 +44,26 @@ def main(documents: int, *levels: int) -> None:
         print(f"{documents} documents of {SIZE} characters; calls a second, medians of {ROUNDS} rounds")
         print("| in flight | bare aiohttp | plain httpx | docmill | of aiohttp | times httpx | longest callback |")
         print("|---|---|---|---|---|---|---|")
-        for in_flight in levels:
-            _level(provider.url, Path(folder), texts, in_flight)
+        rates: dict[int, list[tuple[float, float]]] = {level: [] for level in levels}
+        for number in range(ROUNDS):
+            for level in levels:  # in turn, so that a machine that slows down slows them all
+                bare = documents / asyncio.run(_bare(provider.url, texts, level))
+                rates[level].append((bare, documents / pipeline(Path(folder), f"{level}-{number}", level)))
+        for level in levels:
+            _print(provider.url, Path(folder), texts, level, rates[level])
 
 
-def _level(url: str, folder: Path, texts: list[str], in_flight: int) -> None:
-    bare, ours, ratios = [], [], []
-    for number in range(ROUNDS):
-        bare.append(len(texts) / asyncio.run(_bare(url, texts, in_flight)))
-        ours.append(len(texts) / pipeline(folder, f"{in_flight}-{number}", in_flight))
-        ratios.append(ours[-1] / bare[-1])
-    plain = HTTPX_CALLS / asyncio.run(_httpx(url, texts[:HTTPX_CALLS], in_flight))
+def _print(url: str, folder: Path, texts: list[str], level: int, rates: list[tuple[float, float]]) -> None:
+    plain = HTTPX_CALLS / asyncio.run(_httpx(url, texts[:HTTPX_CALLS], level))
     with Watchdog() as watchdog, pytest.MonkeyPatch.context() as patch:
         # uvloop's callbacks can't be timed from Python; the work in them is the same.
         patch.setattr(opening, "new_event_loop", asyncio.new_event_loop)
-        pipeline(folder, f"{in_flight}-watched", in_flight)
-    median = statistics.median
+        pipeline(folder, f"{level}-watched", level)
+    bare, ours = (statistics.median(column) for column in zip(*rates, strict=True))
+    ratio = statistics.median(mine / other for other, mine in rates)
     print(
-        f"| {in_flight} | {median(bare):,.0f} | {plain:,.0f} | {median(ours):,.0f} | {median(ratios):.2f} "
-        f"| {median(ours) / plain:.0f} | {watchdog.longest * 1000:.0f} ms |",
+        f"| {level} | {bare:,.0f} | {plain:,.0f} | {ours:,.0f} | {ratio:.2f} "
+        f"| {ours / plain:.0f} | {watchdog.longest * 1000:.0f} ms |",
         flush=True,
     )
 
