@@ -18,7 +18,7 @@ from rich.console import Console
 from tasks.display import show_plan, show_summary, shown
 from tasks.errors import DocmillError, JobStopped, UserMistake
 from tasks.jobs.meter import Meter
-from tasks.jobs.options import Options
+from tasks.jobs.options import PATIENCE_SECONDS, Options
 from tasks.jobs.plan import Plan, make_plan
 from tasks.jobs.prepare import prepare
 from tasks.jobs.ready import offer
@@ -64,7 +64,7 @@ def command_line(name: str, about: str) -> argparse.ArgumentParser:
     add(
         "--patience",
         type=_seconds,
-        default=1800.0,
+        default=PATIENCE_SECONDS,
         metavar="TIME",
         help="to wait for routes that are down: 90s, 30m, 2h (30m)",
     )

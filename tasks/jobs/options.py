@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
 Routing = Literal["price", "perf", "perf-avg"]
+PATIENCE_SECONDS = 1800.0
 
 
 class Options(BaseModel):
@@ -28,7 +29,7 @@ class Options(BaseModel):
     rpm: int | None = Field(default=None, gt=0, description="requests a minute")
     tpm: int | None = Field(default=None, gt=0, description="tokens a minute")
     concurrency: int | None = Field(default=None, gt=0, description="calls in flight")
-    patience: float = Field(default=1800.0, ge=0, description="seconds to wait for a route that is down")
+    patience: float = Field(default=PATIENCE_SECONDS, ge=0, description="seconds to wait for a route that is down")
     hedge: bool = Field(default=False, description="ask the slowest few per cent a second time")
     limit: int | None = Field(default=None, gt=0, description="only the first N documents")
     text_column: str | None = Field(default=None, description="column of a table that holds the text")

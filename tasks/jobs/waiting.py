@@ -18,7 +18,6 @@ from tasks.jobs.meter import Meter
 from tasks.jobs.rows import Work
 from tasks.jobs.strategy import Strategist
 
-PATIENCE_SECONDS = 1800.0
 LOOK_AGAIN_SECONDS = 0.25
 # Suspects are few beside the answered, or few at all where the server is seen to be up.
 FEW, VERY_FEW = 0.05, 3
@@ -32,7 +31,7 @@ class Waiting:
     meter: Meter
     stop: Callable[[JobStopped], None]
     check: Callable[[], None]
-    patience: float = PATIENCE_SECONDS
+    patience: float
     listed_all: bool = False
     # Counted by the thread that lists and by the event loop: each has its own.
     listed: int = 0

@@ -40,7 +40,7 @@ class Completion:
 
 
 class Reply(NamedTuple):
-    """An HTTP reply, raw; header names in lower case."""
+    """An HTTP reply, raw; header names are looked up in lower case, whatever the server wrote."""
 
     status: int
     headers: Mapping[str, str]
