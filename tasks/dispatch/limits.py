@@ -3,8 +3,8 @@
 Callers are served in their order. Nothing starts with a thundering herd: calls in
 flight begin at START and grow by one with each reply, as TCP's slow start does
 (RFC 5681, 3.1), so that learned limits are known before many calls are on the wire. They
-grow only while somebody waits for a place (RFC 7661), and not while the event loop itself
-is late: more in flight would only queue up here.
+grow only while somebody waits and at least half of the places stay in use (RFC 7661, 4.1),
+and not while the event loop itself is late: more in flight would only queue up here.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class Limits:
         self._waiting: deque[tuple[Demand, asyncio.Future[Grant]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._history: deque[_Sent] = deque()
-        self._late = self._watching = False
+        self._may_grow, self._watching, self._least = True, False, 0
         self._luck, self._clock = luck, clock
 
     def now(self) -> float:
@@ -97,7 +97,8 @@ class Limits:
     def leave(self, grant: Grant, used: Demand | None) -> None:
         """Free the place in flight; settle the tokens where the usage is known."""
         self.in_flight -= 1
-        if self._waiting and not self._late:
+        self._least = min(self._least, self.in_flight)
+        if self._waiting and self._may_grow:
             self._most = min(self.concurrency, self._most + 1)
         if used is not None and grant.taken:
             now = self.now()
@@ -188,8 +189,10 @@ class Limits:
         loop.call_at(due, self._watch, due)
 
     def _watch(self, due: float) -> None:
-        """Look whether the event loop keeps its time, again and again while there are calls."""
-        self._late = asyncio.get_running_loop().time() - due > LATE_SECONDS
+        """Look whether the places were used and the event loop kept its time, again and again while there are calls."""
+        late = asyncio.get_running_loop().time() - due > LATE_SECONDS
+        self._may_grow = not late and self._least >= self._most / 2
+        self._least = self.in_flight
         if self.in_flight:
             self._watch_later()
         else:

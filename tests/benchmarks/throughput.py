@@ -3,7 +3,8 @@
 `python -m tests.benchmarks.throughput [documents] [in_flight …]`: the simulated provider
 answers at once, in a process of its own; the pipeline reads, chunks, dispatches,
 records and writes Parquet, without Prefect. A last round has a watchdog, which
-times every callback of the event loop.
+times every callback of the event loop: by the clock, waiting for a processor that the
+provider has included, and by what the loop's thread computed itself.
 """
 
 import asyncio
@@ -42,8 +43,8 @@ def main(documents: int, *levels: int) -> None:
     with tempfile.TemporaryDirectory() as folder, Provider({"context": 8192, "remember": False}) as provider:
         texts = write_documents(Path(folder) / "documents", documents)
         print(f"{documents} documents of {SIZE} characters; calls a second, medians of {ROUNDS} rounds")
-        print("| in flight | bare aiohttp | plain httpx | docmill | of aiohttp | times httpx | longest callback |")
-        print("|---|---|---|---|---|---|---|")
+        print("| in flight | bare aiohttp | plain httpx | docmill | of aiohttp | times httpx | longest callback | computing |")
+        print("|---|---|---|---|---|---|---|---|")
         rates: dict[int, list[tuple[float, float]]] = {level: [] for level in levels}
         for number in range(ROUNDS):
             for level in levels:  # in turn, so that a machine that slows down slows them all
@@ -51,6 +52,7 @@ def main(documents: int, *levels: int) -> None:
                 rates[level].append((bare, documents / pipeline(Path(folder), f"{level}-{number}", level)))
         for level in levels:
             _print(provider.url, Path(folder), texts, level, rates[level])
+        _compare(rates)
 
 
 def _print(url: str, folder: Path, texts: list[str], level: int, rates: list[tuple[float, float]]) -> None:
@@ -63,24 +65,34 @@ def _print(url: str, folder: Path, texts: list[str], level: int, rates: list[tup
     ratio = statistics.median(mine / other for other, mine in rates)
     print(
         f"| {level} | {bare:,.0f} | {plain:,.0f} | {ours:,.0f} | {ratio:.2f} "
-        f"| {ours / plain:.0f} | {watchdog.longest * 1000:.0f} ms |",
+        f"| {ours / plain:.0f} | {watchdog.longest * 1000:.0f} ms | {watchdog.computing * 1000:.0f} ms |",
         flush=True,
     )
+
+
+def _compare(rates: dict[int, list[tuple[float, float]]]) -> None:
+    """Print how the last two levels compare, round by round: the machine's speed differs between rounds."""
+    if len(rates) > 1:
+        below, above = list(rates)[-2:]
+        pairs = sorted(mine / other for (_, other), (_, mine) in zip(rates[below], rates[above], strict=True))
+        print(f"docmill at {above} of its rate at {below}: median {statistics.median(pairs):.2f}, all", end=" ")
+        print(", ".join(f"{pair:.2f}" for pair in pairs))
 
 
 class Watchdog:
     """Times every callback of the thread named `dispatch`, on which a job's event loop runs."""
 
     def __init__(self) -> None:
-        self.longest = 0.0
+        self.longest = self.computing = 0.0
         self._run = Handle._run
 
     def __enter__(self) -> Self:
         run = self._run
 
         def timed(handle: Handle) -> None:
-            began = time.perf_counter()
+            began, computed = time.perf_counter(), time.thread_time()
             run(handle)
+            self.computing = max(self.computing, time.thread_time() - computed)
             self.longest = max(self.longest, time.perf_counter() - began)
 
         Handle._run = timed  # type: ignore[method-assign, assignment]
