@@ -1,36 +1,40 @@
 """Cut a text into chunks that fit a number of tokens.
 
-Each cut first finds how far the tokens reach, by counting a few prefixes whose
-lengths close in on the limit (a secant search, since tokens grow nearly evenly
-with characters), then steps back to the best boundary in the last half: the end
-of a paragraph, else of a line, a sentence, a word, else any character. A chunk
-costs a handful of counts of its own size, so the whole is linear in the text.
+The text is tokenized once, in slices; each token's place in it is known by the bytes
+of the tokens before it. So how far a number of tokens reaches, and how many there are
+between two places, are look-ups in one array of prefix sums: a chunk costs those, a
+search for the best boundary in its last BACK, and counting anew from its ends to the
+nearest seams (`seams.py`). All of it together is linear in the text. Only a chunk
+without a seam near its ends is counted as a whole, a few times at the most.
 
-Laws: the chunks joined are the text; each, counted on its own, is within the
-limit; offsets are in characters and strictly increase.
+Laws: the chunks joined, without what they repeat, are the text; each, counted on its
+own, is within the limit; offsets are in characters and strictly increase. Chunks are
+filled, but the last two share evenly what is left for them.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import regex
 
+from tasks.chunking.places import Places
+from tasks.chunking.seams import seam_after, seam_before
+from tasks.chunking.tokenizer import Tokenizer
 from tasks.errors import DocumentFailed
-
-Count = Callable[[str], int]
 
 # From the best boundary to the least; each match ends where a chunk may end.
 BOUNDARIES = (
+    re.compile(r"\n(?=#{1,6}[ \t])"),
     re.compile(r"\n[^\S\n]*\n\s*"),
     re.compile(r"\n\s*"),
     re.compile(r"[.!?…][\"'”’)\]]*\s+|[。！？][」』”’）]*"),  # noqa: RUF001 - the marks of CJK
-    re.compile(r"\s+|[、，；：]"),  # noqa: RUF001
+    re.compile(r"[,;:]\s+|[、，；：]"),  # noqa: RUF001
+    re.compile(r"\s+"),
 )
-CLOSE_ENOUGH = 0.98
-PROBES = 8
-LARGEST_STEP = 4.0
-FIRST_GUESS = 3.0  # characters a token
+SENTENCE, WORD = BOUNDARIES[3], BOUNDARIES[5]
+# The share of a chunk that is given up for a better boundary.
+BACK = 0.15
 # Extended grapheme clusters (Unicode UAX #29): what a reader sees as one character.
 CLUSTER = regex.compile(r"\X")
 AROUND = 64  # characters on each side of a cut in which its cluster is looked for
@@ -45,78 +49,96 @@ class Chunk:
     tokens: int
 
 
-def split(text: str, limit: int, count: Count) -> Iterator[Chunk]:
-    """Yield the chunks of `text`, in order, each at most `limit` tokens by `count`.
+def split(text: str, limit: int, tokenizer: Tokenizer, overlap: int = 0) -> Iterator[Chunk]:
+    """Yield the chunks of `text`, in order, each of at most `limit` tokens.
 
-    Raises DocumentFailed with reason `does_not_fit` where not even one character
-    (a handful of tokens in the worst of scripts) is within the limit.
+    Each begins with up to `overlap` tokens of the one before, from the beginning of a
+    sentence or a word on. Raises DocumentFailed with reason `does_not_fit` where not even
+    one character (a handful of tokens in the worst of scripts) is within the limit, and
+    ValueError where the overlap is more than half of the limit.
     """
-    start, ratio = 0, FIRST_GUESS
-    while start < len(text):
-        reach = _reach(text, start, limit, count, ratio)
-        chunk = _step_back(text, start, reach, limit, count)
-        ratio = max((chunk.end - chunk.start) / max(chunk.tokens, 1), 0.1)
+    if overlap > limit / 2 > 0:
+        raise ValueError(f"an overlap of {overlap} tokens is more than half of the limit of {limit}")
+    cutter = _Cutter(text, limit, tokenizer)
+    start = end = 0
+    while end < len(text):
+        chunk = cutter.chunk(start, end)
         yield chunk
-        start = chunk.end
+        end = chunk.end
+        start = cutter.repeated(chunk, overlap) if overlap else end
 
 
-def _reach(text: str, start: int, limit: int, count: Count, ratio: float) -> int:
-    """Return the end of a prefix within the limit, at least CLOSE_ENOUGH to it if it can be."""
-    low, high = start, len(text)  # low fits (the empty prefix); high is unknown
-    high_known = False
-    guess = start + max(1, int(limit * ratio))
-    for _ in range(PROBES):
-        guess = min(max(guess, low + 1), high - 1 if high_known else high)
-        tokens = count(text[start:guess])
-        if tokens <= limit:
-            low = guess
-            if guess == len(text) or tokens >= limit * CLOSE_ENOUGH:
-                break
-        else:
-            high, high_known = guess, True
-        if high_known and high - low <= 1:
-            break
-        # A probe over cheap text must not overshoot into dear text without bounds.
-        longer = min(limit * 0.995 / max(tokens, 1), LARGEST_STEP)
-        guess = start + max(1, int((guess - start) * longer))
-    return low if low > start else _at_least_one(text, start, high, limit, count)
+class _Cutter:
+    """Cuts one text from its beginning to its end."""
 
+    def __init__(self, text: str, limit: int, tokenizer: Tokenizer) -> None:
+        self._text, self._limit, self._tokenizer = text, limit, tokenizer
+        self._places = Places(text, tokenizer)
 
-def _at_least_one(text: str, start: int, high: int, limit: int, count: Count) -> int:
-    """Halve until something fits: only tiny limits and odd texts come here."""
-    end = high
-    while end - start > 1:
-        end = start + (end - start) // 2
-        if count(text[start:end]) <= limit:
-            return end
-    if count(text[start : start + 1]) <= limit:
-        return start + 1
-    raise DocumentFailed("does_not_fit", f"a single character takes more than the {limit} tokens left for text")
+    def chunk(self, start: int, done: int) -> Chunk:
+        """Return the chunk that begins at `start` and ends behind `done`."""
+        first = self._places.tokens_before(start)
+        self._places.forget(first)
+        left = self._places.look_ahead(first, 2 * self._limit)
+        wanted = self._wanted(left)
+        step = 1
+        while wanted > 0:
+            end = len(self._text) if left is not None and wanted >= left else self._end(start, done, first, wanted)
+            tokens = self._count(start, end)
+            if tokens <= self._limit:
+                return Chunk(start, end, tokens)
+            # Counted alone, a text may take a few tokens more than within another.
+            wanted = min(wanted, self._limit) - max(tokens - self._limit, step)
+            step *= 2
+        return self._least(start, done)
 
+    def _wanted(self, left: int | None) -> int:
+        """Return the tokens to fill a chunk with, given how many are left if they are few."""
+        if left is None or left <= self._limit:
+            return self._limit
+        # Two shares: the first a little larger, since it is cut back to a boundary.
+        return min(self._limit, round(left / 2 * (1 + BACK / 2)) + 1)
 
-def _step_back(text: str, start: int, reach: int, limit: int, count: Count) -> Chunk:
-    """Move the end back to the best boundary whose chunk, counted on its own, fits."""
-    if reach == len(text):
-        return Chunk(start, reach, count(text[start:reach]))
-    # A prefix of a text that fits may need a token more than the text: `reach`
-    # itself, which was counted, is the last resort.
-    for end in (_boundary(text, start, reach), _whole(text, start, reach), reach):
-        tokens = count(text[start:end])
-        if tokens <= limit:
-            break
-    return Chunk(start, end, tokens)
+    def _end(self, start: int, done: int, first: int, wanted: int) -> int:
+        """Return the best boundary up to which there are at most `wanted` tokens, by the prefix sums."""
+        most = max(self._places.end_of(first + wanted), done + 1)
+        least = max(self._places.end_of(first + round(wanted * (1 - BACK))), done)
+        for pattern in BOUNDARIES:
+            last = None
+            for match in pattern.finditer(self._text, least, most):
+                last = match
+            if last is not None:
+                return _whole(self._text, max(start, done), last.end())
+        return _whole(self._text, max(start, done), most)
 
+    def _count(self, start: int, end: int) -> int:
+        """Return the tokens of a chunk on its own: from its ends to the nearest seams, anew."""
+        text = self._text
+        head, tail = seam_after(text, start, end), seam_before(text, start, end)
+        if head is None or tail is None or head >= tail or self._places.broken_between(head, tail):
+            return self._tokenizer.count(text[start:end])
+        between = self._places.tokens_before(tail) - self._places.tokens_before(head)
+        return self._tokenizer.count(text[start:head]) + between + len(self._tokenizer.sizes(text[tail:end]))
 
-def _boundary(text: str, start: int, reach: int) -> int:
-    """Return the last boundary of the best kind in the second half of [start, reach)."""
-    half = start + (reach - start) // 2
-    for pattern in BOUNDARIES:
-        last = None
-        for match in pattern.finditer(text, half, reach):
-            last = match
-        if last is not None and last.end() > start:
-            return _whole(text, start, last.end())
-    return _whole(text, start, reach)
+    def _least(self, start: int, done: int) -> Chunk:
+        """Return a chunk of one character more than is done."""
+        tokens = self._tokenizer.count(self._text[start : done + 1])
+        if tokens <= self._limit:
+            return Chunk(start, done + 1, tokens)
+        if start < done:
+            return self._least(done, done)
+        message = f"a single character takes more than the {self._limit} tokens left for text"
+        raise DocumentFailed("does_not_fit", message)
+
+    def repeated(self, chunk: Chunk, overlap: int) -> int:
+        """Return where the next chunk begins: at a sentence, else a word, in the last `overlap` tokens of this one."""
+        after = self._places.tokens_before(chunk.end)
+        begin = max(self._places.end_of(after - overlap), chunk.start + 1)
+        for pattern, end in ((SENTENCE, (begin + chunk.end) // 2), (WORD, chunk.end)):
+            match = pattern.search(self._text, max(begin - 1, 0), end)
+            if match and begin <= match.end() < chunk.end and _whole(self._text, begin, match.end()) == match.end():
+                return match.end()
+        return begin if _whole(self._text, chunk.start, begin) == begin else chunk.end
 
 
 def _whole(text: str, start: int, end: int) -> int:

@@ -9,18 +9,20 @@ import base64
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha1
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import tiktoken
+from numpy.typing import NDArray
 from sentencepiece import SentencePieceProcessor
 from tiktoken.model import encoding_name_for_model
 
 from tasks.chunking.gguf import byte_pairs
+from tasks.chunking.seams import slices
 from tasks.errors import UserMistake
 
 SENTENCEPIECE = {
@@ -38,8 +40,7 @@ GGUF = "gguf:"
 TIKTOKEN = "tiktoken:"
 NAMES = (*SENTENCEPIECE, *TEKKEN, BOUND)
 
-# tiktoken panics (a BaseException) on runs of about a million spaces.
-SLICE = 100_000
+Sizes = NDArray[np.int64]
 OPENAI_BLOBS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 
 
@@ -55,18 +56,34 @@ class Tokenizer(Protocol):
         """Return the number of tokens of `text`, special tokens apart."""
         ...
 
+    def sizes(self, text: str) -> Sizes:
+        """Return the UTF-8 bytes of each token of at most SLICE characters that begin a text or at a seam.
+
+        Their sum is the bytes of `text`. Of a bound, `count` may be more than their number
+        by a constant.
+        """
+        ...
+
 
 class BytePairs:
-    """A tiktoken encoding, counted in slices that end at white space."""
+    """A tiktoken encoding, counted in slices that end at seams."""
 
     exact = True
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encoding = encoding
+        self._bytes = np.zeros(encoding.n_vocab, dtype=np.int64)
+        for token in encoding.token_byte_values():
+            self._bytes[encoding.encode_single_token(token)] = len(token)
 
     def count(self, text: str) -> int:
         """Return the number of tokens of `text`."""
-        return sum(len(self._encoding.encode_ordinary(part)) for part in slices(text))
+        return sum(len(self._encoding.encode_ordinary(text[start:end])) for start, end, _ in slices(text))
+
+    def sizes(self, text: str) -> Sizes:
+        """Return the bytes of each token of `text`."""
+        found: Sizes = self._bytes[np.array(self._encoding.encode_ordinary(text), dtype=np.int64)]
+        return found
 
 
 class SentencePieces:
@@ -76,10 +93,20 @@ class SentencePieces:
 
     def __init__(self, path: Path) -> None:
         self._processor = SentencePieceProcessor(model_file=str(path))
+        pieces = range(self._processor.get_piece_size())
+        self._bytes = np.array([_piece_bytes(self._processor, piece) for piece in pieces], dtype=np.int64)
 
     def count(self, text: str) -> int:
         """Return the number of tokens of `text`."""
         return len(self._processor.encode(text))
+
+    def sizes(self, text: str) -> Sizes:
+        """Return the bytes of each token of `text`; its first space is the one that SentencePiece puts first itself."""
+        follows = len(text) > 1 and text.startswith(" ")
+        found: Sizes = self._bytes[np.array(self._processor.encode(text[1:] if follows else text), dtype=np.int64)]
+        if found.size and not follows:
+            found[0] -= 1
+        return found
 
 
 class ByteBound:
@@ -94,6 +121,10 @@ class ByteBound:
     def count(self, text: str) -> int:
         """Return the number of UTF-8 bytes of `text`, plus two."""
         return len(text.encode("utf-8", "replace")) + 2
+
+    def sizes(self, text: str) -> Sizes:
+        """Return one byte for each."""
+        return np.ones(len(text.encode("utf-8", "replace")), dtype=np.int64)
 
 
 @lru_cache(maxsize=8)
@@ -133,16 +164,11 @@ def tokenizer_for_unknown(model: str) -> str:
     return TIKTOKEN + encoding if (cache / blob).exists() else BOUND
 
 
-def slices(text: str) -> Iterator[str]:
-    """Cut `text` into parts of at most SLICE characters, after white space where there is any."""
-    start = 0
-    while len(text) - start > SLICE:
-        window = text[start : start + SLICE]
-        cut = max(window.rfind("\n"), window.rfind(" "))
-        end = start + (cut if cut > SLICE // 2 else SLICE)
-        yield text[start:end]
-        start = end
-    yield text[start:]
+def _piece_bytes(processor: Any, piece: int) -> int:
+    """The bytes that a piece stands for; its space mark is one space."""
+    if processor.is_byte(piece):
+        return 1
+    return len(str(processor.id_to_piece(piece)).replace("\u2581", " ").encode())
 
 
 def _shipped(name: str) -> Path:

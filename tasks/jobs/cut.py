@@ -11,9 +11,6 @@ from tasks.routing.route import Route
 
 # Tokens that putting a text between two others may add at its seams.
 SEAM = 4
-# Texts with more characters than this a token of room are longer than the room:
-# a look at the length spares counting them.
-CHARACTERS_A_TOKEN = 16
 LEAST_ROOM = 16
 
 
@@ -59,10 +56,11 @@ class Cutter:
 
         Raises DocumentFailed with reason `too_long` or `does_not_fit`.
         """
-        whole, count = self.room(self.prompts.map), self.tokenizer.count
-        tokens = count(text) if len(text) <= whole * CHARACTERS_A_TOKEN else whole + 1
-        if tokens <= whole:
-            return Cut(text, (Chunk(0, len(text), tokens),), "stuff")
+        whole = self.room(self.prompts.map)
+        # The first chunk tells it without counting a long text to its end.
+        first = next(split(text, whole, self.tokenizer), Chunk(0, 0, 0))
+        if first.end == len(text):
+            return Cut(text, (first,), "stuff")
         if self.strategy == "stuff":
             message = f"the document doesn't fit in one call ({whole} tokens of text): use --strategy map-reduce"
             raise DocumentFailed("too_long", message, stage="map")
@@ -71,4 +69,4 @@ class Cutter:
             message = "the prompt and the answer leave no room for text in the window"
             raise DocumentFailed("does_not_fit", message, stage="map")
         strategy = "refine" if self.strategy == "refine" else "map-reduce"
-        return Cut(text, tuple(split(text, room, count)), strategy)
+        return Cut(text, tuple(split(text, room, self.tokenizer)), strategy)

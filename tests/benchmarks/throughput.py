@@ -3,8 +3,8 @@
 `python -m tests.benchmarks.throughput [documents] [in_flight …]`: the simulated provider
 answers at once, in a process of its own; the pipeline reads, chunks, dispatches,
 records and writes Parquet, without Prefect. A last round has a watchdog, which
-times every callback of the event loop: by the clock, waiting for a processor that the
-provider has included, and by what the loop's thread computed itself.
+times every callback of the event loop: the longest by the clock, which includes waiting for
+a processor that the provider has, and by what the loop's thread computed itself.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ def main(documents: int, *levels: int) -> None:
     with tempfile.TemporaryDirectory() as folder, Provider({"context": 8192, "remember": False}) as provider:
         texts = write_documents(Path(folder) / "documents", documents)
         print(f"{documents} documents of {SIZE} characters; calls a second, medians of {ROUNDS} rounds")
-        print("| in flight | bare aiohttp | plain httpx | docmill | of aiohttp | times httpx | longest callback | computing |")
+        print("| in flight | bare aiohttp | plain httpx | docmill | of aiohttp | times httpx | longest | computing |")
         print("|---|---|---|---|---|---|---|---|")
         rates: dict[int, list[tuple[float, float]]] = {level: [] for level in levels}
         for number in range(ROUNDS):

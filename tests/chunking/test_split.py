@@ -1,12 +1,14 @@
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.chunking.seams import SEAM
 from tasks.chunking.split import Chunk, split
-from tasks.chunking.tokenizer import BOUND, load_tokenizer
+from tasks.chunking.tokenizer import BOUND, NAMES, Sizes, Tokenizer, load_tokenizer
 from tasks.errors import DocumentFailed
 
 TOKENIZERS = ("mistral-v1", "tekken-240718", BOUND)
@@ -40,20 +42,38 @@ PROSE = (
     "It was a bright cold day in April, and the clocks were striking thirteen. Nobody looked up.\n"
     "\u00abPerch\u00e9 no?\u00bb disse il vecchio; \u5f7c\u306f\u7b11\u3063\u305f\u3002 The 2nd of 1,024 lines.\n\n"
 )
-UNITS = st.lists(st.integers(1, 40).map(lambda length: "x" * length), min_size=1, max_size=60)
+UNITS = st.lists(st.integers(1, 40).map(lambda length: "x" * length), min_size=1, max_size=100)
 TEXTS = st.one_of(st.text(max_size=400), st.lists(st.sampled_from(PIECES), max_size=300).map("".join))
 
 
-class Recorder:
-    """Counts by another counter and remembers how many characters it was given."""
+class Characters:
+    """Each character is a token."""
 
-    def __init__(self, count: Callable[[str], int]) -> None:
-        self._count = count
+    exact = True
+
+    def count(self, text: str) -> int:
+        return len(text)
+
+    def sizes(self, text: str) -> Sizes:
+        return np.array([len(letter.encode()) for letter in text], dtype=np.int64)
+
+
+class Recorder:
+    """Another tokenizer that remembers how many characters it was given."""
+
+    exact = True
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
         self.characters = 0
 
-    def __call__(self, text: str) -> int:
+    def count(self, text: str) -> int:
         self.characters += len(text)
-        return self._count(text)
+        return self._tokenizer.count(text)
+
+    def sizes(self, text: str) -> Sizes:
+        self.characters += len(text)
+        return self._tokenizer.sizes(text)
 
 
 def assert_lawful(text: str, chunks: list[Chunk], limit: int, count: Callable[[str], int]) -> None:
@@ -71,62 +91,98 @@ def assert_lawful(text: str, chunks: list[Chunk], limit: int, count: Callable[[s
 
 def cut(text: str, limit: int) -> list[str]:
     """The chunks where each character is a token."""
-    return [text[chunk.start : chunk.end] for chunk in split(text, limit, len)]
+    return [text[chunk.start : chunk.end] for chunk in split(text, limit, Characters())]
 
 
-@pytest.mark.parametrize("name", TOKENIZERS)
-@settings(deadline=None, max_examples=120)
+@pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=80)
 @given(text=TEXTS, limit=st.integers(16, 80))
 def test_any_text_is_covered_once_in_order_and_within_the_limit(name: str, text: str, limit: int) -> None:
-    count = load_tokenizer(name).count
-    assert_lawful(text, list(split(text, limit, count)), limit, count)
+    tokenizer = load_tokenizer(name)
+    assert_lawful(text, list(split(text, limit, tokenizer)), limit, tokenizer.count)
 
 
 @settings(deadline=None, max_examples=150)
 @given(text=TEXTS, limit=st.integers(1, 30))
 def test_the_laws_hold_for_the_smallest_limits_too(text: str, limit: int) -> None:
-    assert_lawful(text, list(split(text, limit, len)), limit, len)
+    assert_lawful(text, list(split(text, limit, Characters())), limit, len)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=80)
+@given(text=TEXTS)
+def test_the_tokens_of_a_text_are_those_of_its_parts_between_seams(name: str, text: str) -> None:
+    tokenizer = load_tokenizer(name)
+    places = [0, *(match.start() for match in SEAM.finditer(text)), len(text)]
+    parts = [text[start:end] for start, end in pairwise(places)]
+    sizes = [tokenizer.sizes(part) for part in parts]
+    if text:
+        # Counted alone, a text that begins with a space may take a token more.
+        assert tokenizer.count(parts[0]) + sum(map(len, sizes[1:])) == tokenizer.count(text)
+    assert [int(size.sum()) for size in sizes] == [len(part.encode()) for part in parts]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=60)
+@given(words=st.lists(st.sampled_from((*PIECES, PROSE)), min_size=40, max_size=150), overlap=st.integers(1, 30))
+def test_chunks_overlap_by_no_more_than_was_asked_for_and_still_cover_the_text(
+    name: str, words: list[str], overlap: int
+) -> None:
+    text, tokenizer = " ".join(words), load_tokenizer(name)
+    chunks = list(split(text, 60, tokenizer, overlap))
+    assert (chunks[0].start, chunks[-1].end) == (0, len(text))
+    for before, after in pairwise(chunks):
+        assert before.start < after.start <= before.end < after.end
+    for chunk in chunks:
+        assert chunk.tokens == tokenizer.count(text[chunk.start : chunk.end]) <= 60
 
 
 @settings(deadline=None, max_examples=100)
-@given(
-    text=st.lists(st.sampled_from(PIECES), min_size=1, max_size=200).map("".join),
-    limit=st.integers(9, 60),
-    salt=st.integers(2, 9),
-)
-def test_a_counter_that_is_not_monotonic_never_leads_past_the_limit(text: str, limit: int, salt: int) -> None:
-    def count(part: str) -> int:
-        # A prefix may cost more than the longer text it begins, as with real merges.
-        return len(part) + (salt if len(part) % salt else 0)
-
-    assert_lawful(text, list(split(text, limit + salt, count)), limit + salt, count)
+@given(units=UNITS, overlap=st.integers(1, 20))
+def test_an_overlap_is_as_large_as_its_boundaries_allow(units: list[str], overlap: int) -> None:
+    text = " ".join(units)
+    for before, after in pairwise(split(text, 80, Characters(), overlap)):
+        repeated = before.end - after.start
+        assert repeated <= overlap
+        # It begins at the first word that it has room for, if there is one.
+        words = [place for place in range(before.end - overlap, before.end) if text[place - 1] == " "]
+        assert after.start == (words[0] if words else before.end - overlap)
 
 
-def test_a_boundary_whose_chunk_costs_too_much_is_not_taken() -> None:
-    def count(part: str) -> int:
-        return len(part) + 5 * part.endswith(" ")
+def test_an_overlap_begins_with_a_sentence_in_its_first_half() -> None:
+    text = "x" * 38 + ". Aaa bbb ccc ddd eee " + "y" * 60
+    chunks = list(split(text, 62, Characters(), 30))
+    assert text[chunks[1].start :].startswith("Aaa bbb")
 
-    text = "aaaaaaaaa bbbbbbbbbbbbbbbbbbb" * 3
-    chunks = list(split(text, 13, count))
-    assert_lawful(text, chunks, 13, count)
-    assert chunks[0] == Chunk(0, 13, 13)
+
+def test_more_overlap_than_half_of_the_limit_is_refused() -> None:
+    with pytest.raises(ValueError, match="overlap of 51"):
+        list(split("text", 100, Characters(), 51))
+
+
+@settings(deadline=None, max_examples=100)
+@given(length=st.integers(101, 1000))
+def test_chunks_are_full_but_the_last_two_share_what_is_left(length: int) -> None:
+    lengths = [len(chunk) for chunk in cut("x" * length, 100)]
+    assert all(length == 100 for length in lengths[:-2])
+    assert lengths[-1] <= lengths[-2] <= lengths[-1] * 1.2 + 4
 
 
 def test_an_empty_text_has_no_chunks() -> None:
-    assert list(split("", 10, len)) == []
+    assert list(split("", 10, Characters())) == []
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_a_text_that_fits_is_one_chunk(name: str) -> None:
     text = PROSE * 40
     tokens = load_tokenizer(name).count(text)
-    assert list(split(text, tokens * 11 // 10, load_tokenizer(name).count)) == [Chunk(0, len(text), tokens)]
+    assert list(split(text, tokens, load_tokenizer(name))) == [Chunk(0, len(text), tokens)]
 
 
 @pytest.mark.parametrize("limit", [0, -5, 3])
 def test_a_limit_smaller_than_a_character_fails_the_document_by_name(limit: int) -> None:
     with pytest.raises(DocumentFailed) as failed:
-        list(split("\u6f22\u5b57" * 10, limit, load_tokenizer(BOUND).count))
+        list(split("\u6f22\u5b57" * 10, limit, load_tokenizer(BOUND)))
     assert failed.value.reason == "does_not_fit"
 
 
@@ -134,31 +190,34 @@ def test_a_limit_of_one_character_cuts_into_characters() -> None:
     assert cut("abc", 1) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("separator", ["\n\n", "\n \t\n", "\n", ". ", "! ", "?\u201d ", "\u3002", " ", "\u3001"])
+@pytest.mark.parametrize("separator", ["\n\n", "\n \t\n", "\n", ". ", "! ", "?\u201d ", "\u3002", "; ", " ", "\u3001"])
 @settings(deadline=None, max_examples=40)
 @given(units=UNITS)
-def test_units_shorter_than_half_a_chunk_are_never_cut(separator: str, units: list[str]) -> None:
+def test_units_shorter_than_what_may_be_given_up_are_never_cut(separator: str, units: list[str]) -> None:
     text = separator.join(units)
-    assert all(chunk.endswith(separator) for chunk in cut(text, 100)[:-1])
+    assert all(chunk.endswith(separator) for chunk in cut(text, 640)[:-1])
 
 
 @pytest.mark.parametrize(
-    ("first", "text"),
+    ("first", "rest"),
     [
-        ("Aaaa bbbb.\n\n", "Aaaa bbbb.\n\nCc. Dd\nEe. Ff gg hh"),
-        ("Aaaa bbbb cc.\n", "Aaaa bbbb cc.\nDd. Ee ff gg hh ii jj"),
-        ("Aaaa bbbb ccc. ", "Aaaa bbbb ccc. Dd eeeeeeeee ff"),
-        ("Aaaa bbbb ccc dd ", "Aaaa bbbb ccc dd eeeeeeeee ff"),
+        ("aaa bbb\n", "# Title\n\nCc"),
+        ("Aa bb.\n\n", "Aa bb.\nCc"),
+        ("Aa bb cc.\n", "Dd. Ee"),
+        ("Aa bb ccc. ", "Dd, ee"),
+        ("Aa bb, ", "ccc dd"),
+        ("Aa bb ", "dddddddddddd"),
         ("A" * 20, "A" * 30),
     ],
-    ids=["paragraph before line", "line before sentence", "sentence before word", "word before character", "character"],
+    ids=["heading", "paragraph", "line", "sentence", "clause", "word", "character"],
 )
-def test_the_best_boundary_in_the_last_half_wins(first: str, text: str) -> None:
-    assert cut(text, 20)[0] == first
+def test_the_best_boundary_near_the_end_wins(first: str, rest: str) -> None:
+    filling = "f" * (100 - 14) if "A" * 20 not in first else "f" * 80
+    assert cut(filling + first + rest + "z" * 300, 100)[0] == filling + first
 
 
-def test_a_boundary_in_the_first_half_is_too_dear_to_take() -> None:
-    assert cut("Aa.\n\n" + "b" * 30, 20)[0] == "Aa.\n\n" + "b" * 15
+def test_a_boundary_too_far_from_the_end_is_too_dear_to_take() -> None:
+    assert cut("Aa.\n\n" + "b" * 95 + "c" * 300, 100)[0] == "Aa.\n\n" + "b" * 95
 
 
 @settings(deadline=None, max_examples=150)
@@ -168,7 +227,7 @@ def test_no_cut_falls_inside_a_grapheme_that_fits(graphemes: list[str], limit: i
     ends = {0}
     for grapheme in graphemes:
         ends.add(max(ends) + len(grapheme))
-    chunks = list(split(text, limit, load_tokenizer(BOUND).count))
+    chunks = list(split(text, limit, load_tokenizer(BOUND)))
     assert {chunk.end for chunk in chunks} <= ends
 
 
@@ -195,7 +254,7 @@ def test_a_boundary_that_parts_a_grapheme_is_none(grapheme: str, limit: int, tex
 
 def test_a_grapheme_larger_than_the_limit_is_cut_rather_than_lost() -> None:
     text = "a" + "\u0301" * 50
-    chunks = list(split(text, 10, len))
+    chunks = list(split(text, 10, Characters()))
     assert_lawful(text, chunks, 10, len)
     assert len(chunks) == 6
 
@@ -206,26 +265,25 @@ def test_the_characters_counted_grow_linearly_with_the_text(name: str, unit: str
     ratios = []
     for size in (10_000, 50_000, 200_000):
         text = (unit * (size // len(unit) + 1))[:size]
-        recorder = Recorder(load_tokenizer(name).count)
+        recorder = Recorder(load_tokenizer(name))
         chunks = list(split(text, 500, recorder))
         assert len(chunks) > 1
         ratios.append(recorder.characters / size)
-    assert max(ratios) <= 12
+    assert max(ratios) <= (1.7 if " " in unit else 5)
     assert max(ratios) <= 1.5 * min(ratios)
 
 
 @settings(deadline=None, max_examples=30)
 @given(pieces=st.lists(st.sampled_from((PROSE, "x", "\u6f22", "\n", FAMILY)), min_size=1, max_size=12))
 def test_the_characters_counted_grow_linearly_with_a_mixed_text(pieces: list[str]) -> None:
-    # Where dense and sparse scripts alternate, more guesses miss: dearer, but no less linear.
     ratios = []
     for times in (30, 120):
         text = "".join(pieces) * times
-        recorder = Recorder(load_tokenizer("tekken-240718").count)
+        recorder = Recorder(load_tokenizer("tekken-240718"))
         list(split(text, 200, recorder))
         ratios.append(recorder.characters / len(text))
     assert ratios[1] <= 1.5 * ratios[0] + 1
-    assert max(ratios) <= 40
+    assert max(ratios) <= 5
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
@@ -242,9 +300,8 @@ def test_the_characters_counted_grow_linearly_with_a_mixed_text(pieces: list[str
     ids=["1M spaces", "1M newlines", "1 MB without a space", "1 MB of one letter", "CJK", "emoji"],
 )
 def test_hard_inputs_are_cut_lawfully_and_in_linear_work(name: str, text: str) -> None:
-    count = load_tokenizer(name).count
-    recorder = Recorder(count)
+    recorder = Recorder(load_tokenizer(name))
     chunks = list(split(text, 2000, recorder))
-    assert_lawful(text, chunks, 2000, count)
-    assert recorder.characters <= 12 * len(text)
-    assert sum(chunk.tokens for chunk in chunks) >= 0.4 * 2000 * (len(chunks) - 1)
+    assert_lawful(text, chunks, 2000, load_tokenizer(name).count)
+    assert recorder.characters <= 5 * len(text)
+    assert sum(chunk.tokens for chunk in chunks) >= 0.84 * 2000 * (len(chunks) - 2)

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha1
-from itertools import pairwise
 from pathlib import Path
 
 import mistral_common
@@ -11,15 +10,14 @@ from hypothesis import strategies as st
 from mistral_common.tokens.tokenizers.sentencepiece import SentencePieceTokenizer
 from mistral_common.tokens.tokenizers.tekken import Tekkenizer
 
+from tasks.chunking.seams import slices
 from tasks.chunking.tokenizer import (
     BOUND,
     NAMES,
     OPENAI_BLOBS,
     SENTENCEPIECE,
-    SLICE,
     TEKKEN,
     load_tokenizer,
-    slices,
     tokenizer_for_unknown,
 )
 from tasks.errors import UserMistake
@@ -99,26 +97,6 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(name: str) -> None:
         load_tokenizer(name)
     assert repr(name) in str(refused.value)
     assert all(known in str(refused.value) for known in NAMES)
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    runs=st.lists(
-        st.tuples(st.sampled_from((" ", "\n", "a", "word ", "\u6f22", "\n\n")), st.integers(1, 70_000)),
-        max_size=6,
-    )
-)
-def test_slices_join_to_the_text_and_none_is_too_long(runs: list[tuple[str, int]]) -> None:
-    text = "".join(piece * number for piece, number in runs)
-    parts = list(slices(text))
-    assert "".join(parts) == text
-    assert max(map(len, parts)) <= SLICE
-    assert all(len(part) > SLICE // 2 for part in parts[:-1])
-
-
-def test_slices_part_at_white_space_where_there_is_any() -> None:
-    parts = list(slices("word and " * 50_000))
-    assert all(after[0].isspace() or before[-1].isspace() for before, after in pairwise(parts))
 
 
 def test_a_million_spaces_are_counted_without_a_panic() -> None:
