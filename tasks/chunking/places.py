@@ -2,16 +2,23 @@
 
 Prefix sums over the bytes of the tokens, turned into characters. Only the part of the
 text around the chunk that is being cut is kept, so that memory doesn't grow with it.
+Slices of a long text are tokenized ahead, one on each processor: tokenizers let go of
+Python's lock.
 """
 
+import os
 from bisect import bisect_right
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.chunking.seams import slices
+from tasks.chunking.seams import SLICE, slices
 from tasks.chunking.tokenizer import Sizes, Tokenizer
 
+PROCESSORS = os.cpu_count() or 1
 CONTINUES = 0x80  # the two highest bits of a byte that continues a character are 10
 
 
@@ -25,22 +32,33 @@ class Places:
         self._forgotten = 0
         self._breaks: list[int] = []
         self._read = 0
+        self._ahead: deque[Future[tuple[NDArray[np.int64], int, bool]]] = deque()
 
     def look_ahead(self, first: int, tokens: int) -> int | None:
         """Tokenize until `tokens` more than `first` are known; return how many are left if there are no more."""
         found = [self._ends]
         known = self._forgotten + len(self._ends)
         while known <= first + tokens and self._read < len(self._text):
-            start, end, seam = next(self._slices)
-            part = self._text[start:end]
-            found.append(_ends(part, self._tokenizer.sizes(part)) + start)
-            known += len(found[-1])
-            self._read = end
+            ends, self._read, seam = self._next()
+            found.append(ends)
+            known += len(ends)
             if not seam:
-                self._breaks.append(end)
+                self._breaks.append(self._read)
         if len(found) > 1:
             self._ends = np.concatenate(found)
         return None if known > first + tokens else known - first
+
+    def _next(self) -> tuple[NDArray[np.int64], int, bool]:
+        """Return the ends of the next slice's tokens, where it ends, and whether at a seam."""
+        if len(self._text) <= 2 * SLICE:
+            return self._tokenized(*next(self._slices))
+        while len(self._ahead) <= PROCESSORS and (part := next(self._slices, None)):
+            self._ahead.append(_pool().submit(self._tokenized, *part))
+        return self._ahead.popleft().result()
+
+    def _tokenized(self, start: int, end: int, seam: bool) -> tuple[NDArray[np.int64], int, bool]:  # noqa: FBT001
+        part = self._text[start:end]
+        return _ends(part, self._tokenizer.sizes(part)) + start, end, seam
 
     def tokens_before(self, place: int) -> int:
         """Return how many tokens end at `place` or before it."""
@@ -61,6 +79,12 @@ class Places:
         if spare > len(self._ends) // 2:
             self._ends = self._ends[spare:].copy()
             self._forgotten += spare
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    """The threads of the process that tokenize ahead, for all texts."""
+    return ThreadPoolExecutor(PROCESSORS, thread_name_prefix="tokenizing")
 
 
 def _ends(text: str, sizes: Sizes) -> NDArray[np.int64]:
