@@ -6,8 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tasks.documents.decode import decode
 from tasks.documents.document import Document
-from tasks.documents.extract import decode, extract
+from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed
 
 JAPANESE = (
@@ -89,23 +90,6 @@ def test_a_wrong_mark_is_told() -> None:
     failed = refused(codecs.BOM_UTF8 + b"caf\xe9 au lait")
     assert failed.reason == "not_text"
     assert "utf-8" in str(failed)
-
-
-@pytest.mark.parametrize(
-    ("head", "name"),
-    [
-        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "PNG image"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG image"),
-        (b"PK\x03\x04\x14\0", "ZIP"),
-        (b"\x1f\x8b\x08\0", "gzip"),
-        (b"PAR1\x15\x04", "Parquet"),
-    ],
-)
-def test_a_known_format_that_is_no_text_is_named(head: bytes, name: str) -> None:
-    failed = refused(head + b"any more")
-    assert failed.reason == "not_text"
-    assert f"this is {name}" in str(failed)
 
 
 @settings(deadline=None, max_examples=60)

@@ -94,7 +94,7 @@ def test_one_chunk_that_fails_leaves_the_document_partial_with_its_place_told(
         ("empty.txt", b"", "empty"),
         ("blank.txt", b" \n\n \t ", "empty"),
         ("program.bin", b"\x7fELF\0\0\0\x01" * 50, "not_text"),
-        ("paper.pdf", b"%PDF-1.7 \xff\xfe", "not_text"),
+        ("paper.pdf", b"%PDF-1.7 \xff\xfe", "damaged"),
     ],
 )
 def test_a_document_that_cannot_be_read_is_a_failure_with_a_reason_and_costs_nothing(

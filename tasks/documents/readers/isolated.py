@@ -1,0 +1,102 @@
+"""Readers of formats in processes of their own: one that hangs or crashes takes only its file with it.
+
+They get no environment, and so no keys, and a session of their own, so that Ctrl-C leaves
+what is being read to its end.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from tasks.documents.readers.kinds import Kind
+from tasks.errors import DocumentFailed
+
+SECONDS = 120.0
+# A new process now and then: readers leave memory behind.
+FILES_A_PROCESS = 500
+ROOT = Path(__file__).parents[3]
+
+
+class Readers:
+    """Up to `processes` processes, started when they are needed; usable from any thread."""
+
+    def __init__(self, processes: int, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._places = threading.Semaphore(processes)
+        self._idle: list[_Process] = []
+
+    def read(self, path: str, kind: Kind) -> str:
+        """Return the text of a file. Raises DocumentFailed, with reason `timeout` or `crashed` among others."""
+        with self._places:
+            process = self._taken() or _Process()
+            try:
+                reason, text = process.ask(path, kind, self._seconds)
+            except BaseException:
+                process.kill()
+                raise
+            if process.answered < FILES_A_PROCESS:
+                self._idle.append(process)
+            else:
+                process.kill()
+        if reason:
+            raise DocumentFailed(reason, text)
+        return text
+
+    def _taken(self) -> "_Process | None":
+        with contextlib.suppress(IndexError):  # asked by several threads at once
+            return self._idle.pop()
+        return None
+
+    def close(self) -> None:
+        """End the processes that have nothing to do."""
+        while process := self._taken():
+            process.kill()
+
+
+@lru_cache(maxsize=1)
+def readers() -> Readers:
+    """Return those that all documents of this process share, one a processor."""
+    return Readers(os.cpu_count() or 1)
+
+
+class _Process:
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "tasks.documents.readers.worker", str(theirs.fileno())]
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                env={"PYTHONPATH": str(ROOT)},
+            )
+        self._connection: Connection[bytes, bytes] = Connection(ours.detach())
+        self.answered = 0
+
+    def ask(self, path: str, kind: Kind, seconds: float) -> tuple[str, str]:
+        """Return the reason for a failure, or "", and the text."""
+        try:
+            self._connection.send_bytes(json.dumps([path, kind]).encode())
+            if not self._connection.poll(seconds):
+                raise DocumentFailed("timeout", f"reading this {kind} file takes more than {seconds:.0f} s: split it")
+            reason, text = json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            message = f"the reader of {kind} files crashed over this one: save it again, or leave it out"
+            raise DocumentFailed("crashed", message) from error
+        self.answered += 1
+        return reason, text
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._connection.close()

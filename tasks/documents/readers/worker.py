@@ -1,0 +1,41 @@
+"""A process that reads files for its parent: `python -m tasks.documents.readers.worker FD`.
+
+A question is a JSON list of a path and a kind, an answer a JSON list of a reason ("" for
+none) and a text. It ends when its parent does.
+"""
+
+import contextlib
+import json
+import resource
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from tasks.documents.decode import decode
+from tasks.documents.readers.read import read
+from tasks.errors import DocumentFailed
+
+MOST_MEMORY = 4 * 1024**3
+
+
+def main() -> None:
+    """Answer until the parent has gone."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    parent: Connection[bytes, bytes] = Connection(int(sys.argv[1]))
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            path, kind = json.loads(parent.recv_bytes())
+            parent.send_bytes(json.dumps(_answer(path, kind)).encode())
+
+
+def _answer(path: str, kind: str) -> tuple[str, str]:
+    try:
+        return "", read(Path(path).read_bytes(), kind, decode)  # type: ignore[arg-type]
+    except DocumentFailed as error:
+        return error.reason, str(error)
+    except OSError as error:
+        return "unreadable", f"the file can't be read: {error.strerror}"
+
+
+if __name__ == "__main__":
+    main()
