@@ -31,7 +31,8 @@ def read_pdf(data: bytes) -> str:
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD:
             raise DocumentFailed("encrypted", "this PDF needs a password: save it without one") from error
-        raise DocumentFailed("damaged", f"this PDF is damaged ({error}): save or download it again") from error
+        words = str(error).rstrip(".")
+        raise DocumentFailed("damaged", f"this PDF is damaged ({words}): save or download it again") from error
     pages = _without_running_lines(_pages(document, len(data)))
     if not any(page.strip() for page in pages):
         raise DocumentFailed("no_text", "this PDF holds images of text only: run text recognition (OCR) over it first")
