@@ -4,6 +4,7 @@ They get no environment, and so no keys, and a session of their own, so that Ctr
 what is being read to its end.
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -63,7 +64,9 @@ class Readers:
 @lru_cache(maxsize=1)
 def readers() -> Readers:
     """Return those that all documents of this process share, one a processor."""
-    return Readers(os.cpu_count() or 1)
+    shared = Readers(os.cpu_count() or 1)
+    atexit.register(shared.close)
+    return shared
 
 
 class _Process:
