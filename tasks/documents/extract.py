@@ -5,30 +5,31 @@ import stat
 
 from tasks.documents.decode import SAMPLE, decode
 from tasks.documents.document import Document
-from tasks.documents.readers.isolated import readers
+from tasks.documents.readers.isolated import Stopped, readers
 from tasks.documents.readers.kinds import kind_of
 from tasks.errors import DocumentFailed
 
 
-def extract(document: Document) -> str:
+def extract(document: Document, stopped: Stopped = lambda: False) -> str:
     """Return the text of a document: of text exactly as it was written, of other formats as their reader gives it.
 
     Lone surrogates, which no tokenizer or table takes, become U+FFFD one for one.
 
     Raises DocumentFailed with reason `unreadable`, `not_text` or `empty`, or one of a reader:
-    `damaged`, `encrypted`, `no_text`, `too_large`, `timeout`, `crashed`.
+    `damaged`, `encrypted`, `no_text`, `too_large`, `timeout`, `crashed`; `stopped` where a
+    reader was cut off because `stopped` said so.
     """
-    text = document.text if document.path is None else _of_file(document.path)
+    text = document.text if document.path is None else _of_file(document.path, stopped)
     text = (text or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():
         raise DocumentFailed("empty", "the document holds no text")
     return text
 
 
-def _of_file(path: str) -> str:
+def _of_file(path: str, stopped: Stopped) -> str:
     data = _read(path)
     kind = kind_of(data, path)
-    return decode(data) if kind is None else readers().read(path, kind)
+    return decode(data) if kind is None else readers().read(path, kind, stopped)
 
 
 def _read(path: str) -> bytes:

@@ -30,15 +30,20 @@ def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 def read_all(job: Job, documents: Sequence[Document]) -> list[tuple[Document, Reading | DocumentFailed | Settled]]:
-    """Read and cut documents; those that need nothing are only named. Not on the event loop."""
+    """Read and cut documents; those that need nothing are only named. Not on the event loop.
+
+    Raises JobStopped once the job is stopped: a reader that takes long is cut off then.
+    """
     seen = job.ledger.seen([document.document_id for document in documents])
     return [(document, _read(job, document, seen.get(document.document_id))) for document in documents]
 
 
 def _read(job: Job, document: Document, seen: Seen | None) -> Reading | DocumentFailed | Settled:
+    job.check()
     try:
-        text = extract(document)
+        text = extract(document, lambda: job.stopped() is not None)
     except DocumentFailed as error:
+        job.check()
         return error
     digest = sha256(text.encode("utf-8")).hexdigest()
     settled = job.settled(digest, seen)

@@ -200,6 +200,21 @@ def test_a_reader_that_hangs_is_cut_off_and_the_next_file_is_read(
     readers.close()
 
 
+def test_a_reader_is_cut_off_once_nobody_wants_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.pdf").write_bytes(GOOD["a.pdf"])
+    readers = Readers(1)
+    readers.read(str(tmp_path / "a.pdf"), "pdf")
+    process = readers._idle[0]
+    monkeypatch.setattr(process, "_connection", Slow(process))
+    monkeypatch.setattr(isolated, "LOOK_AGAIN", 0.01)
+    answers = iter([False, False, True])
+    with pytest.raises(DocumentFailed) as failed:
+        readers.read(str(tmp_path / "a.pdf"), "pdf", lambda: next(answers))
+    assert failed.value.reason == "stopped"
+    assert process._process.poll() is not None
+    readers.close()
+
+
 def test_a_reader_that_crashes_takes_only_its_file_with_it(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(GOOD["a.pdf"])
     readers = Readers(1)

@@ -1,7 +1,7 @@
 """Readers of formats in processes of their own: one that hangs or crashes takes only its file with it.
 
-They get no environment, and so no keys, and a session of their own, so that Ctrl-C leaves
-what is being read to its end.
+They get no environment, and so no keys, and a session of their own: Ctrl-C is their parent's
+business, which cuts them off once its job is stopped.
 """
 
 import atexit
@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,9 +22,12 @@ from tasks.documents.readers.kinds import Kind
 from tasks.errors import DocumentFailed
 
 SECONDS = 120.0
+LOOK_AGAIN = 0.25
 # A new process now and then: readers leave memory behind.
 FILES_A_PROCESS = 500
 ROOT = Path(__file__).parents[3]
+
+Stopped = Callable[[], bool]
 
 
 class Readers:
@@ -33,12 +38,15 @@ class Readers:
         self._places = threading.Semaphore(processes)
         self._idle: list[_Process] = []
 
-    def read(self, path: str, kind: Kind) -> str:
-        """Return the text of a file. Raises DocumentFailed, with reason `timeout` or `crashed` among others."""
+    def read(self, path: str, kind: Kind, stopped: Stopped = lambda: False) -> str:
+        """Return the text of a file, unless `stopped` says meanwhile that nobody wants it any more.
+
+        Raises DocumentFailed, with reason `timeout`, `crashed` or `stopped` among others.
+        """
         with self._places:
             process = self._taken() or _Process()
             try:
-                reason, text = process.ask(path, kind, self._seconds)
+                reason, text = process.ask(path, kind, self._seconds, stopped)
             except BaseException:
                 process.kill()
                 raise
@@ -86,12 +94,18 @@ class _Process:
         self._connection: Connection[bytes, bytes] = Connection(ours.detach())
         self.answered = 0
 
-    def ask(self, path: str, kind: Kind, seconds: float) -> tuple[str, str]:
+    def ask(self, path: str, kind: Kind, seconds: float, stopped: Stopped) -> tuple[str, str]:
         """Return the reason for a failure, or "", and the text."""
         try:
             self._connection.send_bytes(json.dumps([path, kind]).encode())
-            if not self._connection.poll(seconds):
-                raise DocumentFailed("timeout", f"reading this {kind} file takes more than {seconds:.0f} s: split it")
+            deadline = time.monotonic() + seconds
+            while not self._connection.poll(min(LOOK_AGAIN, seconds)):
+                if stopped():
+                    raise DocumentFailed("stopped", f"the job was stopped while this {kind} file was read")
+                if time.monotonic() > deadline:
+                    raise DocumentFailed(
+                        "timeout", f"reading this {kind} file takes more than {seconds:.0f} s: split it"
+                    )
             reason, text = json.loads(self._connection.recv_bytes())
         except (EOFError, OSError) as error:
             message = f"the reader of {kind} files crashed over this one: save it again, or leave it out"
