@@ -58,6 +58,7 @@ class Plan:
 class _Sums:
     documents: int = 0
     unreadable: int = 0
+    long: int = 0
     characters: int = 0
     bytes: int = 0
     chunks: int = 0
@@ -82,7 +83,7 @@ def make_plan(prepared: Prepared, *, sampled: bool = False) -> Plan:
             sums, exact = _scaled(sums, document, documents), False
             break
         _add(sums, document, cutter)
-    return _plan(prepared, stop, sums, exact=exact)
+    return _plan(prepared, cutter, sums, exact=exact)
 
 
 def _add(sums: _Sums, document: Document, cutter: Cutter) -> None:
@@ -96,6 +97,7 @@ def _add(sums: _Sums, document: Document, cutter: Cutter) -> None:
         return
     sums.characters += len(text)
     sums.chunks += len(cut.chunks)
+    sums.long += len(cut.chunks) > 1
     calls, tokens = _calls(cut.chunks, cutter, refine=cut.strategy == "refine")
     sums.calls += calls
     sums.prompt_tokens += tokens
@@ -131,8 +133,9 @@ def _scaled(sums: _Sums, first: Document, rest: Iterator[Document]) -> _Sums:
     return scaled
 
 
-def _plan(prepared: Prepared, stop: Stop, sums: _Sums, *, exact: bool) -> Plan:
-    route, options = stop.route, prepared.options
+def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, *, exact: bool) -> Plan:
+    stop, options = prepared.stops[0], prepared.options
+    route = stop.route
     most = sums.calls * route.window.max_answer
     price = route.price
     fewest = sums.prompt_tokens if stop.tokenizer.exact else sums.prompt_tokens // CHARACTERS_A_TOKEN
@@ -142,7 +145,7 @@ def _plan(prepared: Prepared, stop: Stop, sums: _Sums, *, exact: bool) -> Plan:
         context=route.window.context,
         tokenizer=route.tokenizer.split("/")[-1],
         tokenizer_exact=stop.tokenizer.exact,
-        strategy=_explained(options.strategy, sums),
+        strategy=_explained(options.strategy, sums, cutter.room(prepared.prompts.map)),
         documents=sums.documents,
         unreadable=sums.unreadable,
         characters=sums.characters,
@@ -164,13 +167,17 @@ def _source(price: Price | None) -> str | None:
     return f"{price.source} ({price.checked})" if price.checked else price.source
 
 
-def _explained(strategy: str, sums: _Sums) -> str:
+def _explained(strategy: str, sums: _Sums, room: int) -> str:
+    """Say which strategy `auto` takes for how many documents, and why: `room` tokens of text fit in one call."""
     if strategy != "auto":
         return strategy
-    readable = sums.documents - sums.unreadable
-    if sums.chunks <= readable:
-        return "auto: every document fits in one call"
-    return "auto: one call where a document fits, map-reduce where it doesn't"
+    short = sums.documents - sums.unreadable - sums.long
+    if not sums.long:
+        return f"auto: every document fits in one call ({room:,} tokens of text)"
+    if short <= 0:
+        return f"auto: map-reduce, no document fits in one call ({room:,} tokens of text)"
+    fits = f"{short:,} documents that fit in it ({room:,} tokens of text)"
+    return f"auto: one call for {fits}, map-reduce for the {sums.long:,} others"
 
 
 def _seconds(prepared: Prepared, stop: Stop, calls: int, tokens: int) -> float:
