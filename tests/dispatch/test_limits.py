@@ -252,6 +252,22 @@ def test_nothing_starts_with_a_thundering_herd() -> None:
     run_virtually(some())
 
 
+def test_places_do_not_grow_while_most_of_them_stay_empty() -> None:
+    """Who waits for a rate doesn't want for places: only a limit that is lifted shows how many there are."""
+
+    async def some() -> None:
+        limits = Limits([Rate("requests", 60)], concurrency=500)
+        caller = Caller(limits)
+        slow = [asyncio.ensure_future(caller.call(seconds=3)) for _ in range(200)]
+        await asyncio.sleep(120)
+        limits.rates.clear()
+        await asyncio.sleep(1)
+        assert START <= limits.in_flight <= START + 3
+        await asyncio.gather(*slow)
+
+    run_virtually(some())
+
+
 def test_a_pause_holds_every_caller_even_one_that_waits_already() -> None:
     async def some() -> tuple[float, list[float]]:
         limits = Limits([Rate("requests", 600)], concurrency=10_000)

@@ -48,6 +48,7 @@ def _zipped(data: bytes) -> Kind:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
+    # NotImplementedError is how zipfile says that a file asks for a newer ZIP version than it knows.
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         raise DocumentFailed("damaged", f"this ZIP or Office file is damaged: {error}: save it again") from error
     for part, kind in PARTS.items():
