@@ -81,6 +81,8 @@ class _Cutter:
         self._places.forget(first)
         left = self._places.look_ahead(first, 2 * self._limit)
         wanted = self._wanted(left)
+        if wanted < self._limit and _parts_cluster(self._text, self._end(start, done, first, wanted)):
+            wanted = self._limit  # half of what is left is too little for one large cluster
         step = 1
         while wanted > 0:
             end = len(self._text) if left is not None and wanted >= left else self._end(start, done, first, wanted)
@@ -139,6 +141,11 @@ class _Cutter:
             if match and begin <= match.end() < chunk.end and _whole(self._text, begin, match.end()) == match.end():
                 return match.end()
         return begin if _whole(self._text, chunk.start, begin) == begin else chunk.end
+
+
+def _parts_cluster(text: str, end: int) -> bool:
+    clusters = CLUSTER.finditer(text, max(0, end - AROUND), end + AROUND)
+    return any(cluster.start() < end < cluster.end() for cluster in clusters)
 
 
 def _whole(text: str, start: int, end: int) -> int:

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tasks.chunking.seams import SEAM
@@ -221,6 +221,7 @@ def test_a_boundary_too_far_from_the_end_is_too_dear_to_take() -> None:
 
 
 @settings(deadline=None, max_examples=150)
+@example(graphemes=[FAMILY, "\u0915\u094d\u0937\u093f"], limit=36)
 @given(graphemes=st.lists(st.sampled_from(GRAPHEMES), min_size=1, max_size=80), limit=st.integers(36, 90))
 def test_no_cut_falls_inside_a_grapheme_that_fits(graphemes: list[str], limit: int) -> None:
     text = "".join(graphemes)
