@@ -35,7 +35,8 @@ class Settings:
     """What the provider does; `fault` may answer in its place, by request number and body.
 
     `chaos` is the share of requests that each of FAULTS takes; `poison` the fault of all
-    whose prompt contains a text; `delays` the latency by request number. Without `remember`
+    whose prompt contains a text; `delays` the latency by request number; `count` how the
+    tokens of a prompt are counted, by words without it. Without `remember`
     memory stays flat: no bodies, answered, prompts and times in the counts.
     """
 
@@ -51,6 +52,7 @@ class Settings:
     usage: bool = True
     finish: Callable[[dict[str, Any]], str] = lambda _: "stop"
     write: Callable[[dict[str, Any]], str] | None = None
+    count: Callable[[dict[str, Any]], int] | None = None
     quota: Quota | None = None
     chaos: Mapping[str, float] = field(default_factory=dict)
     poison: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +68,7 @@ class Settings:
     def change(self, given: Mapping[str, Any]) -> None:
         """Take over settings from JSON; what a quota has counted is kept."""
         values = dict(given)
-        if functions := values.keys() & {"fault", "finish", "write", "delays"}:
+        if functions := values.keys() & {"fault", "finish", "write", "count", "delays"}:
             raise ValueError(f"{sorted(functions)} can't be said in JSON")
         if values.get("quota"):
             values["quota"] = self._quota(values["quota"])
@@ -118,6 +120,7 @@ class Simulator:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._completion)
+        app.router.add_post("/v1/completions", self._completion)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/counts", self._counts)
         app.router.add_post("/settings", self._change)
@@ -170,6 +173,8 @@ class Simulator:
         counts, settings = self.counts, self.settings
         raw = await request.read()
         body = json.loads(raw)
+        if "prompt" in body:
+            body["messages"] = [{"role": "user", "content": body["prompt"]}]
         counts.requests += 1
         number = counts.requests
         digest = hashlib.sha256(raw).hexdigest()
@@ -178,7 +183,7 @@ class Simulator:
             counts.bodies[digest] += 1
         if (stranger := self._stranger(request, body)) is not None:
             return stranger
-        prompt = prompt_tokens(body)
+        prompt = settings.count(body) if settings.count else prompt_tokens(body)
         refusal = self._refusal(body, prompt) or (settings.fault(number, body) if settings.fault else None)
         if refusal is not None:
             return refusal
@@ -260,6 +265,8 @@ class Simulator:
         counts.prompt_tokens += prompt
         counts.completion_tokens += written
         answer = completion(body["model"], text, finish, counts.answers)
+        if "prompt" in body:
+            answer["choices"] = [{"index": 0, "text": text, "finish_reason": finish}]
         if settings.usage:
             answer["usage"] = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
             if settings.cost is not None:

@@ -8,8 +8,8 @@ nearest seams (`seams.py`). All of it together is linear in the text. Only a chu
 without a seam near its ends is counted as a whole, a few times at the most.
 
 Laws: the chunks joined, without what they repeat, are the text; each, counted on its
-own, is within the limit; offsets are in characters and strictly increase. Chunks are
-filled, but the last two share evenly what is left for them.
+own with the headings it is given, is within the limit; offsets are in characters and
+strictly increase. Chunks are filled, but the last two share evenly what is left for them.
 """
 
 import re
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import regex
 
+from tasks.chunking.outline import BACK, NO_OUTLINE, Outline
 from tasks.chunking.places import Places
 from tasks.chunking.seams import seam_after, seam_before
 from tasks.chunking.tokenizer import Tokenizer
@@ -33,8 +34,7 @@ BOUNDARIES = (
     re.compile(r"\s+"),
 )
 SENTENCE, WORD = BOUNDARIES[3], BOUNDARIES[5]
-# The share of a chunk that is given up for a better boundary.
-BACK = 0.15
+MOST_HEADING = 1 / 8  # of a chunk
 # Extended grapheme clusters (Unicode UAX #29): what a reader sees as one character.
 CLUSTER = regex.compile(r"\X")
 AROUND = 64  # characters on each side of a cut in which its cluster is looked for
@@ -42,24 +42,32 @@ AROUND = 64  # characters on each side of a cut in which its cluster is looked f
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A half-open span [start, end) of the text, in characters, and its tokens."""
+    """A half-open span [start, end) of the text, in characters, and its tokens.
+
+    `heading` are the headings it stands under, counted in its tokens; "" where it has its own.
+    """
 
     start: int
     end: int
     tokens: int
+    heading: str = ""
 
 
-def split(text: str, limit: int, tokenizer: Tokenizer, overlap: int = 0) -> Iterator[Chunk]:
+def split(
+    text: str, limit: int, tokenizer: Tokenizer, overlap: int = 0, outline: Outline = NO_OUTLINE
+) -> Iterator[Chunk]:
     """Yield the chunks of `text`, in order, each of at most `limit` tokens.
 
     Each begins with up to `overlap` tokens of the one before, from the beginning of a
-    sentence or a word on. Raises DocumentFailed with reason `does_not_fit` where not even
-    one character (a handful of tokens in the worst of scripts) is within the limit, and
-    ValueError where the overlap is more than half of the limit.
+    sentence or a word on. They end where sections of the `outline` end, where those are near.
+
+    Raises DocumentFailed with reason `does_not_fit` where not even one character (a handful
+    of tokens in the worst of scripts) is within the limit, and ValueError where the overlap
+    is more than half of the limit.
     """
     if overlap > limit / 2 > 0:
         raise ValueError(f"an overlap of {overlap} tokens is more than half of the limit of {limit}")
-    cutter = _Cutter(text, limit, tokenizer)
+    cutter = _Cutter(text, limit, tokenizer, outline)
     start = end = 0
     while end < len(text):
         chunk = cutter.chunk(start, end)
@@ -71,8 +79,8 @@ def split(text: str, limit: int, tokenizer: Tokenizer, overlap: int = 0) -> Iter
 class _Cutter:
     """Cuts one text from its beginning to its end."""
 
-    def __init__(self, text: str, limit: int, tokenizer: Tokenizer) -> None:
-        self._text, self._limit, self._tokenizer = text, limit, tokenizer
+    def __init__(self, text: str, limit: int, tokenizer: Tokenizer, outline: Outline) -> None:
+        self._text, self._limit, self._tokenizer, self._outline = text, limit, tokenizer, outline
         self._places = Places(text, tokenizer)
 
     def chunk(self, start: int, done: int) -> Chunk:
@@ -80,30 +88,40 @@ class _Cutter:
         first = self._places.tokens_before(start)
         self._places.forget(first)
         left = self._places.look_ahead(first, 2 * self._limit)
-        wanted = self._wanted(left)
-        if wanted < self._limit and _parts_cluster(self._text, self._end(start, done, first, wanted)):
-            wanted = self._limit  # half of what is left is too little for one large cluster
+        heading, room = self._heading(start)
+        wanted = self._wanted(left, room)
+        if wanted < room and _parts_cluster(self._text, self._end(start, done, first, wanted)):
+            wanted = room  # half of what is left is too little for one large cluster
         step = 1
         while wanted > 0:
             end = len(self._text) if left is not None and wanted >= left else self._end(start, done, first, wanted)
-            tokens = self._count(start, end)
+            tokens = self._count(heading, start, end)
             if tokens <= self._limit:
-                return Chunk(start, end, tokens)
+                return Chunk(start, end, tokens, heading)
             # Counted alone, a text may take a few tokens more than within another.
-            wanted = min(wanted, self._limit) - max(tokens - self._limit, step)
+            wanted = min(wanted, room) - max(tokens - self._limit, step)
             step *= 2
         return self._least(start, done)
 
-    def _wanted(self, left: int | None) -> int:
+    def _heading(self, start: int) -> tuple[str, int]:
+        """Return the headings to put above a chunk, and the tokens left for its text; none where there is no room."""
+        heading = self._outline.heading(start)
+        tokens = self._tokenizer.count(heading) if heading else 0
+        return (heading, self._limit - tokens) if tokens <= self._limit * MOST_HEADING else ("", self._limit)
+
+    def _wanted(self, left: int | None, room: int) -> int:
         """Return the tokens to fill a chunk with, given how many are left if they are few."""
-        if left is None or left <= self._limit:
-            return self._limit
+        if left is None or left <= room:
+            return room
         # Two shares: the first a little larger, since it is cut back to a boundary.
-        return min(self._limit, round(left / 2 * (1 + BACK / 2)) + 1)
+        return min(room, round(left / 2 * (1 + BACK / 2)) + 1)
 
     def _end(self, start: int, done: int, first: int, wanted: int) -> int:
         """Return the best boundary up to which there are at most `wanted` tokens, by the prefix sums."""
         most = max(self._places.end_of(first + wanted), done + 1)
+        near = max(self._places.end_of(first + round(wanted * (1 - self._outline.back))), done)
+        if (best := self._outline.cut(near, most)) is not None:
+            return _whole(self._text, max(start, done), best)
         least = max(self._places.end_of(first + round(wanted * (1 - BACK))), done)
         for pattern in BOUNDARIES:
             last = None
@@ -113,14 +131,14 @@ class _Cutter:
                 return _whole(self._text, max(start, done), last.end())
         return _whole(self._text, max(start, done), most)
 
-    def _count(self, start: int, end: int) -> int:
+    def _count(self, heading: str, start: int, end: int) -> int:
         """Return the tokens of a chunk on its own: from its ends to the nearest seams, anew."""
         text = self._text
         head, tail = seam_after(text, start, end), seam_before(text, start, end)
         if head is None or tail is None or head >= tail or self._places.broken_between(head, tail):
-            return self._tokenizer.count(text[start:end])
+            return self._tokenizer.count(heading + text[start:end])
         between = self._places.tokens_before(tail) - self._places.tokens_before(head)
-        return self._tokenizer.count(text[start:head]) + between + len(self._tokenizer.sizes(text[tail:end]))
+        return self._tokenizer.count(heading + text[start:head]) + between + len(self._tokenizer.sizes(text[tail:end]))
 
     def _least(self, start: int, done: int) -> Chunk:
         """Return a chunk of one character more than is done."""

@@ -1,7 +1,8 @@
-"""The record that flows from the source to the shards."""
+"""The records that flow from the source to the shards: a document, and what is in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,23 @@ class Document:
 
 
 Documents = Iterator[Document]
+
+
+class Section(NamedTuple):
+    """Where a section begins, in characters, its depth (1 is the outermost) and its heading."""
+
+    start: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A document's text, and its sections in order, where its format has them.
+
+    `code`: the sections are a program's top-level definitions, which are better kept whole.
+    """
+
+    text: str
+    sections: tuple[Section, ...] = ()
+    code: bool = False

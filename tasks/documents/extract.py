@@ -2,16 +2,18 @@
 
 import os
 import stat
+from dataclasses import replace
 
-from tasks.documents.decode import SAMPLE, decode
-from tasks.documents.document import Document
+from tasks.documents.decode import SAMPLE
+from tasks.documents.document import Content, Document
 from tasks.documents.readers.isolated import Stopped, readers
 from tasks.documents.readers.kinds import kind_of
+from tasks.documents.readers.text import read_text
 from tasks.errors import DocumentFailed
 
 
-def extract(document: Document, stopped: Stopped = lambda: False) -> str:
-    """Return the text of a document: of text exactly as it was written, of other formats as their reader gives it.
+def extract(document: Document, stopped: Stopped = lambda: False) -> Content:
+    """Return what is in a document: a text exactly as it was written, another format's as its reader gives it.
 
     Lone surrogates, which no tokenizer or table takes, become U+FFFD one for one.
 
@@ -19,17 +21,24 @@ def extract(document: Document, stopped: Stopped = lambda: False) -> str:
     `damaged`, `encrypted`, `no_text`, `too_large`, `timeout`, `crashed`; `stopped` where a
     reader was cut off because `stopped` said so.
     """
-    text = document.text if document.path is None else _of_file(document.path, stopped)
-    text = (text or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    content = Content(document.text or "") if document.path is None else _of_file(document.path, stopped)
+    text = content.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():
         raise DocumentFailed("empty", "the document holds no text")
-    return text
+    return replace(content, text=text)
 
 
-def _of_file(path: str, stopped: Stopped) -> str:
+def _of_file(path: str, stopped: Stopped) -> Content:
     data = _read(path)
     kind = kind_of(data, path)
-    return decode(data) if kind is None else readers().read(path, kind, stopped)
+    if kind is None:
+        return read_text(data, path)
+    try:
+        return readers().read(path, kind, stopped)
+    except DocumentFailed as error:
+        if kind == "code" and error.reason in ("timeout", "crashed", "damaged"):
+            return read_text(data, path)  # its definitions aren't known, but it is text all the same
+        raise
 
 
 def _read(path: str) -> bytes:

@@ -11,7 +11,8 @@ from tasks.chunking.template import TEMPLATES, conversation
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
 from tasks.dispatch.spending import Spending
-from tasks.errors import CallFailed, JobStopped, RouteDown, RouteLost, SetAside
+from tasks.errors import CallFailed, JobStopped, Overflow, RouteDown, RouteLost, SetAside
+from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
 from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
 from tasks.ledger.ledger import Ledger
@@ -24,10 +25,11 @@ MAX_CONTINUATIONS = 3
 
 
 class Prompt(NamedTuple):
-    """A prompt's text and its tokens by the model's tokenizer."""
+    """A prompt's text, its tokens by the model's tokenizer, and what ends the answer, where something does."""
 
     text: str
     tokens: int
+    stop: str | None = None
 
 
 class Text(NamedTuple):
@@ -50,6 +52,7 @@ class Asker:
     routing: str
     extras: dict[str, Any]
     go_on: str
+    measures: Measures
     stopped: Callable[[], JobStopped | None]
     _asked: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -62,7 +65,7 @@ class Asker:
         text = ""
         while True:
             try:
-                answer = await self._one(work, place, tuple(turns), counts)
+                answer = await self._one(work, place, self._call(tuple(turns), counts, prompt.stop), len(turns))
             except SetAside:
                 if not text:
                     raise
@@ -71,40 +74,59 @@ class Asker:
             if answer.finish_reason not in CUT:
                 return Text(text, cut=False)
             # Not the same call again: the conversation goes on where it stopped.
-            turns = [turns[0], Message("assistant", text), Message("user", self.go_on)]
-            more = await asyncio.to_thread(lambda text: [self.tokenizer.count(one) for one in (text, self.go_on)], text)
-            counts = [prompt.tokens, *more]
+            turns, counts = await asyncio.to_thread(self._continued, prompt, text)
             if not self._may_continue(work, place, counts):
                 return Text(text, cut=True)
 
+    def has_asked(self, prompt: Prompt) -> bool:
+        """Whether the answer to a prompt was probably paid for already; from any thread."""
+        return self.ledger.may_know(self._call((Message("user", prompt.text),), [prompt.tokens], prompt.stop).call_id)
+
+    def _continued(self, prompt: Prompt, text: str) -> tuple[list[Message], list[int]]:
+        """Return the turns that have an answer continued, and their tokens; a base model just goes on writing."""
+        tokens = self.tokenizer.count(text)
+        if self.route.is_base_model:
+            return [Message("user", prompt.text + text)], [prompt.tokens + tokens]
+        turns = [Message("user", prompt.text), Message("assistant", text), Message("user", self.go_on)]
+        return turns, [prompt.tokens, tokens, self.tokenizer.count(self.go_on)]
+
     def _may_continue(self, work: Work, place: Place, counts: list[int]) -> bool:
-        window, template = self.route.window, TEMPLATES[self.route.template]
-        if template is TEMPLATES["none"] or conversation(counts, template) + window.max_answer > window.context:
+        tokens = conversation(counts, TEMPLATES[self.route.template])
+        if tokens > self.measures.latest.most(self.route.window.room(0)):
             return False
         rows = [row for row in work.calls if (row["level"], row["position"]) == (place.level, place.position)]
         return len(rows) <= MAX_CONTINUATIONS
 
-    async def _one(self, work: Work, place: Place, turns: tuple[Message, ...], counts: list[int]) -> Answer:
+    async def _one(self, work: Work, place: Place, call: Call, turns: int) -> Answer:
         """Get one answer, kept or paid, and note it as a row."""
-        call = self._call(turns, counts)
         try:
             got = await self._kept_or_paid(work, place, call)
         except CallFailed as error:
             aside = work.given_up[call.call_id] = error if isinstance(error, SetAside) else _given_up(error)
-            if work.begin_row(f"{call.call_id} failed", place, len(turns)):
+            cut_again = isinstance(error, Overflow) and work.may_cut_again
+            if not cut_again and work.begin_row(f"{call.call_id} failed", place, turns):
                 work.failures.append(failed_call_row(work, place, self.route, call, aside))
             raise aside from error
         answer = self._completed(got.answer, call)
-        if work.begin_row(call.call_id, place, len(turns)):
+        if work.begin_row(call.call_id, place, turns):
             times = 2 if got.hedged else 1
             cost = 0.0 if got.reused else self._cost(answer, times)
             self._count(got, answer, cost)
             work.calls.append(call_row(work, place, self.route, call, answer, got, cost))
         return answer
 
-    def _call(self, turns: tuple[Message, ...], counts: list[int]) -> Call:
+    def _call(self, turns: tuple[Message, ...], counts: list[int], stop: str | None) -> Call:
         route, dispatcher = self.route, self.dispatcher
-        request = Completion(route.id, turns, route.window.max_answer, route.upstream, self.routing, self.extras)
+        request = Completion(
+            route.id,
+            turns,
+            route.window.max_answer,
+            route.upstream,
+            self.routing,
+            self.extras,
+            stop,
+            base_model=route.is_base_model,
+        )
         path, body = dispatcher.wire.completion(request)
         encoded = encode(body)
         prompt_tokens = conversation(counts, TEMPLATES[route.template])
@@ -160,6 +182,8 @@ class Asker:
                     work.exhausted[call.call_id] = error.exhausted
                     work.exhausted_at[self.route] = self.dispatcher.clock()
                 raise
+            if delivered.answer.prompt_tokens:
+                self.measures.learn(call.prompt_tokens, delivered.answer.prompt_tokens)
             known = self._cost(self._completed(delivered.answer, call), 2 if delivered.hedged else 1)
             cost = reserved if known is None else known
             self.ledger.costs(call.call_id, known)

@@ -1,12 +1,15 @@
 """Cut a document's text to the window of one route."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tasks.chunking.outline import Outline
 from tasks.chunking.split import Chunk, split
 from tasks.chunking.template import TEMPLATES
 from tasks.chunking.tokenizer import Tokenizer
+from tasks.documents.document import Content
 from tasks.errors import DocumentFailed
-from tasks.jobs.prompts import Prompts
+from tasks.jobs.measure import OURS, Measure
+from tasks.jobs.prompts import Prompts, guarded
 from tasks.routing.route import Route
 
 # Tokens that putting a text between two others may add at its seams.
@@ -21,6 +24,11 @@ class Cut:
     text: str
     chunks: tuple[Chunk, ...]
     strategy: str
+    measure: Measure = OURS
+
+    def passage(self, chunk: Chunk) -> str:
+        """Return what a prompt holds of the text for a chunk: under its headings."""
+        return chunk.heading + self.text[chunk.start : chunk.end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,12 @@ class Cutter:
     tokenizer: Tokenizer
     prompts: Prompts
     strategy: str
+    measure: Measure = OURS
     _counted: dict[str, int] = field(default_factory=dict)
+
+    def measured(self, measure: Measure) -> "Cutter":
+        """Return the cutter for what the route was learned to count."""
+        return self if measure == self.measure else replace(self, measure=measure)
 
     def tokens(self, template: str) -> int:
         """Return the tokens of a template, counted once."""
@@ -42,31 +55,33 @@ class Cutter:
     def room(self, template: str) -> int:
         """Return the tokens that one call has for text in `template`, beside its answer."""
         overhead = TEMPLATES[self.route.template].overhead(1) + self.tokens(template) + SEAM
-        return self.route.window.room(overhead)
+        return self.measure.most(self.route.window.room(0)) - overhead
 
-    def chunk_room(self) -> int:
+    def chunk_room(self, text: str) -> int:
         """Return the tokens of a chunk of a long text: it leaves room to continue a cut-off answer."""
-        room = self.room(self.prompts.refine if self.strategy == "refine" else self.prompts.map)
+        room = self.room(guarded(self.prompts.refine if self.strategy == "refine" else self.prompts.map, text))
         spare = self.route.window.max_answer + self.tokens(self.prompts.go_on) + 32
         # Where the window is so small that the spare would take half of it, do without.
         return room - spare if room > 2 * spare else room
 
-    def cut(self, text: str) -> Cut:
+    def cut(self, content: Content) -> Cut:
         """Cut a text to the route's window; this is tokenizer work, so call it off the event loop.
 
         Raises DocumentFailed with reason `too_long` or `does_not_fit`.
         """
-        whole = self.room(self.prompts.map)
+        text = content.text
+        whole = self.room(guarded(self.prompts.stuff, text))
         # The first chunk tells it without counting a long text to its end.
         first = next(split(text, whole, self.tokenizer), Chunk(0, 0, 0))
         if first.end == len(text):
-            return Cut(text, (first,), "stuff")
+            return Cut(text, (first,), "stuff", self.measure)
         if self.strategy == "stuff":
             message = f"the document doesn't fit in one call ({whole} tokens of text): use --strategy map-reduce"
             raise DocumentFailed("too_long", message, stage="map")
-        room = self.chunk_room()
+        room = self.chunk_room(text)
         if room < LEAST_ROOM:
             message = "the prompt and the answer leave no room for text in the window"
             raise DocumentFailed("does_not_fit", message, stage="map")
         strategy = "refine" if self.strategy == "refine" else "map-reduce"
-        return Cut(text, tuple(split(text, room, self.tokenizer)), strategy)
+        outline = Outline(content.sections, code=content.code)
+        return Cut(text, tuple(split(text, room, self.tokenizer, outline=outline)), strategy, self.measure)

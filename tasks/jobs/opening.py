@@ -20,6 +20,7 @@ from tasks.jobs.ask import Asker
 from tasks.jobs.collector import calm_collector
 from tasks.jobs.cut import Cutter
 from tasks.jobs.job import Job
+from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import Prepared, Stop
@@ -113,10 +114,11 @@ def _strategist(job: Job, stop: Stop, account: Account, client: Client, spending
         stop.tokenizer,
         options.routing,
         provider.extras,
-        job.prepared.prompts.go_on,
+        stop.prompts.go_on,
+        Measures(job.output / ".docmill" / "measures.jsonl", f"{stop.route.provider} {stop.route.id} {account.place}"),
         job.stopped,
     )
-    cutter = Cutter(stop.route, stop.tokenizer, job.prepared.prompts, options.strategy)
+    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy)
     return Strategist(asker, cutter)
 
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from tasks.chunking.split import Chunk
@@ -10,7 +11,8 @@ from tasks.chunking.template import TEMPLATES
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed
-from tasks.jobs.cut import SEAM, Cutter
+from tasks.jobs.cut import SEAM, Cut, Cutter
+from tasks.jobs.parallel import in_order
 from tasks.jobs.prepare import Prepared, Stop
 from tasks.routing.price import Price
 
@@ -75,27 +77,40 @@ def make_plan(prepared: Prepared, *, sampled: bool = False) -> Plan:
     Raises UserMistake where there are no documents.
     """
     stop = prepared.stops[0]
-    cutter = Cutter(stop.route, stop.tokenizer, prepared.prompts, prepared.options.strategy)
+    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, prepared.options.strategy)
     documents = itertools.islice(prepared.documents(), prepared.options.limit)
-    sums, exact = _Sums(), True
-    for document in documents:
-        if sampled and sums.bytes > SAMPLE_BYTES:
-            sums, exact = _scaled(sums, document, documents), False
-            break
-        _add(sums, document, cutter)
-    return _plan(prepared, cutter, sums, exact=exact)
+    sums = _Sums()
+    wanted = _within(documents, SAMPLE_BYTES) if sampled else documents
+    for document, cut in in_order(partial(_cut, cutter), wanted):
+        _add(sums, document, cut, cutter)
+    first = next(documents, None)
+    if first is not None:
+        sums = _scaled(sums, first, documents)
+    return _plan(prepared, cutter, sums, exact=first is None)
 
 
-def _add(sums: _Sums, document: Document, cutter: Cutter) -> None:
+def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
+    """Yield documents until they have more than `most` bytes together; the others stay where they are."""
+    total = 0
+    while total <= most and (document := next(documents, None)) is not None:
+        total += document.size
+        yield document
+
+
+def _cut(cutter: Cutter, document: Document) -> tuple[Document, Cut | None]:
+    try:
+        return document, cutter.cut(extract(document))
+    except DocumentFailed:
+        return document, None
+
+
+def _add(sums: _Sums, document: Document, cut: Cut | None, cutter: Cutter) -> None:
     sums.documents += 1
     sums.bytes += document.size
-    try:
-        text = extract(document)
-        cut = cutter.cut(text)
-    except DocumentFailed:
+    if cut is None:
         sums.unreadable += 1
         return
-    sums.characters += len(text)
+    sums.characters += len(cut.text)
     sums.chunks += len(cut.chunks)
     sums.long += len(cut.chunks) > 1
     calls, tokens = _calls(cut.chunks, cutter, refine=cut.strategy == "refine")
@@ -107,8 +122,9 @@ def _calls(chunks: Sequence[Chunk], cutter: Cutter, *, refine: bool) -> tuple[in
     """Return the calls over a document's chunks and their prompts' tokens, answers at their most."""
     route, count = cutter.route, cutter.tokenizer.count
     overhead = TEMPLATES[route.template].overhead(1) + SEAM
-    tokens = sum(chunk.tokens + count(cutter.prompts.map) + overhead for chunk in chunks)
     calls = len(chunks)
+    template = cutter.prompts.stuff if calls == 1 else cutter.prompts.map
+    tokens = sum(chunk.tokens + count(template) + overhead for chunk in chunks)
     answer = route.window.max_answer
     if refine:
         return calls, tokens + (calls - 1) * answer
@@ -145,7 +161,7 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, *, exact: bool) -> Pl
         context=route.window.context,
         tokenizer=route.tokenizer.split("/")[-1],
         tokenizer_exact=stop.tokenizer.exact,
-        strategy=_explained(options.strategy, sums, cutter.room(prepared.prompts.map)),
+        strategy=_explained(options.strategy, sums, cutter.room(stop.prompts.stuff)),
         documents=sums.documents,
         unreadable=sums.unreadable,
         characters=sums.characters,

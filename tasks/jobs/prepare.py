@@ -34,6 +34,7 @@ class Stop:
     provider: Provider
     account: Account | None  # None: the local server, started with the job
     tokenizer: Tokenizer
+    prompts: Prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,12 @@ class Prepared:
     inputs: tuple[str, ...]
     options: Options
     stops: tuple[Stop, ...]
-    prompts: Prompts
     local_model: Path | None
 
     @property
     def work(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
-        return _hash([self._answers(), astuple(self.prompts)])
+        return _hash([self._answers(), [astuple(stop.prompts) for stop in self.stops]])
 
     @property
     def identity(self) -> str:
@@ -90,7 +90,6 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     """
     environment = read_environment()
     catalogue = load_catalogue()
-    prompts = load_prompts(flow, options.prompt)
     wishes = [Wish(options.model, options.provider), *map(_fallback, options.fallback)]
     model_name = local_model_name(environment)
     available = _available(catalogue, environment, keys)
@@ -101,12 +100,12 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     if any(candidate.provider.name == LOCAL for candidate in candidates):
         require_extra()
         local = local_model_path(environment)
-    stops = tuple(_stop(candidate, options, environment, keys, local) for candidate in candidates)
+    stops = tuple(_stop(flow, candidate, options, environment, keys, local) for candidate in candidates)
     if options.budget is not None:
         _require_prices(stops)
     for stop in stops:
-        _require_room(stop, prompts, options)
-    return Prepared(flow, tuple(inputs), options, stops, prompts, local)
+        _require_room(stop, options)
+    return Prepared(flow, tuple(inputs), options, stops, local)
 
 
 def _available(catalogue: Catalogue, environment: dict[str, str], keys: Keys) -> list[str]:
@@ -141,7 +140,9 @@ def _fallback(text: str) -> Wish:
     return Wish(model, provider)
 
 
-def _stop(candidate: Candidate, options: Options, environment: dict[str, str], keys: Keys, local: Path | None) -> Stop:
+def _stop(
+    flow: str, candidate: Candidate, options: Options, environment: dict[str, str], keys: Keys, local: Path | None
+) -> Stop:
     provider = candidate.provider
     wire_of(provider.name, provider.wire)
     account = None if provider.name == LOCAL else _account(provider, environment, keys)
@@ -155,7 +156,8 @@ def _stop(candidate: Candidate, options: Options, environment: dict[str, str], k
         price=parse_price(options.price) if options.price else None,
         gguf=str(local) if local else None,
     )
-    return Stop(route, provider, account, load_tokenizer(route.tokenizer))
+    prompts = load_prompts(flow, route.subtype, options.prompt)
+    return Stop(route, provider, account, load_tokenizer(route.tokenizer), prompts)
 
 
 def _check_price(text: str) -> None:
@@ -172,9 +174,9 @@ def _name_models(account: Account) -> None:
         raise UserMistake(f"--provider {COMPATIBLE} needs --model: {account.base_url} lists {', '.join(names)}")
 
 
-def _require_room(stop: Stop, prompts: Prompts, options: Options) -> None:
+def _require_room(stop: Stop, options: Options) -> None:
     """Refuse at once a prompt that leaves no room for any text in its window."""
-    room = Cutter(stop.route, stop.tokenizer, prompts, options.strategy).room(prompts.map)
+    room = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy).room(stop.prompts.stuff)
     if room < LEAST_ROOM:
         raise UserMistake(
             f"the prompt and --max-output-tokens {options.max_output_tokens} leave no room for text in the "

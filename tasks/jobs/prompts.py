@@ -1,4 +1,4 @@
-"""Prompt templates: read, checked, filled. A document's text is never a template."""
+"""Prompt templates: read, checked, filled. A document's text is data: never a template, and never out of its marks."""
 
 import re
 from dataclasses import dataclass
@@ -9,37 +9,75 @@ from tasks.routing.catalogue import DATA
 
 FOLDER = DATA / "prompts"
 FIELD = re.compile(r"\{([a-z_]+)\}")
+CLOSING = re.compile(r"</([a-z]+)>")
+# A base model's template ends where the answer is to begin: its mark tells where that ends.
+OPEN_AT_END = re.compile(r"<([a-z]+(?:-[0-9]+)?)>\s*\Z")
+OTHERWISE = "chat"
+STAGES = ("stuff", "map", "reduce", "refine")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The templates of one flow: over a chunk, over answers, over an answer and a chunk."""
+    """The templates of one flow for one kind of model.
 
+    Over a whole text, over one chunk, over answers, over an answer and a chunk; and what
+    is said to have a cut-off answer continued.
+    """
+
+    stuff: str
     map: str
     reduce: str
     refine: str
     go_on: str
 
 
-def load_prompts(flow: str, custom: Path | None) -> Prompts:
-    """Return the shipped templates of a flow, or those around the user's own.
+def load_prompts(flow: str, subtype: str, custom: Path | None) -> Prompts:
+    """Return the shipped templates of a flow for a model's subtype, or those around the user's own.
 
     Raises UserMistake for a file that can't be read, without {text}, or with an
     unknown field.
     """
     go_on = _shipped("continue.txt").strip()
     if custom is None:
-        map_, reduce, refine = (_shipped(f"{flow}.{stage}.txt") for stage in ("map", "reduce", "refine"))
-        return Prompts(map_, reduce, refine, go_on)
+        folder = _folder(flow, subtype)
+        stuff, map_, reduce, refine = (_shipped(f"{folder}/{stage}.txt") for stage in STAGES)
+        return Prompts(stuff, map_, reduce, refine, go_on)
     template = _checked(custom)
+    folder = _folder("custom", subtype)
     instruction = template.replace("{text}", "(the document)").strip()
-    reduce, refine = (fill(_shipped(f"custom.{stage}.txt"), instruction=instruction) for stage in ("reduce", "refine"))
-    return Prompts(template, reduce, refine, go_on)
+    reduce, refine = (
+        fill(_shipped(f"{folder}/{stage}.txt"), instruction=instruction) for stage in ("reduce", "refine")
+    )
+    return Prompts(template, template, reduce, refine, go_on)
 
 
 def fill(template: str, **fields: str) -> str:
     """Put each value in place of its {field}, in one pass: a value is never looked into."""
     return FIELD.sub(lambda match: fields.get(match[1], match[0]), template)
+
+
+def guarded(template: str, *values: str) -> str:
+    """Return the template with marks that none of the values closes: <document> becomes <document-2>, and so on."""
+    closing = [value for value in values if "</" in value]
+    for tag in set(CLOSING.findall(template)) if closing else ():
+        used = {match[1] for value in closing for match in re.finditer(rf"(?i)</\s*{tag}((?:-[0-9]+)?)\s*>", value)}
+        if "" in used:
+            number = 2
+            while f"-{number}" in used:
+                number += 1
+            template = re.sub(rf"<(/?){tag}>", rf"<\1{tag}-{number}>", template)
+    return template
+
+
+def stop_of(template: str) -> str | None:
+    """Return what ends the answer of a base model: the end of the mark that its template leaves open."""
+    found = OPEN_AT_END.search(template)
+    return f"</{found[1]}>" if found else None
+
+
+def _folder(flow: str, subtype: str) -> str:
+    folder = f"{flow}/{subtype.lower()}"
+    return folder if (FOLDER / folder).is_dir() else f"{flow}/{OTHERWISE}"
 
 
 def _shipped(name: str) -> str:

@@ -13,6 +13,7 @@ from tasks.ledger.records import Seen
 
 # A hop to a thread and back for each document would cost as much as reading it.
 DOCUMENTS_AT_ONCE, BYTES_AT_ONCE = 16, 1_000_000
+Read = tuple[Document, Reading | DocumentFailed | Settled]
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -29,7 +30,7 @@ def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
         yield batch
 
 
-def read_all(job: Job, documents: Sequence[Document]) -> list[tuple[Document, Reading | DocumentFailed | Settled]]:
+def read_all(job: Job, documents: Sequence[Document]) -> list[Read]:
     """Read and cut documents; those that need nothing are only named. Not on the event loop.
 
     Raises JobStopped once the job is stopped: a reader that takes long is cut off then.
@@ -41,16 +42,16 @@ def read_all(job: Job, documents: Sequence[Document]) -> list[tuple[Document, Re
 def _read(job: Job, document: Document, seen: Seen | None) -> Reading | DocumentFailed | Settled:
     job.check()
     try:
-        text = extract(document, lambda: job.stopped() is not None)
+        content = extract(document, lambda: job.stopped() is not None)
     except DocumentFailed as error:
         job.check()
         return error
-    digest = sha256(text.encode("utf-8")).hexdigest()
+    digest = sha256(content.text.encode("utf-8")).hexdigest()
     settled = job.settled(digest, seen)
     if settled is not None:
         return settled
-    reading = Reading(text, digest)
+    reading = Reading(content, digest)
     with contextlib.suppress(DocumentFailed):  # raised again, and caught, when it is answered
-        cutter = job.strategists[0].cutter
-        reading.cuts[cutter.route] = cutter.cut(text)
+        strategist = job.strategists[0]
+        reading.cuts[strategist.cutter.route] = strategist.cut(content)
     return reading

@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tasks.dispatch.dispatcher import Call
-from tasks.documents.document import Document
+from tasks.documents.document import Content, Document
 from tasks.errors import CallFailed, DocumentFailed
 from tasks.jobs.cut import Cut
+from tasks.jobs.sections import section_rows
 from tasks.providers.wire import Answer
 from tasks.results.schemas import Row
 from tasks.routing.route import Route
+
+MOST_CUTS = 5
 
 
 class Place(NamedTuple):
@@ -38,7 +41,13 @@ class Work:
     exhausted: dict[str, CallFailed] = field(default_factory=dict)
     given_up: dict[str, CallFailed] = field(default_factory=dict)
     exhausted_at: dict[Route, float] = field(default_factory=dict)
+    cuts: int = 1
     _rows: dict[str, set[tuple[Place, int]]] = field(default_factory=dict)
+
+    @property
+    def may_cut_again(self) -> bool:
+        """Whether the text may be cut once more where a route refuses a chunk as too long."""
+        return self.cuts < MOST_CUTS
 
     def begin_row(self, call_id: str, place: Place, turns: int) -> bool:
         """Whether a call has no row yet: a document that is taken up again finds its answers again."""
@@ -77,13 +86,14 @@ class Result(NamedTuple):
     document: Row
     calls: Sequence[Mapping[str, Any]]
     failures: Sequence[Row]
+    sections: Sequence[Row]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A document's text, its SHA-256, and its cuts by route."""
+    """What is in a document, the SHA-256 of its text, and its cuts by route."""
 
-    text: str
+    content: Content
     sha256: str
     cuts: dict[Route, Cut] = field(default_factory=dict)
 
@@ -143,7 +153,7 @@ def document_rows(
     cut: Cut | None = None,
 ) -> Result:
     """Return all rows of a document that came to its end, good or bad."""
-    characters = len(reading.text) if reading else 0
+    characters = len(reading.content.text) if reading else 0
     covered = 0 if isinstance(end, DocumentFailed) else end.covered
     kind, words = _trouble(end, characters, work)
     # An answer that was cut off says so in `error`; nothing of the text is missing from it.
@@ -173,7 +183,8 @@ def document_rows(
     # A document that failed by its calls has their rows already.
     if isinstance(end, DocumentFailed) and end.reason not in {row["error_kind"] for row in failures}:
         failures.append(failed_document_row(document.document_id, end, route.model, route.provider))
-    return Result(row, work.calls, failures)
+    sections = section_rows(document.document_id, reading.content) if reading else []
+    return Result(row, work.calls, failures, sections)
 
 
 def _trouble(end: Outcome | DocumentFailed, characters: int, work: Work) -> tuple[str | None, str | None]:

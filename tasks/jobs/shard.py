@@ -2,23 +2,27 @@
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.documents.document import Document
-from tasks.errors import DocumentFailed, JobStopped, RouteLost
+from tasks.errors import DocumentFailed, JobStopped, Overflow, RouteLost
 from tasks.jobs.cut import Cut
 from tasks.jobs.job import Job, Settled
-from tasks.jobs.read import batches, read_all
+from tasks.jobs.measure import Measure
+from tasks.jobs.parallel import PROCESSORS
+from tasks.jobs.read import Read, batches, read_all
 from tasks.jobs.rows import Reading, Result, Work, document_rows
 from tasks.ledger.records import Finished
 from tasks.results.parts import write_part
 from tasks.results.schemas import Row
+from tasks.routing.route import Route
 
 CALLS_A_SHARD = 1000
 FLUSH_SECONDS = 5.0
 CHARACTERS_A_TOKEN = 4
+T = TypeVar("T")
 
 
 def shards(documents: Iterable[Document], tokens_a_call: int) -> Iterator[list[Document]]:
@@ -54,7 +58,7 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
     return shard.written
 
 
-def _task(job: Job, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+def _task(job: Job, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Start a task that ends with the job."""
     task = asyncio.create_task(work)
     job.tasks.add(task)
@@ -86,18 +90,31 @@ class _Shard:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _begin_all(self, documents: Sequence[Document], tasks: "set[asyncio.Task[None]]") -> None:
+        """Begin the documents in their order; a batch is read on each processor meanwhile."""
+        reads: deque[asyncio.Task[list[Read]]] = deque()
         try:
             for batch in batches(documents):
-                tasks -= {task for task in tasks if task.done() and not _broke(task)}
-                for document, reading in await self._read(batch):
-                    if isinstance(reading, str):
-                        self._leave(reading)
-                    else:
-                        tasks.add(_task(self.job, self._one(document, reading)))
+                reads.append(_task(self.job, self._read(batch)))
+                if len(reads) == PROCESSORS:
+                    self._begin(await reads.popleft(), tasks)
+            while reads:
+                self._begin(await reads.popleft(), tasks)
         except JobStopped as error:
             self.job.stop(error)  # which sees to it that what is in flight comes to its end
+        finally:
+            for read in reads:
+                read.cancel()
+            await asyncio.gather(*reads, return_exceptions=True)
 
-    async def _read(self, batch: Sequence[Document]) -> "list[tuple[Document, Reading | DocumentFailed | Settled]]":
+    def _begin(self, batch: "Sequence[Read]", tasks: "set[asyncio.Task[None]]") -> None:
+        tasks -= {task for task in tasks if task.done() and not _broke(task)}
+        for document, reading in batch:
+            if isinstance(reading, str):
+                self._leave(reading)
+            else:
+                tasks.add(_task(self.job, self._one(document, reading)))
+
+    async def _read(self, batch: Sequence[Document]) -> "list[Read]":
         """Read a batch once there are places for all of it; one shard at a time takes places."""
         async with self.job.reading:
             for _ in batch:
@@ -164,6 +181,7 @@ def _tables(results: Sequence[Result]) -> dict[str, list[Row]]:
         "documents": [result.document for result in results],
         "calls": [row for result in results for row in result.calls],
         "failures": [row for result in results for row in result.failures],
+        "sections": [row for result in results for row in result.sections],
     }
 
 
@@ -186,6 +204,7 @@ async def _answered(job: Job, document: Document, work: Work, reading: Reading |
     """Answer at the first route that is there; at another one the text is cut anew."""
     if isinstance(reading, DocumentFailed):
         return document_rows(job.ledger.job_id, document, work, None, reading, job.first_route)
+    refused: dict[Route, Measure] = {}
     while True:
         strategist = await job.waiting.route(work)
         route = strategist.asker.route
@@ -193,9 +212,16 @@ async def _answered(job: Job, document: Document, work: Work, reading: Reading |
         try:
             cut = reading.cuts.get(route)
             if cut is None:
-                cut = reading.cuts[route] = await asyncio.to_thread(strategist.cutter.cut, reading.text)
+                cut = await asyncio.to_thread(strategist.cut, reading.content, refused.get(route))
+                reading.cuts[route] = cut
             outcome = await strategist.answer(work, cut)
         except RouteLost:
+            continue
+        except Overflow as error:
+            cut = reading.cuts.pop(route)
+            refused[route] = cut.measure
+            strategist.measures.overflowed(cut.measure, route.window.context, str(error))
+            work.cuts += 1
             continue
         except DocumentFailed as error:
             return document_rows(job.ledger.job_id, document, work, reading, error, route, cut)

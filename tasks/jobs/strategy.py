@@ -10,10 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tasks.errors import DocumentFailed, SetAside
+from tasks.chunking.split import Chunk
+from tasks.documents.document import Content
+from tasks.errors import DocumentFailed, Overflow, SetAside
 from tasks.jobs.ask import Asker, Prompt, Text
 from tasks.jobs.cut import SEAM, Cut, Cutter
-from tasks.jobs.prompts import Prompts, fill
+from tasks.jobs.measure import Measure, Measures
+from tasks.jobs.prompts import Prompts, fill, guarded, stop_of
 from tasks.jobs.rows import Outcome, Place, Work
 
 BETWEEN = "\n\n"
@@ -36,8 +39,27 @@ class Strategist:
 
     @property
     def prompts(self) -> Prompts:
-        """The job's templates."""
+        """The job's templates for the route's model."""
         return self.cutter.prompts
+
+    @property
+    def measures(self) -> Measures:
+        """What was learned of how the route counts."""
+        return self.asker.measures
+
+    def cut(self, content: Content, above: Measure | None = None) -> Cut:
+        """Cut a text by what was learned of the route, as it was cut before where that was paid for.
+
+        What was learned up to `above` proved too little for it. Call it off the event
+        loop. Raises DocumentFailed as `Cutter.cut` does.
+        """
+        known = self.measures.all
+        candidates = known if above is None else known[known.index(above) + 1 :]
+        for measure in candidates[:-1]:
+            cut = self.cutter.measured(measure).cut(content)
+            if self.asker.has_asked(self._map_prompt(cut, cut.chunks[0])):
+                return cut
+        return self.cutter.measured(candidates[-1]).cut(content)
 
     async def answer(self, work: Work, cut: Cut) -> Outcome:
         """Return the one answer over a text that was cut.
@@ -52,23 +74,27 @@ class Strategist:
         if not answered:
             raise DocumentFailed(*_last_failure(work))
         covered = sum(chunk.end - chunk.start for chunk, _ in answered)
-        last = await self._reduce(work, [part for _, part in answered])
+        last = await self._reduce(work, cut, [part for _, part in answered])
         return Outcome(last.text, covered, last.cut)
 
     async def _map(self, work: Work, cut: Cut, number: int) -> Text | None:
         """Ask over one chunk; None where that call failed for good."""
         chunk = cut.chunks[number]
-        place = Place("map", 0, number, chunk.start, chunk.end)
-        text = cut.text[chunk.start : chunk.end]
-        return await self._asked(work, place, self.prompts.map, chunk.tokens, text=text)
+        return await self._asked(work, Place("map", 0, number, chunk.start, chunk.end), self._map_prompt(cut, chunk))
 
-    async def _reduce(self, work: Work, parts: Sequence[Text]) -> Text:
+    def _map_prompt(self, cut: Cut, chunk: Chunk) -> Prompt:
+        template = self.prompts.stuff if cut.strategy == "stuff" else self.prompts.map
+        return self._prompt(template, chunk.tokens, text=cut.passage(chunk))
+
+    async def _reduce(self, work: Work, cut: Cut, parts: Sequence[Text]) -> Text:
         """Merge answers level by level until one is left."""
         level = 0
+        cutter = self.cutter.measured(cut.measure)
         while len(parts) > 1:
             level += 1
             sized = await self._sized(parts)
-            groups = list(fill_groups(sized, self.cutter.room(self.prompts.reduce)))
+            template = guarded(self.prompts.reduce, *(part.text for part in parts))
+            groups = list(fill_groups(sized, cutter.room(template)))
             if len(groups) == len(parts):
                 message = (
                     f"{len(parts)} answers can't be merged: no two of them fit in one call: "
@@ -92,36 +118,47 @@ class Strategist:
             return group[0].answer
         joined = BETWEEN.join(part.answer.text for part in group)
         tokens = sum(part.tokens for part in group)
-        return await self._asked(work, Place("reduce", level, number), self.prompts.reduce, tokens, text=joined)
+        prompt = self._prompt(self.prompts.reduce, tokens, text=joined)
+        return await self._asked(work, Place("reduce", level, number), prompt)
 
     async def _refine(self, work: Work, cut: Cut) -> Outcome:
         """Carry one answer through the chunks, in order; a chunk that fails is left out."""
         answer: Text | None = None
         covered = 0
+        cutter = self.cutter.measured(cut.measure)
         for number, chunk in enumerate(cut.chunks):
             if answer is None:
                 got = await self._map(work, cut, number)
             else:
                 (sized,) = await self._sized([answer])
                 tokens = chunk.tokens + sized.tokens
-                if tokens > self.cutter.room(self.prompts.refine):
+                if tokens > cutter.room(guarded(self.prompts.refine, answer.text, cut.text)):
                     message = "the answer so far leaves no room for the next part: use --strategy map-reduce"
                     raise DocumentFailed("cannot_refine", message, stage="refine")
-                place, text = Place("refine", 0, number, chunk.start, chunk.end), cut.text[chunk.start : chunk.end]
-                got = await self._asked(work, place, self.prompts.refine, tokens, answer=answer.text, text=text)
+                place = Place("refine", 0, number, chunk.start, chunk.end)
+                fields = {"answer": answer.text, "text": cut.passage(chunk)}
+                got = await self._asked(work, place, self._prompt(self.prompts.refine, tokens, **fields))
             if got is not None:
                 answer, covered = got, covered + chunk.end - chunk.start
         if answer is None:
             raise DocumentFailed(*_last_failure(work))
         return Outcome(answer.text, covered, answer.cut)
 
-    async def _asked(self, work: Work, place: Place, template: str, tokens: int, **fields: str) -> Text | None:
-        """Ask with the template filled (`tokens` are the fields'); None where the call was set aside."""
-        prompt = Prompt(fill(template, **fields), self.cutter.tokens(template) + tokens + SEAM)
+    async def _asked(self, work: Work, place: Place, prompt: Prompt) -> Text | None:
+        """Ask; None where the call was set aside. Raises Overflow where the text may be cut again."""
         try:
             return await self.asker.ask(work, place, prompt)
+        except Overflow:
+            if work.may_cut_again:
+                raise
+            return None
         except SetAside:
             return None
+
+    def _prompt(self, template: str, tokens: int, **fields: str) -> Prompt:
+        """Return a template filled; `tokens` are the fields'."""
+        template = guarded(template, *fields.values())
+        return Prompt(fill(template, **fields), self.cutter.tokens(template) + tokens + SEAM, stop_of(template))
 
     async def _all(self, asks: Iterator[Awaitable[Text | None]]) -> list[Text | None]:
         """Run all; where the route or the job stops, the others end before that is raised."""

@@ -119,6 +119,10 @@ class Ledger:
         at = datetime.fromtimestamp(float(created or 0), UTC)
         return Kept(str(job_id), str(document_id), reply, _int(attempts), _int(latency), at)
 
+    def may_know(self, call_id: str) -> bool:
+        """Whether an answer is probably kept for a call; from any thread."""
+        return call_id in self._known
+
     def costs(self, call_id: str, cost: float | None) -> None:
         """Note what an answer cost, for the budget of a resumed job."""
         if cost is not None:

@@ -18,8 +18,11 @@ class APIpie(OpenAI):
     """The aggregator."""
 
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
-        """Return a chat completion's path and body, pinned to an upstream or routed by APIpie."""
-        path, body = super().completion(request)
+        """Return a chat completion's path and body, pinned to an upstream or routed by APIpie.
+
+        It has no text completions: a base model gets its prompt as a message.
+        """
+        path, body = self.chat(request)
         if request.upstream:
             body["provider"] = request.upstream
         else:

@@ -20,14 +20,15 @@ class OpenAI:
     """Any server that speaks OpenAI's chat completions."""
 
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
+        """Return a chat completion's path and body; a base model's is a text completion."""
+        if request.base_model:
+            return "/completions", {"prompt": request.messages[0].content, **_parameters(request)}
+        return self.chat(request)
+
+    def chat(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a chat completion's path and body."""
-        return "/chat/completions", {
-            "model": request.model,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
-            "max_tokens": request.max_tokens,
-            "temperature": 0.0,
-            **request.extras,
-        }
+        turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]
+        return "/chat/completions", {"messages": turns, **_parameters(request)}
 
     def answer(self, reply: Reply) -> Answer:
         """Return the first choice, with usage and cost as they come."""
@@ -71,6 +72,11 @@ class OpenAI:
                 told = [_whole(entry.get(key)) for key in WINDOW_KEYS] + [_whole(meta.get("n_ctx"))]
                 return min((number for number in told if number), default=None)
         return None
+
+
+def _parameters(request: Completion) -> dict[str, Any]:
+    stop = {"stop": [request.stop]} if request.stop else {}
+    return {"model": request.model, "max_tokens": request.max_tokens, "temperature": 0.0, **stop, **request.extras}
 
 
 def decoded(reply: Reply) -> Any:

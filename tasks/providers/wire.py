@@ -29,7 +29,10 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A completion to ask for: `model` is the provider's own id."""
+    """A completion to ask for: `model` is the provider's own id; `stop` ends the answer where it comes up.
+
+    A base model is given one message, to be written on rather than answered.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -37,6 +40,8 @@ class Completion:
     upstream: str | None = None
     routing: str = "price"
     extras: Mapping[str, Any] = field(default_factory=dict)
+    stop: str | None = None
+    base_model: bool = False
 
 
 class Reply(NamedTuple):

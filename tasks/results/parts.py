@@ -19,7 +19,7 @@ from tasks.results.files import replace_file
 from tasks.results.schemas import TABLES, Row
 
 # Documents come last: a reader who sees a document's row finds its calls too.
-ORDER = ("calls", "failures", "documents")
+ORDER = ("calls", "failures", "sections", "documents")
 
 
 def create_tables(output: Path) -> None:
@@ -75,7 +75,7 @@ def write_part(output: Path, part: int, document_ids: Collection[str], tables: M
     """
     for name in ORDER:
         path = part_path(output, name, part)
-        rows = as_table(tables[name], TABLES[name])
+        rows = as_table(tables.get(name, ()), TABLES[name])
         if _rows(path) >= 0:
             rows = pa.concat_tables([_others(path, TABLES[name], document_ids), rows])
         elif not rows.num_rows:

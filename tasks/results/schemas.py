@@ -73,4 +73,13 @@ FAILURES = _schema(
     ("failed_at", TIME, "when it was given up, UTC"),
 )
 
-TABLES = {"documents": DOCUMENTS, "calls": CALLS, "failures": FAILURES}
+SECTIONS = _schema(
+    ("document_id", TEXT, "document with pages or headings"),
+    ("position", INT, "place in the document, from 0"),
+    ("page", INT, "page, slide or sheet, from 1; null where it has none"),
+    ("section", TEXT, "headings from the outermost down, or a definition of code; null before the first"),
+    ("start_char", INT, "start in the extracted text, as in calls"),
+    ("end_char", INT, "end, exclusive"),
+)
+
+TABLES = {"documents": DOCUMENTS, "calls": CALLS, "failures": FAILURES, "sections": SECTIONS}

@@ -23,6 +23,12 @@ class Route:
     tokenizer: str
     template: str
     price: Price | None
+    subtype: str = "Chat"
+
+    @property
+    def is_base_model(self) -> bool:
+        """Whether the model only writes on, rather than answering: its prompt is no conversation."""
+        return self.subtype == "Language"
 
 
 def resolve(
@@ -67,6 +73,7 @@ def resolve(
         _tokenizer(candidate, gguf),
         model.template if model else "unknown",
         price or _price(candidate),
+        model.subtype if model else "Chat",
     )
 
 

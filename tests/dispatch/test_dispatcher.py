@@ -406,7 +406,7 @@ def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simul
 
     async def some() -> list[Delivered | BaseException]:
         desk = Desk(simulator.url, speed=0.02)
-        desk.concurrency, desk.hurry = 64, 50.0
+        desk.concurrency, desk.hurry = 64, 15.0
         await desk._send(())
         async with Client() as desk.used.client:
             return await asyncio.gather(

@@ -16,8 +16,8 @@ OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/of
 MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
 
 
-def pdf(pages: Sequence[Sequence[str]], extra: str = "") -> bytes:
-    """A PDF whose pages hold lines of text; `extra` goes into its trailer."""
+def pdf(pages: Sequence[Sequence[str]], extra: str = "", marks: Sequence[tuple[str, int]] = ()) -> bytes:
+    """A PDF whose pages hold lines of text; `extra` goes into its trailer, `marks` are (bookmark, page from 0)."""
     objects = ["<</Type/Catalog/Pages 2 0 R>>", "", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
     kids = []
     for lines in pages:
@@ -27,8 +27,20 @@ def pdf(pages: Sequence[Sequence[str]], extra: str = "") -> bytes:
         page = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>"
         objects.append(f"{page}/Contents {len(objects)} 0 R>>")
         kids.append(f"{len(objects)} 0 R")
+    if marks:
+        objects[0] = f"<</Type/Catalog/Pages 2 0 R/Outlines {len(objects) + 1} 0 R>>"
+        objects += _outline(marks, kids, len(objects) + 1)
     objects[1] = f"<</Type/Pages/Count {len(kids)}/Kids[{' '.join(kids)}]>>"
     return _numbered(objects, extra)
+
+
+def _outline(marks: Sequence[tuple[str, int]], pages: Sequence[str], root: int) -> list[str]:
+    last = root + len(marks)
+    found = [f"<</Type/Outlines/First {root + 1} 0 R/Last {last} 0 R/Count {len(marks)}>>"]
+    for number, (title, page) in enumerate(marks, root + 1):
+        after = f"/Next {number + 1} 0 R" if number < last else ""
+        found.append(f"<</Title({title})/Parent {root} 0 R{after}/Dest[{pages[page]}/Fit]>>")
+    return found
 
 
 def _numbered(objects: Sequence[str], extra: str) -> bytes:

@@ -34,7 +34,7 @@ GOOD = {
 def read(folder: Path, name: str, data: bytes) -> str:
     path = folder / name
     path.write_bytes(data)
-    return extract(Document(name, path.as_uri(), len(data), path=str(path)))
+    return extract(Document(name, path.as_uri(), len(data), path=str(path))).text
 
 
 def refused(folder: Path, name: str, data: bytes) -> DocumentFailed:
@@ -187,7 +187,7 @@ def test_a_reader_that_hangs_is_cut_off_and_the_next_file_is_read(
 ) -> None:
     (tmp_path / "a.pdf").write_bytes(GOOD["a.pdf"])
     readers = Readers(1, seconds=30)
-    assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf")
+    assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf").text
     process = readers._idle[0]
     monkeypatch.setattr(process, "_connection", Slow(process))
     monkeypatch.setattr(readers, "_seconds", 0.05)
@@ -196,7 +196,7 @@ def test_a_reader_that_hangs_is_cut_off_and_the_next_file_is_read(
     assert failed.value.reason == "timeout"
     assert process._process.poll() is not None
     monkeypatch.setattr(readers, "_seconds", 30)
-    assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf")
+    assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf").text
     readers.close()
 
 
@@ -218,13 +218,13 @@ def test_a_reader_is_cut_off_once_nobody_wants_its_text(tmp_path: Path, monkeypa
 def test_a_reader_that_crashes_takes_only_its_file_with_it(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(GOOD["a.pdf"])
     readers = Readers(1)
-    assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf")
+    assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf").text
     readers._idle[0]._process.kill()
     readers._idle[0]._process.wait()
     with pytest.raises(DocumentFailed) as failed:
         readers.read(str(tmp_path / "a.pdf"), "pdf")
     assert failed.value.reason == "crashed"
-    assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf")
+    assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf").text
     readers.close()
 
 

@@ -5,6 +5,8 @@ The books are the Debian Reference's, as Debian's packages debian-reference-en, 
 """
 
 import gzip
+import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,10 @@ from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from tasks.chunking.tokenizer import TEKKEN, _shipped
+from tasks.documents.document import Content
+from tasks.jobs.cut import Cutter
+from tasks.jobs.options import Options
+from tasks.jobs.prepare import prepare
 from tests.conftest import RunJob
 from tests.simulator import Simulator
 
@@ -46,6 +52,17 @@ def test_books_in_four_languages_are_covered_and_every_request_fits(
         assert "".join(text[start:end] for start, end in spans) == text
     for body in provider.counts.prompts:
         assert tokens(body["messages"][0]["content"]) + body["max_tokens"] <= WINDOW
+    assert statistics.mean(fills(books)) >= 0.92
+
+
+def fills(books: dict[str, str]) -> Iterator[float]:
+    """The share of the budget that each full chunk uses: the last two of a book share what is left."""
+    prepared = prepare("summarize", ["."], Options(provider="openai-compatible", model="mistral-nemo", context=WINDOW))
+    stop = prepared.stops[0]
+    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, "auto")
+    for text in books.values():
+        budget = cutter.chunk_room(text)
+        yield from (chunk.tokens / budget for chunk in cutter.cut(Content(text)).chunks[:-2])
 
 
 def book(language: str) -> str:

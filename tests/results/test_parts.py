@@ -42,6 +42,7 @@ def write(
         "documents": [row("documents", name, output=words) for name in names],
         "calls": [row("calls", name, position=number, output=words) for name in names for number in range(calls)],
         "failures": [row("failures", name, error=words) for name in names for _ in range(failures)],
+        "sections": [row("sections", name) for name in names],
     }
     write_part(output, part, names, tables)
 
@@ -70,6 +71,7 @@ COLUMNS = {
     "calls": "call_id document_id kind stage level position start_char end_char model provider served_by prompt_tokens "
     "completion_tokens cost_usd latency_ms attempts finish_reason output reused created_at",
     "failures": "document_id call_id stage position model provider error_kind error http_status attempts failed_at",
+    "sections": "document_id position page section start_char end_char",
 }
 
 
@@ -88,7 +90,7 @@ def test_duckdb_and_pyarrow_read_every_table_from_the_start(output: Path, table:
     assert counted() == (0, 0)
     write(output, 1, ["a", "b"])
     write(output, 2, ["c"])
-    number = {"documents": 3, "calls": 6, "failures": 3}[table]
+    number = {"documents": 3, "calls": 6, "failures": 3, "sections": 3}[table]
     assert counted() == (number, number)
 
 

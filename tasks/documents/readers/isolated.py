@@ -18,6 +18,7 @@ from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from tasks.documents.document import Content, Section
 from tasks.documents.readers.kinds import Kind
 from tasks.errors import DocumentFailed
 
@@ -28,6 +29,7 @@ FILES_A_PROCESS = 500
 ROOT = Path(__file__).parents[3]
 
 Stopped = Callable[[], bool]
+Reply = tuple[str, str, list[tuple[int, int, str]], bool]
 
 
 class Readers:
@@ -38,15 +40,15 @@ class Readers:
         self._places = threading.Semaphore(processes)
         self._idle: list[_Process] = []
 
-    def read(self, path: str, kind: Kind, stopped: Stopped = lambda: False) -> str:
-        """Return the text of a file, unless `stopped` says meanwhile that nobody wants it any more.
+    def read(self, path: str, kind: Kind, stopped: Stopped = lambda: False) -> Content:
+        """Return what is in a file, unless `stopped` says meanwhile that nobody wants it any more.
 
         Raises DocumentFailed, with reason `timeout`, `crashed` or `stopped` among others.
         """
         with self._places:
             process = self._taken() or _Process()
             try:
-                reason, text = process.ask(path, kind, self._seconds, stopped)
+                reason, text, sections, code = process.ask(path, kind, self._seconds, stopped)
             except BaseException:
                 process.kill()
                 raise
@@ -56,7 +58,7 @@ class Readers:
                 process.kill()
         if reason:
             raise DocumentFailed(reason, text)
-        return text
+        return Content(text, tuple(Section(*section) for section in sections), code)
 
     def _taken(self) -> "_Process | None":
         with contextlib.suppress(IndexError):  # asked by several threads at once
@@ -94,8 +96,8 @@ class _Process:
         self._connection: Connection[bytes, bytes] = Connection(ours.detach())
         self.answered = 0
 
-    def ask(self, path: str, kind: Kind, seconds: float, stopped: Stopped) -> tuple[str, str]:
-        """Return the reason for a failure, or "", and the text."""
+    def ask(self, path: str, kind: Kind, seconds: float, stopped: Stopped) -> Reply:
+        """Return the answer to one question, as `worker.py` describes it."""
         try:
             self._connection.send_bytes(json.dumps([path, kind]).encode())
             deadline = time.monotonic() + seconds
@@ -106,12 +108,12 @@ class _Process:
                     raise DocumentFailed(
                         "timeout", f"reading this {kind} file takes more than {seconds:.0f} s: split it"
                     )
-            reason, text = json.loads(self._connection.recv_bytes())
+            reply: Reply = json.loads(self._connection.recv_bytes())
         except (EOFError, OSError) as error:
             message = f"the reader of {kind} files crashed over this one: save it again, or leave it out"
             raise DocumentFailed("crashed", message) from error
         self.answered += 1
-        return reason, text
+        return reply
 
     def kill(self) -> None:
         self._process.kill()

@@ -4,9 +4,10 @@ import io
 import zipfile
 from typing import Literal
 
+from tasks.documents.readers.grammars import GRAMMARS
 from tasks.errors import DocumentFailed
 
-Kind = Literal["pdf", "docx", "pptx", "xlsx", "epub", "html", "mail", "gzip"]
+Kind = Literal["pdf", "docx", "pptx", "xlsx", "epub", "html", "mail", "gzip", "code"]
 
 PARTS: dict[str, Kind] = {
     "word/document.xml": "docx",
@@ -23,12 +24,13 @@ UNREADABLE = {
     b"Rar!": "a RAR archive: unpack it first",
     b"{\\rtf": "RTF: save it as DOCX",
 }
+CODE_SUFFIXES = tuple(suffix for suffixes in GRAMMARS.values() for suffix in suffixes)
 HEAD = 1024
 MAIL_HEADERS = (b"received:", b"return-path:", b"delivered-to:", b"mime-version:", b"message-id:")
 
 
 def kind_of(data: bytes, name: str) -> Kind | None:
-    """Return the format of a file, or None for text (Markdown, code and mark-up to be kept are text).
+    """Return the format of a file, or None for text (Markdown and mark-up to be kept are text).
 
     Raises DocumentFailed with reason `not_text` for what has no reader, and `damaged`.
     """
@@ -63,4 +65,4 @@ def _marked_up(head: bytes, name: str) -> Kind | None:
     first = head.split(b"\n", 1)[0]
     if name.endswith((".eml", ".mht")) or first.startswith(MAIL_HEADERS):
         return "mail"
-    return None
+    return "code" if name.endswith(CODE_SUFFIXES) else None

@@ -1,12 +1,17 @@
 """PDF to text, by PDFium: pages, without their running heads, with mended words."""
 
+import contextlib
 import re
 from collections import Counter
+from collections.abc import Iterator
+from itertools import accumulate, islice
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from tasks.documents.document import Content, Section
 from tasks.documents.readers.bounds import check_growth
+from tasks.documents.sections import shortened
 from tasks.errors import DocumentFailed
 
 # Between pages, as pdftotext does: the form feeds before a place tell its page.
@@ -19,10 +24,11 @@ LIGATURES = str.maketrans(
 HYPHEN = re.compile(r"[\x02\ufffe]\n?|(?<=[^\W\d_])[-\u00ad]\n(?=[^\W\d_A-Z])")
 DIGITS = re.compile(r"\d+")
 FEWEST_PAGES = 3
+MOST_BOOKMARKS = 10_000
 
 
-def read_pdf(data: bytes) -> str:
-    """Return the text of all pages, with PAGE between them.
+def read_pdf(data: bytes) -> Content:
+    """Return the text of all pages, with PAGE between them, and the sections that its bookmarks tell.
 
     Raises DocumentFailed with reason `damaged`, `encrypted`, `no_text` or `too_large`.
     """
@@ -36,7 +42,8 @@ def read_pdf(data: bytes) -> str:
     pages = _without_running_lines(_pages(document, len(data)))
     if not any(page.strip() for page in pages):
         raise DocumentFailed("no_text", "this PDF holds images of text only: run text recognition (OCR) over it first")
-    return PAGE.join(mend(page) for page in pages)
+    pages = [mend(page) for page in pages]
+    return Content(PAGE.join(pages), tuple(_sections(document, pages)))
 
 
 def _pages(document: pdfium.PdfDocument, size: int) -> list[str]:
@@ -53,6 +60,23 @@ def _pages(document: pdfium.PdfDocument, size: int) -> list[str]:
         total += len(text)
         check_growth(total, size)  # ten thousand pages may be one and the same
     return pages
+
+
+def _sections(document: pdfium.PdfDocument, pages: list[str]) -> Iterator[Section]:
+    """Yield a section a bookmark, where its title stands on its page, else at the page's beginning."""
+    starts = list(accumulate((len(page) + len(PAGE) for page in pages), initial=0))
+    done = -1
+    with contextlib.suppress(pdfium.PdfiumError):  # a document without a sound table of contents has none
+        for mark in islice(document.get_toc(), MOST_BOOKMARKS):
+            target = mark.get_dest()
+            page = target.get_index() if target else None
+            title = shortened(mark.get_title())
+            if page is None or not 0 <= page < len(pages) or not title:
+                continue
+            start = starts[page] + max(pages[page].find(title), 0)
+            if start > done:
+                done = start
+                yield Section(start, mark.level + 1, title)
 
 
 def mend(page: str) -> str:

@@ -2,30 +2,35 @@
 
 from collections.abc import Callable
 
+from tasks.documents.document import Content
 from tasks.documents.readers.bounds import check_archive, unzip
 from tasks.documents.readers.kinds import Kind, kind_of
+from tasks.documents.readers.text import read_text
+from tasks.documents.sections import markdown_sections
 from tasks.errors import DocumentFailed
 
-Read = Callable[[bytes], str]
 ZIPPED = ("docx", "pptx", "xlsx", "epub")
 DEEPEST = 2
+PACKED_SUFFIX = ".gz"
 
 
-def read(data: bytes, kind: Kind, plain: Read, depth: int = 0) -> str:
-    """Return the text of `data`; `plain` decodes what turns out to be text inside a gzip file.
+def read(data: bytes, kind: Kind | None, name: str, depth: int = 0) -> Content:
+    """Return what is in a file of that name and kind (None for text).
 
     Raises DocumentFailed; whatever a reader raises of its own means that the file is damaged.
     """
+    if kind is None:
+        return read_text(data, name)
     if kind == "gzip":
         if depth == DEEPEST:
             raise DocumentFailed("too_large", f"this file is packed more than {DEEPEST} times: unpack it first")
         inner = unzip(data)
-        inner_kind = kind_of(inner, "")
-        return read(inner, inner_kind, plain, depth + 1) if inner_kind else plain(inner)
+        inner_name = name[: -len(PACKED_SUFFIX)] if name.lower().endswith(PACKED_SUFFIX) else name
+        return read(inner, kind_of(inner, inner_name), inner_name, depth + 1)
     try:
         if kind in ZIPPED:
             check_archive(data)
-        return _reader(kind)(data)
+        return _content(data, kind, name)
     except DocumentFailed:
         raise
     except MemoryError as error:
@@ -37,12 +42,25 @@ def read(data: bytes, kind: Kind, plain: Read, depth: int = 0) -> str:
         raise DocumentFailed("damaged", f"this {kind} file is damaged ({words}): save it again") from error
 
 
-def _reader(kind: Kind) -> Read:
-    """Import a format's reader only when it is needed."""
+def _content(data: bytes, kind: Kind, name: str) -> Content:
     if kind == "pdf":
-        from tasks.documents.readers.pdf import read_pdf  # noqa: PLC0415
+        from tasks.documents.readers.pdf import read_pdf  # noqa: PLC0415 - each reader only when it is needed
 
-        return read_pdf
+        return read_pdf(data)
+    if kind == "code":
+        from tasks.documents.readers.code import read_code  # noqa: PLC0415
+
+        return read_code(data, name)
+    if kind == "mail":
+        from tasks.documents.readers.mail import read_mail  # noqa: PLC0415
+
+        return Content(read_mail(data))
+    text = _markdown_reader(kind)(data)
+    return Content(text, markdown_sections(text))
+
+
+def _markdown_reader(kind: Kind) -> Callable[[bytes], str]:
+    """Return the reader of a format that is turned into Markdown."""
     if kind in ("docx", "pptx", "xlsx"):
         from tasks.documents.readers import office  # noqa: PLC0415
 
@@ -51,10 +69,6 @@ def _reader(kind: Kind) -> Read:
         from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
 
         return read_epub
-    if kind == "mail":
-        from tasks.documents.readers.mail import read_mail  # noqa: PLC0415
-
-        return read_mail
     from tasks.documents.readers.markup import read_html  # noqa: PLC0415
 
     return read_html

@@ -1,17 +1,20 @@
 """A process that reads files for its parent: `python -m tasks.documents.readers.worker FD`.
 
-A question is a JSON list of a path and a kind, an answer a JSON list of a reason ("" for
-none) and a text. It ends when its parent does.
+A question is a JSON list of a path and a kind; an answer a JSON list of a reason for a
+failure ("" for none), a text or the failure's words, sections, and whether they are code's.
+It ends when its parent does.
 """
 
 import contextlib
 import json
 import resource
 import sys
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tasks.documents.decode import decode
+from tasks.documents.document import Section
+from tasks.documents.readers.kinds import Kind
 from tasks.documents.readers.read import read
 from tasks.errors import DocumentFailed
 
@@ -28,13 +31,14 @@ def main() -> None:
             parent.send_bytes(json.dumps(_answer(path, kind)).encode())
 
 
-def _answer(path: str, kind: str) -> tuple[str, str]:
+def _answer(path: str, kind: Kind) -> tuple[str, str, Sequence[Section], bool]:
     try:
-        return "", read(Path(path).read_bytes(), kind, decode)  # type: ignore[arg-type]
+        content = read(Path(path).read_bytes(), kind, path)
     except DocumentFailed as error:
-        return error.reason, str(error)
+        return error.reason, str(error), (), False
     except OSError as error:
-        return "unreadable", f"the file can't be read: {error.strerror}"
+        return "unreadable", f"the file can't be read: {error.strerror}", (), False
+    return "", content.text, content.sections, content.code
 
 
 if __name__ == "__main__":

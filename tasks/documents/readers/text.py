@@ -1,0 +1,11 @@
+"""Text of any encoding, and the sections that its file's name says it has."""
+
+from tasks.documents.decode import decode
+from tasks.documents.document import Content
+from tasks.documents.sections import sections_of
+
+
+def read_text(data: bytes, name: str) -> Content:
+    """Return a text as it was written. Raises DocumentFailed with reason `not_text`."""
+    text = decode(data)
+    return Content(text, sections_of(text, name))

@@ -1,0 +1,84 @@
+"""How many more tokens a route counts than we do, learned from what its answers say they used.
+
+A provider may put more around a prompt than its model's own template, or use another
+tokenizer than the catalogue says. What is learned makes the room for text smaller, never
+larger. It is kept beside the ledger: a document is cut again as it was cut when its
+answers were paid for.
+"""
+
+import contextlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+# A prompt of fewer tokens tells what is put around each, a longer one how they are counted.
+LONG = 1000
+# More than this isn't a way of counting: the provider asked a model several times, say.
+MOST_RATIO, MOST_EXTRA = 2.0, 4096
+SPARE = 1.01
+# Where an overflow doesn't say how large the window is.
+STEP = 1.5
+WINDOW = re.compile(r"(?:maximum context length|context (?:length|size|window))\D{0,20}?(\d{3,})", re.IGNORECASE)
+
+
+class Measure(NamedTuple):
+    """A route counts `extra` tokens more than we do, or `ratio` times as many, whichever is more."""
+
+    extra: int = 0
+    ratio: float = 1.0
+
+    def most(self, tokens: int) -> int:
+        """Return how many tokens by our count are within `tokens` by the route's."""
+        return min(tokens - self.extra, int(tokens / self.ratio))
+
+
+OURS = Measure()
+
+
+class Measures:
+    """What has been learned of one route, oldest first; `path` is the file that keeps it."""
+
+    def __init__(self, path: Path, route: str) -> None:
+        self._path, self._route = path, route
+        self.all = [OURS, *_kept(path, route)]
+
+    @property
+    def latest(self) -> Measure:
+        """What the budget is to use."""
+        return self.all[-1]
+
+    def learn(self, counted: int, told: int) -> None:
+        """Learn from an answer: our count of its prompt, and the route's. On the event loop."""
+        extra, ratio = self.latest
+        if counted < LONG and extra < told - counted <= MOST_EXTRA:
+            self._add(Measure(math.ceil((told - counted) * SPARE), ratio))
+        elif counted >= LONG and counted + extra < told > counted * ratio and told <= counted * MOST_RATIO:
+            self._add(Measure(extra, math.ceil(told / counted * SPARE * 100) / 100))
+
+    def overflowed(self, measure: Measure, context: int, said: str) -> None:
+        """Learn from a refused prompt that was measured so, in a window of `context` tokens as we know it."""
+        if measure != self.latest:
+            return  # another document has learned it meanwhile
+        found = WINDOW.search(said)
+        window = int(found[1]) if found else context
+        factor = context / window * SPARE if window < context else STEP
+        self._add(Measure(measure.extra, round(measure.ratio * factor, 4)))
+
+    def _add(self, measure: Measure) -> None:
+        self.all.append(measure)
+        line = json.dumps([self._route, *measure]) + "\n"
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.write(line)  # without it a resumed job may pay for a document's calls again; it goes on all the same
+
+
+def _kept(path: Path, route: str) -> Iterator[Measure]:
+    """Yield what earlier runs learned of a route."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError):  # a line that a kill left unfinished
+            name, extra, ratio = json.loads(line)
+            if name == route:
+                yield Measure(int(extra), float(ratio))

@@ -1,0 +1,23 @@
+"""Work ahead on all processors."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+PROCESSORS = os.cpu_count() or 1
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Yield the result for each item, in order, with one item a processor under way."""
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(PROCESSORS) as pool:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > PROCESSORS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,142 @@
+"""A route that counts more than we do: what its answers tell makes the budget smaller, and nothing is paid twice."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.chunking.tokenizer import load_tokenizer
+from tasks.errors import Interrupted
+from tasks.jobs.job import Job
+from tasks.jobs.measure import LONG, OURS, Measure, Measures
+from tests.conftest import Ran, RunJob, hasten
+from tests.jobs.texts import prose, put
+from tests.simulator import Simulator
+
+MODEL = "mistral-nemo"
+WINDOW = 8192
+
+
+def counting(ratio: float, extra: int = 0) -> Callable[[dict[str, Any]], int]:
+    count = load_tokenizer("tekken-240718").count
+
+    def counted(body: dict[str, Any]) -> int:
+        return int(ratio * sum(count(turn["content"]) + 4 for turn in body["messages"])) + extra
+
+    return counted
+
+
+@pytest.fixture
+def measures(tmp_path: Path) -> Measures:
+    return Measures(tmp_path / "measures.jsonl", "route")
+
+
+def test_what_counts_no_more_than_we_do_changes_nothing(measures: Measures) -> None:
+    for counted, told in ((10, 10), (5000, 4999), (LONG, LONG), (5000, 11_000)):
+        measures.learn(counted, told)
+    assert measures.all == [OURS]
+    assert OURS.most(1000) == 1000
+
+
+def test_a_short_prompt_tells_what_is_put_around_each_and_a_long_one_the_ratio(measures: Measures) -> None:
+    measures.learn(100, 300)
+    assert measures.latest == Measure(202, 1.0)
+    measures.learn(5000, 5150)  # within what was learned
+    assert measures.latest == Measure(202, 1.0)
+    measures.learn(5000, 6000)
+    assert measures.latest == Measure(202, 1.22)
+    assert measures.latest.most(6100) == 5000
+
+
+def test_what_was_learned_is_kept_for_the_route_and_a_half_written_line_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "measures.jsonl"
+    Measures(path, "route").learn(5000, 6000)
+    Measures(path, "other").learn(100, 200)
+    with path.open("a") as file:
+        file.write('["route", 1')
+    assert Measures(path, "route").all == [OURS, Measure(0, 1.22)]
+
+
+@pytest.mark.parametrize(
+    ("said", "ratio"),
+    [
+        ("This model's maximum context length is 4096 tokens. However, you requested 8100 tokens", 8192 / 4096 * 1.01),
+        ("HTTP 400: context_length_exceeded prompt is too long", 1.5),
+        ("maximum context length is 8192 tokens", 1.5),
+    ],
+)
+def test_an_overflow_tells_the_window_or_makes_chunks_smaller_by_a_third(
+    measures: Measures, said: str, ratio: float
+) -> None:
+    measures.overflowed(OURS, 8192, said)
+    assert measures.latest.ratio == pytest.approx(ratio, abs=1e-3)
+    measures.overflowed(OURS, 8192, said)
+    assert len(measures.all) == 2
+
+
+@pytest.mark.parametrize(("ratio", "extra"), [(1.0, 700), (1.3, 0)])
+def test_a_provider_with_another_template_or_tokenizer_overflows_only_before_it_is_known(
+    folder: Path, provider: Simulator, run_job: RunJob, ratio: float, extra: int
+) -> None:
+    provider.settings.models = (MODEL,)
+    provider.settings.count = counting(ratio, extra)
+    put(folder, "0-first.txt", prose(9000))
+    for number in range(6):
+        put(folder, f"long-{number}.txt", prose(90_000, number))
+    ran = run_job(model=MODEL, concurrency=1)
+    assert ran.code == 0
+    assert all(row["covered_characters"] == row["characters"] for row in ran.documents.values())
+    refused = provider.counts.requests - provider.counts.answers
+    put(folder, "one-more.txt", prose(90_000, "more"))
+    assert run_job(model=MODEL).code == 0
+    assert provider.counts.requests - provider.counts.answers == refused
+
+
+def test_documents_that_overflow_are_cut_again_and_none_is_lost(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    provider.settings.models = (MODEL,)
+    provider.settings.tell_window = False
+    provider.settings.context = 4096  # half of what the user believes
+    for number in range(3):
+        put(folder, f"{number}.txt", prose(60_000, number))
+    ran = run_job(model=MODEL, context=WINDOW)
+    assert ran.code == 0
+    assert [row["status"] for row in ran.documents.values()] == ["done"] * 3
+    assert ran.rows("failures") == []
+
+
+def test_what_overflows_however_small_it_is_cut_is_a_failure(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    provider.settings.models = (MODEL,)
+    provider.settings.count = lambda _: 10**6
+    put(folder, "a.txt", prose(30_000))
+    ran = run_job(model=MODEL)
+    assert ran.code == 3
+    (failure,) = {row["error_kind"] for row in ran.rows("failures")}
+    assert failure in ("context_overflow", "does_not_fit")
+
+
+@pytest.mark.parametrize("calls", [3, 9, 17])
+def test_a_job_killed_after_it_has_learned_pays_for_nothing_again(
+    folder: Path, provider: Simulator, run_job: RunJob, calls: int
+) -> None:
+    provider.settings.models = (MODEL,)
+    provider.settings.count = counting(1.2)
+    for number in range(5):
+        put(folder, f"{number}.txt", prose(70_000, number))
+
+    def stopping(job: Job) -> None:
+        hasten(job)
+        provider.settings.fault = lambda number, _: job.stop(Interrupted(2)) if number >= calls else None
+
+    first: Ran = run_job(stopping, model=MODEL, concurrency=1)
+    assert first.code == 130
+    ran = run_job(model=MODEL, concurrency=1)
+    assert ran.code == 0
+    assert max(provider.counts.answered.values()) == 1
+    assert {row["document_id"] for row in ran.rows("documents")} == {f"{number}.txt" for number in range(5)}
+    assert [json.loads(line)[0] for line in (ran.output / ".docmill" / "measures.jsonl").read_text().splitlines()]
