@@ -20,6 +20,11 @@ PATTERNS = {
 }
 
 
+# Without any special token, tiktoken looks for the empty word at every character. This one is
+# made of characters that are none, and isn't allowed where texts are counted.
+NO_TEXT = "\U0010ffff\U0010fffe"
+
+
 def byte_pairs(path: Path) -> tiktoken.Encoding | None:
     """Build the encoding of a GGUF file, or None where its kind isn't known here."""
     fields = _fields(path)
@@ -29,7 +34,12 @@ def byte_pairs(path: Path) -> tiktoken.Encoding | None:
     if kind != "gpt2" or pre not in PATTERNS:
         return None
     ranks = _ranks(fields["tokenizer.ggml.merges"].contents())
-    return tiktoken.Encoding(path.stem, pat_str=PATTERNS[pre], mergeable_ranks=ranks, special_tokens={})
+    return encoding_of(path.stem, PATTERNS[pre], ranks)
+
+
+def encoding_of(name: str, pattern: str, ranks: dict[bytes, int]) -> tiktoken.Encoding:
+    """Return a byte-pair encoding that takes all of a text for text."""
+    return tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens={NO_TEXT: len(ranks)})
 
 
 def _fields(path: Path) -> Mapping[str, Any] | None:

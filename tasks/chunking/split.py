@@ -168,6 +168,8 @@ def _parts_cluster(text: str, end: int) -> bool:
 
 def _whole(text: str, start: int, end: int) -> int:
     """Move `end` back so that it parts no grapheme cluster, unless all since `start` is one."""
+    if text[end - 1 : end + 1].isascii() and text[end - 1 : end + 1] != "\r\n":
+        return end
     for cluster in CLUSTER.finditer(text, max(start, end - AROUND), end + AROUND):
         if cluster.end() >= end:
             whole: int = end if cluster.end() == end else cluster.start()

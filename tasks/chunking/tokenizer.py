@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sentencepiece import SentencePieceProcessor
 from tiktoken.model import encoding_name_for_model
 
-from tasks.chunking.gguf import byte_pairs
+from tasks.chunking.gguf import byte_pairs, encoding_of
 from tasks.chunking.seams import slices
 from tasks.errors import UserMistake
 
@@ -78,11 +78,16 @@ class BytePairs:
 
     def count(self, text: str) -> int:
         """Return the number of tokens of `text`."""
-        return sum(len(self._encoding.encode_ordinary(text[start:end])) for start, end, _ in slices(text))
+        return sum(len(self._tokens(text[start:end])) for start, end, _ in slices(text))
 
     def sizes(self, text: str) -> Sizes:
         """Return the bytes of each token of `text`."""
-        found: Sizes = self._bytes[np.array(self._encoding.encode_ordinary(text), dtype=np.int64)]
+        found: Sizes = self._bytes[self._tokens(text)]
+        return found
+
+    def _tokens(self, text: str) -> NDArray[np.uint32]:
+        """Return the tokens without a list of them, which would be made under Python's lock."""
+        found: NDArray[np.uint32] = self._encoding.encode_to_numpy(text, allowed_special=set(), disallowed_special=())
         return found
 
 
@@ -185,4 +190,4 @@ def _tekken(path: Path) -> tiktoken.Encoding:
     config = data["config"]
     size = config["default_vocab_size"] - config["default_num_special_tokens"]
     ranks = {base64.b64decode(token["token_bytes"]): token["rank"] for token in data["vocab"][:size]}
-    return tiktoken.Encoding(path.stem, pat_str=config["pattern"], mergeable_ranks=ranks, special_tokens={})
+    return encoding_of(path.stem, config["pattern"], ranks)

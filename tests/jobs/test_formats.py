@@ -51,7 +51,7 @@ def test_a_call_leads_back_to_its_page_and_section(folder: Path, run_job: RunJob
     put(folder, "a.md", "# The mill\n\n" + prose(40_000) + "\n\n## Its wheel\n\n" + prose(40_000))
     put(folder, "plain.txt", prose(40_000))
     ran = run_job()
-    found = duckdb.sql(
+    found = duckdb.execute(
         f"""select c.document_id, c.position, min(s.page), max(s.page), arg_min(s.section, s.start_char)
         from '{ran.output}/calls/*.parquet' c join '{ran.output}/sections/*.parquet' s
         on c.document_id = s.document_id and s.start_char < c.end_char and c.start_char < s.end_char
