@@ -52,7 +52,7 @@ class Places:
         """Return the ends of the next slice's tokens, where it ends, and whether at a seam."""
         if len(self._text) <= 2 * SLICE:
             return self._tokenized(*next(self._slices))
-        while len(self._ahead) <= PROCESSORS and (part := next(self._slices, None)):
+        while len(self._ahead) <= 2 * PROCESSORS and (part := next(self._slices, None)):
             self._ahead.append(_pool().submit(self._tokenized, *part))
         return self._ahead.popleft().result()
 
