@@ -16,6 +16,7 @@ from typing import Self
 
 import aiohttp
 import certifi
+from yarl import URL
 
 from tasks.dispatch.deadlines import Deadlines
 from tasks.errors import CertificateRefused, Transient, UserMistake
@@ -74,7 +75,12 @@ class Client:
         try:
             with self._deadlines.within(seconds):
                 async with self._session.request(
-                    method, url, headers=headers, data=body, allow_redirects=False, proxy=self._proxy(url)
+                    method,
+                    URL(url, encoded=True),
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    proxy=self._proxy(url),
                 ) as response:
                     return Reply(response.status, response.headers, await response.read())
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:

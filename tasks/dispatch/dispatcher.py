@@ -158,7 +158,7 @@ class Dispatcher:
 
     async def _post(self, call: Call) -> Reply:
         url, seconds = self.account.base_url + call.path, self.spread.deadline(call.seconds)
-        return await self.client.post(url, self.account.headers(), call.body, seconds)
+        return await self.client.post(url, self.account.headers("POST", url, call.body), call.body, seconds)
 
     async def _hedged(self, call: Call) -> tuple[Reply, bool]:
         """Ask a second time where the first answer is slow; it takes its place in the limits like any other."""
@@ -228,7 +228,8 @@ class Dispatcher:
     async def is_up(self) -> bool:
         """Whether the server answers a question that costs nothing."""
         try:
-            reply = await self.client.get(self.account.base_url + "/models", self.account.headers(), UP_SECONDS)
+            url = self.account.base_url + (self.wire.models_path or "/")
+            reply = await self.client.get(url, self.account.headers("GET", url), UP_SECONDS)
         except (CallFailed, RouteLost):
             return False
         return reply.status < 500

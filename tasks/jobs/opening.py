@@ -100,7 +100,7 @@ def _strategist(job: Job, stop: Stop, account: Account, client: Client, spending
     dispatcher = Dispatcher(
         client,
         account,
-        wire_of(provider.name, provider.wire),
+        wire_of(provider.wire),
         limits,
         hedge=options.hedge,
         told_period=provider.told_period,

@@ -18,8 +18,8 @@ from tasks.jobs.options import Options
 from tasks.jobs.prompts import Prompts, load_prompts
 from tasks.jobs.window import served_models, told_window
 from tasks.providers.account import Account, Keys, account_of, read_environment
+from tasks.providers.aws import is_hinted
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
-from tasks.providers.registry import wire_of
 from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
 from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Wish, choose
 from tasks.routing.price import parse_price
@@ -112,7 +112,7 @@ def _available(catalogue: Catalogue, environment: dict[str, str], keys: Keys) ->
     """Return the providers that are spoken to and have an account."""
     found = []
     for provider in catalogue.providers:
-        if provider.wire in ("none", "local"):
+        if provider.wire == "local" or (provider.signed and not _seems_there(provider, environment)):
             continue
         try:
             _account(provider, environment, keys)
@@ -130,7 +130,14 @@ def _account(provider: Provider, environment: dict[str, str], keys: Keys) -> Acc
         base_url_variable=provider.base_url_variable,
         environment=environment,
         keys=keys,
+        signed=provider.signed,
+        extra=provider.headers,
     )
+
+
+def _seems_there(provider: Provider, environment: dict[str, str]) -> bool:
+    """Whether a key or credentials are at hand, without asking the network for them."""
+    return bool(environment.get(provider.key_variable or "")) or is_hinted(environment)
 
 
 def _fallback(text: str) -> Wish:
@@ -144,7 +151,6 @@ def _stop(
     flow: str, candidate: Candidate, options: Options, environment: dict[str, str], keys: Keys, local: Path | None
 ) -> Stop:
     provider = candidate.provider
-    wire_of(provider.name, provider.wire)
     account = None if provider.name == LOCAL else _account(provider, environment, keys)
     if options.price is not None:
         _check_price(options.price)

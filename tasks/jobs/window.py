@@ -24,9 +24,11 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
     """
     if account is None:
         return trained_context(local) if local else None
-    wire = wire_of(candidate.provider.name, candidate.provider.wire)
+    wire = wire_of(candidate.provider.wire)
+    if wire.models_path is None:
+        return None
     try:
-        models = asyncio.run(_get(account, "/models"))
+        models = asyncio.run(_get(account, wire.models_path))
     except (CallFailed, RouteLost) as error:
         if not asked or (candidate.model and any(row.context for row in candidate.model.routes)):
             return None  # --context or the catalogue tells
@@ -34,15 +36,16 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
             f"{candidate.provider.name} at {account.base_url} can't be asked for the window of {candidate.name} "
             f"({error}): start the server, mend its base URL, or give --context N"
         ) from error
-    if models.status == 200 and not model_entries(models) and b"<" in models.body[:100]:
+    listed = wire.listed(models)
+    if models.status == 200 and not listed and b"<" in models.body[:100]:
         variable = candidate.provider.base_url_variable
         message = f"{account.base_url} answers HTML, not JSON: mend {variable} (it usually ends in /v1)"
         raise UserMistake(message)
-    listed = [str(entry.get("id") or entry.get("model")) for entry in model_entries(models)]
-    if asked and listed and candidate.model is None and candidate.id not in listed:
-        names = ", ".join(listed[:LISTED]) + (" …" if len(listed) > LISTED else "")
-        raise UserMistake(f"{account.base_url} serves no model {candidate.id!r}: --model is one of {names}")
-    window = wire.window(models, candidate.id)
+    names = [model.id for model in listed]
+    if asked and names and candidate.model is None and candidate.id not in names:
+        some = ", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")
+        raise UserMistake(f"{account.base_url} serves no model {candidate.id!r}: --model is one of {some}")
+    window = min((one.context for one in listed if one.id == candidate.id and one.context), default=None)
     if window is None and candidate.provider.name == COMPATIBLE:
         window = asyncio.run(_props(account))
     return window
@@ -58,7 +61,8 @@ def served_models(account: Account) -> list[str]:
 
 async def _get(account: Account, path: str) -> Reply:
     async with Client() as client:
-        return await client.get(account.base_url + path, account.headers(), ASK_SECONDS)
+        url = account.base_url + path
+        return await client.get(url, account.headers("GET", url), ASK_SECONDS)
 
 
 async def _props(account: Account) -> int | None:
@@ -66,7 +70,7 @@ async def _props(account: Account) -> int | None:
     root = account.base_url.removesuffix("/v1")
     try:
         async with Client() as client:
-            reply = await client.get(root + "/props", account.headers(), ASK_SECONDS)
+            reply = await client.get(root + "/props", account.headers("GET", root + "/props"), ASK_SECONDS)
         number = json.loads(reply.body)["default_generation_settings"]["n_ctx"]
     except (CallFailed, RouteLost, ValueError, KeyError, TypeError):
         return None

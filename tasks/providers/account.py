@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from tasks.errors import UserMistake
+from tasks.providers.aws import Signer, region_of, signer
 from tasks.providers.wire import Reply
 
 SECRET_LENGTH = 16
+REGION = "{AWS_REGION}"
 
 Keys = Callable[[str], str | None]
 
@@ -21,13 +23,16 @@ class Account:
     """Where a provider is reached and with which key; its repr hides the key.
 
     `identity` stands for the base URL in the identity of a call where the URL
-    changes from run to run, as the local server's port does.
+    changes from run to run, as the local server's port does. `signer` makes the headers
+    where requests are signed; `extra` are headers that any request carries.
     """
 
     provider: str
     base_url: str
     key: SecretStr | None = None
     identity: str = ""
+    signer: Signer | None = field(default=None, repr=False, compare=False)
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -42,10 +47,12 @@ class Account:
             return reply
         return Reply(reply.status, reply.headers, reply.body.replace(key, b"(the key)"))
 
-    def headers(self) -> dict[str, str]:
-        """Return the headers of a request, the key among them: never log them."""
+    def headers(self, method: str, url: str, body: bytes = b"") -> dict[str, str]:
+        """Return the headers of a request, the key or a signature among them: never log them."""
+        if self.signer is not None:
+            return {**self.extra, **self.signer(method, url, body)}
         bearer = {"Authorization": f"Bearer {self.key.get_secret_value()}"} if self.key else {}
-        return {"Content-Type": "application/json", **bearer}
+        return {"Content-Type": "application/json", **self.extra, **bearer}
 
 
 def read_environment(folder: Path | None = None) -> dict[str, str]:
@@ -66,20 +73,29 @@ def account_of(
     base_url_variable: str | None,
     environment: Mapping[str, str],
     keys: Keys = lambda _: None,
+    signed: bool = False,
+    extra: Mapping[str, str] | None = None,
 ) -> Account:
     """Return a provider's account; `keys` is asked where the environment has no key.
 
-    Raises UserMistake naming the variable that isn't set, or a base URL that is none.
+    With `signed`, AWS credentials do where there is no key, and `{AWS_REGION}` in the base
+    URL is the region's. Raises UserMistake naming the variable that isn't set, or a base
+    URL that is none.
     """
     variable = base_url_variable or ""
     url = environment.get(variable, "").strip() or base_url
+    if url and REGION in url:
+        url = url.replace(REGION, region_of(environment))
     if not url:
         raise UserMistake(f"{provider} needs its base URL: set {variable} (as in http://127.0.0.1:8000/v1)")
     if not url.startswith(("http://", "https://")):
         # What it holds isn't said: it may be a key in the wrong place.
         raise UserMistake(f"{variable} holds no base URL: one starts with http:// or https://")
     key = environment.get(key_variable or "", "").strip() or keys(provider)
+    if signed and not key:
+        sign = signer(environment, region_of(environment))
+        return Account(provider, url.rstrip("/"), signer=sign, extra=extra or {})
     if key_variable and not key:
         word = " (any word will do where the server asks for none)" if base_url is None else ""
         raise UserMistake(f"{provider} needs a key: set {key_variable}{word} in the environment or in a .env file")
-    return Account(provider, url.rstrip("/"), SecretStr(key) if key else None)
+    return Account(provider, url.rstrip("/"), SecretStr(key) if key else None, extra=extra or {})

@@ -1,23 +1,25 @@
 """The OpenAI-compatible wire: /chat/completions, /models and their many dialects."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.errors import SetAside, Transient
 from tasks.providers.failures import error_in, failure
-from tasks.providers.wire import Answer, Completion, Reply
+from tasks.providers.numbers import amount, whole
+from tasks.providers.wire import Answer, Completion, Listed, Reply
 
 CUT = frozenset({"length", "max_tokens", "model_length"})
-# A count beyond this is nonsense, and no table holds it.
-MOST_TOKENS = 2**53
-# Where servers tell a model's window: vLLM, OpenRouter and Together, Mistral, llama.cpp.
-WINDOW_KEYS = ("max_model_len", "context_length", "max_context_length", "context_window", "max_tokens")
+# Where servers tell a model's window: vLLM, OpenRouter and Together, Mistral, Monster, llama.cpp.
+WINDOW_KEYS = (
+    "max_model_len", "context_length", "max_context_length", "maximum_context_length", "context_window", "max_tokens",
+)  # fmt: skip
 
 
 class OpenAI:
     """Any server that speaks OpenAI's chat completions."""
+
+    models_path: str | None = "/models"
 
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a chat completion's path and body; a base model's is a text completion."""
@@ -49,8 +51,8 @@ class OpenAI:
         return Answer(
             text,
             finish,
-            _whole(usage.get("prompt_tokens")),
-            _whole(usage.get("completion_tokens")),
+            whole(usage.get("prompt_tokens")),
+            whole(usage.get("completion_tokens")),
             self.cost(body, usage),
             body.get("provider") if isinstance(body.get("provider"), str) else None,
         )
@@ -58,20 +60,21 @@ class OpenAI:
     def cost(self, body: Mapping[str, Any], usage: Mapping[str, Any]) -> float | None:
         """Return the cost in USD: usage.cost, usage.estimated_cost, or the body's own, number or string."""
         for value in (usage.get("cost"), usage.get("estimated_cost"), body.get("cost")):
-            cost = _amount(value)
+            cost = amount(value)
             if cost is not None:
                 return cost
         return None
 
-    def window(self, models: Reply, model: str) -> int | None:
-        """Return the smallest window that a model list (bare array or not) tells for the model."""
-        for entry in model_entries(models):
-            if model in (entry.get("id"), entry.get("model"), entry.get("route")):
-                meta = entry.get("meta")
-                meta = meta if isinstance(meta, dict) else {}
-                told = [_whole(entry.get(key)) for key in WINDOW_KEYS] + [_whole(meta.get("n_ctx"))]
-                return min((number for number in told if number), default=None)
-        return None
+    def listed(self, models: Reply) -> list[Listed]:
+        """Return the models of a list, a bare array or not."""
+        return [self.entry(entry) for entry in model_entries(models) if entry_id(entry)]
+
+    def entry(self, entry: Mapping[str, Any]) -> Listed:
+        """Return one model of a list, with the smallest window that it tells."""
+        meta = entry.get("meta")
+        meta = meta if isinstance(meta, dict) else {}
+        told = [whole(entry.get(key)) for key in WINDOW_KEYS] + [whole(meta.get("n_ctx"))]
+        return Listed(entry_id(entry), min((number for number in told if number), default=None))
 
 
 def _parameters(request: Completion) -> dict[str, Any]:
@@ -113,6 +116,11 @@ def model_entries(models: Reply) -> Sequence[Mapping[str, Any]]:
     return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else []
 
 
+def entry_id(entry: Mapping[str, Any]) -> str:
+    """Return the id of a model list's record, however it is called."""
+    return str(entry.get("id") or entry.get("model") or entry.get("route") or "")
+
+
 def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
@@ -129,20 +137,3 @@ def _text(choice: Mapping[str, Any]) -> str:
     text = content if isinstance(content, str) else ""
     # An answer that was cut off may end in half a surrogate pair, which no table takes.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _whole(value: object) -> int | None:
-    """Read a count that may come as a number or a string."""
-    amount = _amount(str(value).replace(",", ""))
-    return int(amount) if amount is not None and amount <= MOST_TOKENS else None
-
-
-def _amount(value: object) -> float | None:
-    """Read an amount that may come as a number or a string; what is no amount is None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return amount if math.isfinite(amount) and amount >= 0 else None

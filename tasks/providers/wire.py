@@ -63,8 +63,32 @@ class Answer(NamedTuple):
     served_by: str | None
 
 
+class Listed(NamedTuple):
+    """A model as a provider's list tells it; what it doesn't tell, or in an unknown unit, is None.
+
+    Windows and answers in tokens, prices in USD per million of them. `upstream` is the
+    provider behind an aggregator, `latency` its seconds by prompt size (SIZES), then over all.
+    """
+
+    id: str
+    context: int | None = None
+    max_answer: int | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+    kind: str | None = None
+    available: bool | None = None
+    upstream: str | None = None
+    latency: tuple[float | None, ...] = ()
+
+
+# Characters of a prompt up to which each of a listed model's latencies holds.
+SIZES = (2_000, 4_000, 8_000, 16_000, 32_000)
+
+
 class Wire(Protocol):
-    """How to speak with one kind of provider."""
+    """How to speak with one kind of provider; `models_path` is where its model list lies, if it has one."""
+
+    models_path: str | None
 
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return the path below the base URL and the JSON body of a request."""
@@ -77,8 +101,8 @@ class Wire(Protocol):
         """
         ...
 
-    def window(self, models: Reply, model: str) -> int | None:
-        """Return the context of a model as the provider's model list tells it."""
+    def listed(self, models: Reply) -> list[Listed]:
+        """Return the models of a model list; empty where it can't be read."""
         ...
 
 

@@ -93,7 +93,9 @@ class Provider(Entry):
 
     name: str
     title: str
-    wire: Literal["openai", "apipie", "local", "none"]
+    wire: Literal[
+        "local", "openai", "apipie", "openrouter", "together", "deepinfra", "bedrock", "edenai", "monster", "mistral"
+    ]
     key_variable: str | None = None
     base_url: str | None = None
     base_url_variable: str | None = None
@@ -105,6 +107,8 @@ class Provider(Entry):
     told_period: float = Field(default=60.0, gt=0)
     concurrency: int = Field(default=32, gt=0)
     typical_seconds: float = Field(default=5.0, gt=0)
+    signed: bool = False
+    headers: dict[str, str] = Field(default_factory=dict)
     extras: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -373,7 +373,7 @@ def test_an_account_s_key_is_never_shown() -> None:
 
     async def some() -> None:
         async with Client() as client:
-            await client.post(account.base_url, account.headers(), BODY, PATIENT)
+            await client.post(account.base_url, account.headers("POST", account.base_url, BODY), BODY, PATIENT)
 
     with pytest.raises(Transient) as caught:
         asyncio.run(some())

@@ -39,8 +39,8 @@ def test_an_account_never_shows_its_key() -> None:
 
 def test_the_key_goes_into_the_headers_alone() -> None:
     account = compatible({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": URL})
-    assert account.headers() == {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
-    assert Account("local", URL).headers() == {"Content-Type": "application/json"}
+    assert account.headers("POST", URL) == {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+    assert Account("local", URL).headers("GET", URL) == {"Content-Type": "application/json"}
 
 
 def test_what_an_answer_depends_on_is_the_url_or_what_stands_for_it() -> None:

@@ -225,6 +225,11 @@ class TestErrorsInside:
         assert len(str(refused({"error": {"message": "x" * 5000}}, 400))) < 300
 
 
+def told(models: object) -> int | None:
+    """The window of the model called `mine`, as a model list tells it."""
+    return next((one.context for one in OpenAI().listed(reply(models)) if one.id == "mine"), None)
+
+
 class TestWindows:
     @pytest.mark.parametrize(
         ("entry", "window"),
@@ -244,11 +249,11 @@ class TestWindows:
     def test_a_model_list_tells_the_window_in_many_ways(self, entry: dict[str, Any], window: int | None) -> None:
         models = [{"id": "other", "context_length": 1}, {"id": "mine", **entry}]
         for listed in ({"object": "list", "data": models}, {"models": models}, models):
-            assert OpenAI().window(reply(listed), "mine") == window
+            assert told(listed) == window
 
     @pytest.mark.parametrize("listed", [b"<html>", {"data": "none"}, {"data": None}, [], 7, {"data": [1, None]}, DEEP])
     def test_what_is_no_model_list_tells_nothing(self, listed: object) -> None:
-        assert OpenAI().window(reply(listed), "mine") is None
+        assert told(listed) is None
 
     def test_a_model_that_is_not_listed_has_no_window(self) -> None:
-        assert OpenAI().window(reply({"data": [{"id": "other", "context_length": 1}]}), "mine") is None
+        assert told({"data": [{"id": "other", "context_length": 1}]}) is None

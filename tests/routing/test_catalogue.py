@@ -18,7 +18,7 @@ base_url = "http://127.0.0.1:1/v1"
 [[providers]]
 name = "elsewhere"
 title = "Elsewhere"
-wire = "none"
+wire = "openai"
 """
 MODEL = """
 [[models]]

@@ -272,7 +272,7 @@ class TestTheRestOfARoute:
         assert (known.input, known.output) == (1.0, 2.0)
 
         (tmp_path / "other").mkdir()
-        third = '[[providers]]\nname = "third"\ntitle = "Third"\nwire = "none"\n'
+        third = '[[providers]]\nname = "third"\ntitle = "Third"\nwire = "openai"\n'
         text += '\n[[models.routes]]\nprovider = "third"\n'
         wider = load_catalogue(written(tmp_path / "other", text, behind + third))
         assert resolved(choose(Wish("one", "apipie"), wider, ("apipie",), HERE)).price is None

@@ -1,0 +1,84 @@
+"""Eden AI: version 3 is OpenAI's wire with models named `provider/model`; version 2 is its own.
+
+Ids that begin with `v2/` (v2/mistral/tiny) go through version 2, for models that only it
+has: text and history in, one result a provider out, whose key may be `mistral` or
+`mistral/tiny`. A provider's failure comes in the body of a 200. No usage; cost at the top.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.errors import Overflow, Transient
+from tasks.providers.failures import OVERFLOW, error_in, failure, message_of
+from tasks.providers.numbers import amount, per_million
+from tasks.providers.openai import OpenAI, decoded, entry_id
+from tasks.providers.wire import Answer, Completion, Listed, Reply
+
+V2 = "v2/"
+
+
+class EdenAI(OpenAI):
+    """The aggregator, both versions."""
+
+    models_path: str | None = "/v3/models"
+
+    def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
+        """Return a completion's path and body, in the version that has the model."""
+        if request.model.startswith(V2):
+            return "/v2/text/chat", _version_2(request)
+        path, body = self.chat(request)
+        return f"/v3{path}", body
+
+    def answer(self, reply: Reply) -> Answer:
+        """Return the answer of either version."""
+        body = decoded(reply)
+        if reply.status < 300 and "choices" not in body and error_in(body) is None:
+            return _result(body, reply)
+        return super().answer(reply)
+
+    def entry(self, entry: Mapping[str, Any]) -> Listed:
+        """Return one model of version 3's list; its prices are USD a token."""
+        listed = super().entry(entry)
+        prices = entry.get("pricing")
+        prices = prices if isinstance(prices, Mapping) else {}
+        return Listed(
+            entry_id(entry),
+            listed.context,
+            None,
+            per_million(prices.get("input_cost_per_token")),
+            per_million(prices.get("output_cost_per_token")),
+        )
+
+
+def _version_2(request: Completion) -> dict[str, Any]:
+    _, provider, model = request.model.split("/", 2)
+    *history, last = request.messages
+    return {
+        "providers": provider,
+        "settings": {provider: model},
+        "text": last.content,
+        "chatbot_global_action": "",
+        "previous_history": [{"role": turn.role, "message": turn.content} for turn in history],
+        "max_tokens": request.max_tokens,
+        "temperature": 0.0,
+        **request.extras,
+    }
+
+
+def _result(body: Mapping[str, Any], reply: Reply) -> Answer:
+    """Return the one result of version 2's answer, whatever its key."""
+    result = next((value for value in body.values() if isinstance(value, Mapping)), {})
+    if result.get("status") == "fail" or result.get("error"):
+        raise _failed(result, reply)
+    text = result.get("generated_text")
+    if not isinstance(text, str) or not text.strip():
+        raise Transient("empty_answer", "an empty answer", status=reply.status)
+    return Answer(text, None, None, None, amount(result.get("cost")), None)
+
+
+def _failed(result: Mapping[str, Any], reply: Reply) -> Exception:
+    error = result.get("error")
+    said = message_of(error) or "the provider failed and doesn't say why"
+    if OVERFLOW.search(said):
+        return Overflow("context_overflow", said, status=reply.status)
+    return failure(Reply(200, reply.headers, reply.body), error or said)

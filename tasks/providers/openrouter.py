@@ -1,0 +1,47 @@
+"""OpenRouter: OpenAI's wire over many hosts; usage carries the cost in USD.
+
+A host that fails while it generates comes as HTTP 200 with an `error` in the body, or as
+a choice whose finish reason is `error`. Prices are strings, USD a token; -1 is a price
+that depends, which is unknown.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.errors import AccountRefused, SetAside
+from tasks.providers.numbers import per_million, whole
+from tasks.providers.openai import OpenAI, entry_id
+from tasks.providers.wire import Answer, Listed, Reply
+
+FLAGGED = re.compile(r"moderation|flagged", re.IGNORECASE)
+
+
+class OpenRouter(OpenAI):
+    """The aggregator of hosts."""
+
+    def answer(self, reply: Reply) -> Answer:
+        """Return the answer in a reply; a prompt that moderation flags is no fault of the account's."""
+        try:
+            return super().answer(reply)
+        except AccountRefused as error:
+            if reply.status == 403 and FLAGGED.search(str(error)):
+                raise SetAside("content_filter", str(error), status=403) from error
+            raise
+
+    def entry(self, entry: Mapping[str, Any]) -> Listed:
+        """Return one model of the list; the window is the smaller of the model's and its first host's."""
+        host, prices = _table(entry, "top_provider"), _table(entry, "pricing")
+        windows = [whole(entry.get("context_length")), whole(host.get("context_length"))]
+        return Listed(
+            entry_id(entry),
+            min((window for window in windows if window), default=None),
+            whole(host.get("max_completion_tokens")),
+            per_million(prices.get("prompt")),
+            per_million(prices.get("completion")),
+        )
+
+
+def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = entry.get(key)
+    return value if isinstance(value, Mapping) else {}
