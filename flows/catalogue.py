@@ -1,4 +1,4 @@
-"""Print the catalogue: `python -m flows.catalogue [--provider P] [--model M] [--subtype S] [--json]`."""
+"""Print the catalogue: `python -m flows.catalogue [--refresh] [--provider P] [--model M] [--subtype S] [--json]`."""
 
 import sys
 

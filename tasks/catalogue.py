@@ -3,14 +3,18 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, get_args
 
 from rich.console import Console
 from rich.table import Table
 
-from tasks.command import MISTAKE, Parser, said
+from tasks.command import MISTAKE, PAUSED, Parser, said
 from tasks.errors import UserMistake
+from tasks.jobs.accounts import VARIABLE, available, catalogue_folder, live_catalogue
+from tasks.jobs.refresh import Refreshed, refresh
+from tasks.providers.account import read_environment
 from tasks.routing.catalogue import Catalogue, Model, Served, Subtype, load_catalogue
 
 COLUMNS = (
@@ -18,15 +22,18 @@ COLUMNS = (
     "tokenizer", "template",
 )  # fmt: skip
 WIDTH = 160
+MOST_CHANGES = 40
 
 
 def main(about: str, argv: Sequence[str] | None = None) -> int:
     """Print the routes that match the filters; return the exit code."""
     console = Console(stderr=True)
+    environment = read_environment()
     try:
         words = _parser(about).parse_args(argv)
-        catalogue = load_catalogue()
-        rows = list(_rows(catalogue, words))
+        if words.refresh:
+            return _refresh(words, environment, console)
+        rows = list(_rows(live_catalogue(environment), words))
     except UserMistake as error:
         return said(console, str(error), MISTAKE)
     if words.json:
@@ -37,13 +44,56 @@ def main(about: str, argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _refresh(words: argparse.Namespace, environment: Mapping[str, str], console: Console) -> int:
+    """Read the providers' lists, and say what changed; return the exit code: 4 where no list could be read."""
+    catalogue = load_catalogue()
+    names = [words.provider] if words.provider else available(catalogue, environment, block_key)
+    if not names:
+        raise UserMistake("no provider has a key: set OPENROUTER_API_KEY or another's, whose list is to be read")
+    folder = catalogue_folder(environment)
+    try:
+        lists = refresh(names, environment, block_key, folder)
+    except OSError as error:
+        raise UserMistake(
+            f"{folder} can't be written: {error.strerror}: mend it, or name another in {VARIABLE}"
+        ) from error
+    if words.json:
+        json.dump([asdict(one) for one in lists], sys.stdout, indent=1, default=str)
+        sys.stdout.write("\n")
+    for one in () if words.json else lists:
+        _show_list(one, console)
+    return 0 if any(one.trouble is None for one in lists) else PAUSED
+
+
+def _show_list(one: Refreshed, console: Console) -> None:
+    title = f"{one.provider}: {one.trouble or f'{one.models:,} models, {len(one.changes):,} changes'}"
+    rows = [
+        f"{change.kind}: {change.model} {change.before}{' -> ' if change.before and change.after else ''}{change.after}"
+        for change in one.changes[:MOST_CHANGES]
+    ]
+    rows += [f"kept as set by hand: {model} (the list says {words})" for model, words in one.kept]
+    rows += [f"and {len(one.changes) - MOST_CHANGES:,} more"] if len(one.changes) > MOST_CHANGES else []
+    for line in (title, *(f"  {row}" for row in rows)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def _parser(about: str) -> argparse.ArgumentParser:
     parser = Parser(prog="python -m flows.catalogue", description=about, allow_abbrev=False)
     parser.add_argument("--provider", help="only this provider")
     parser.add_argument("--model", help="only models whose name holds this")
     parser.add_argument("--subtype", type=str.capitalize, choices=get_args(Subtype), help="only this subtype")
+    parser.add_argument(
+        "--refresh", action="store_true", help="read the lists of all providers with a key, and keep them"
+    )
     parser.add_argument("--json", action="store_true", help="a JSON array on stdout")
     return parser
+
+
+def block_key(provider: str) -> str | None:
+    """Return the key in a Prefect block, where Prefect is at hand."""
+    from tasks.secrets import block_key as ask  # noqa: PLC0415 - importing Prefect takes seconds
+
+    return ask(provider)
 
 
 def _rows(catalogue: Catalogue, words: argparse.Namespace) -> list[dict[str, Any]]:

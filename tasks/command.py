@@ -51,6 +51,16 @@ def command_line(name: str, about: str) -> argparse.ArgumentParser:
     add("--model", help="a catalogue name or the provider's own id")
     add("--provider", help="a provider, apipie@PROVIDER, or auto (all with a key)")
     add("--routing", choices=("price", "perf", "perf-avg"), default="price", help="how auto chooses (%(default)s)")
+    add("--subtype", choices=("chat", "code", "language"), default="chat", help="of the model that auto takes (chat)")
+    add("--max-price", metavar="IN/OUT", help="auto takes no dearer route (USD per million tokens)")
+    add(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="P[/M]",
+        help="a provider or model auto leaves out; repeatable",
+    )
+    add("--pool", action="store_true", help="use all routes that fit at once")
     add("--fallback", action="append", default=[], metavar="P/M", help="next route when one fails; repeatable")
     add("--strategy", choices=("auto", "stuff", "map-reduce", "refine"), default="auto", help="(%(default)s)")
     add("--prompt", type=Path, metavar="FILE", help="a prompt template with {text} in it")
@@ -123,7 +133,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, console: Console) 
         if not only_plan:
             server = stack.enter_context(_server())
         prepared = prepare(name, inputs, options, keys=_block_key)
-        plan = make_plan(prepared, sampled=not only_plan)
+        plan = make_plan(prepared, quick=not only_plan)
         show_plan(plan, console)
         if server is None:
             return _out(plan.as_json(), as_json=as_json)
@@ -151,7 +161,7 @@ def _options(words: dict[str, Any]) -> Options:
 
 
 def _expecting(plan: Plan) -> Meter:
-    return Meter(expected_documents=plan.documents, expected_calls=plan.calls)
+    return Meter(expected_documents=plan.documents, expected_calls=plan.calls, planned=plan.as_json())
 
 
 def _out(value: dict[str, Any], *, as_json: bool) -> int:

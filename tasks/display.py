@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from tasks.jobs.meter import Meter
-from tasks.jobs.plan import Plan
+from tasks.jobs.plan import Plan, Rival
 from tasks.results.job_file import JobRecord
 
 LINE_SECONDS = 15.0
@@ -83,18 +83,39 @@ def show_plan(plan: Plan, console: Console) -> None:
     """Print the plan."""
     about = "" if plan.exact else "about "
     tokenizer = plan.tokenizer if plan.tokenizer_exact else f"{plan.tokenizer}: an upper bound, its own isn't at hand"
-    unreadable = f", {plan.unreadable:,} of them unreadable" if plan.unreadable else ""
+    error = "" if plan.exact else f" (a sample: within {plan.error:.1%})"
     rows = [
         ("route", f"{plan.model} at {plan.provider}, window {plan.context:,} tokens"),
+        *[("pool", part) for part in plan.pool],
         ("tokens by", tokenizer),
         ("strategy", plan.strategy),
-        ("documents", f"{plan.documents:,}{unreadable}"),
-        ("work", f"{about}{plan.chunks:,} chunks, {plan.calls:,} calls"),
-        ("tokens", f"{about}{plan.prompt_tokens:,} in, at most {plan.completion_tokens:,} out"),
+        ("documents", f"{plan.documents:,}{_less(plan)}"),
+        *[("unreadable", f"{count:,} {reason}") for reason, count in plan.unreadable_kinds.items()],
+        ("work", f"{about}{plan.chunks:,} chunks, {plan.calls:,} calls{_reused(plan)}"),
+        ("tokens", f"{about}{plan.prompt_tokens:,} in, {_out(plan)}{error}"),
         ("price", _price(plan)),
         ("time", f"about {duration(plan.seconds)} under the limits"),
+        *[("or at", _rival(rival)) for rival in plan.rivals],
     ]
     _print(rows, console)
+
+
+def _out(plan: Plan) -> str:
+    return f"about {plan.completion_expected:,} out, at most {plan.completion_tokens:,}"
+
+
+def _less(plan: Plan) -> str:
+    parts = [(plan.unreadable, "unreadable"), (plan.unchanged, "done already")]
+    return "".join(f", {count:,} of them {words}" for count, words in parts if count)
+
+
+def _reused(plan: Plan) -> str:
+    return f"; {plan.kept_answers:,} answers are there already" if plan.kept_answers else ""
+
+
+def _rival(rival: Rival) -> str:
+    price = "price not known" if rival.price_expected is None else f"about ${rival.price_expected:.4f}"
+    return f"{rival.route}: {price}, {rival.calls:,} calls, window {rival.context:,}, {duration(rival.seconds)}"
 
 
 def _print(rows: list[tuple[str, str]], console: Console) -> None:
@@ -108,7 +129,7 @@ def _price(plan: Plan) -> str:
         return "not known: give --price IN/OUT (USD per million tokens) to see one"
     if plan.price_high == 0:
         return f"nothing: {plan.price_source}"
-    return f"${plan.price_low:.4f} to ${plan.price_high:.4f} by {plan.price_source}"
+    return f"${plan.price_low:.4f} to ${plan.price_high:.4f}, about ${plan.price_expected:.4f}, by {plan.price_source}"
 
 
 def show_summary(record: JobRecord, meter: Meter, output: str, console: Console) -> None:
@@ -118,15 +139,37 @@ def show_summary(record: JobRecord, meter: Meter, output: str, console: Console)
     rows = [
         ("job", f"{record.job_id}: {record.status}"),
         ("documents", f"{totals.documents:,}: {counted}"),
-        ("calls", f"{totals.calls:,}, {totals.reused_calls:,} of them reused"),
-        ("tokens paid", f"{totals.prompt_tokens:,} in, {totals.completion_tokens:,} out"),
-        ("cost", "not known" if totals.cost_usd is None else f"${totals.cost_usd:.4f}"),
+        ("calls", f"{totals.calls:,}, {totals.reused_calls:,} of them reused{_planned(record, 'calls')}"),
+        (
+            "tokens paid",
+            f"{totals.prompt_tokens:,} in{_planned(record, 'prompt_tokens')}, {totals.completion_tokens:,} out",
+        ),
+        ("cost", f"{_cost(totals.cost_usd, meter)}{_planned_cost(record)}"),
         ("time", duration(totals.seconds)),
         *([("not reached", f"{_waiting(record, meter):,} documents")] if record.status != "done" else []),
         *(("trouble", trouble) for trouble in meter.troubles),
         ("next", _next(record, output)),
     ]
     _print(rows, console)
+
+
+def _planned(record: JobRecord, name: str) -> str:
+    return f" (planned: {record.plan[name]:,})" if record.plan else ""
+
+
+def _planned_cost(record: JobRecord) -> str:
+    plan = record.plan
+    if not plan or plan["price_low"] is None:
+        return ""
+    return f" (planned: ${plan['price_low']:.4f} to ${plan['price_high']:.4f})"
+
+
+def _cost(cost: float | None, meter: Meter) -> str:
+    """Say what is known of the cost, and of how many calls it isn't."""
+    if cost is not None:
+        return f"${cost:.4f}"
+    known = f"${meter.cost:.4f} of this run is known, " if meter.cost else ""
+    return f"not known: {known}{meter.cost_unknown:,} calls are of unknown price"
 
 
 def _waiting(record: JobRecord, meter: Meter) -> int:

@@ -81,6 +81,12 @@ def hasten(job: Job) -> None:
 RunJob = Callable[..., Ran]
 
 
+@pytest.fixture(autouse=True)
+def no_lists(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists of models that this machine's user has refreshed are nothing to the tests."""
+    monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path_factory.getbasetemp() / "no-lists"))
+
+
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """The openai-compatible server of the environment; its settings may be changed at any time."""

@@ -20,6 +20,7 @@ from tasks.errors import SetAside
 from tasks.providers.told import Unit
 
 START = 16
+SOON = 0.6
 LOOK_AGAIN = 0.25
 HISTORY_SLOT = 0.5
 WATCH_SECONDS, LATE_SECONDS = 0.05, 0.03
@@ -107,6 +108,12 @@ class Limits:
                     rate.settle(taken, used.of(rate.unit), now)
         if self._waiting:
             self._serve()
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether those who wait here will soon have gone, so that others may come."""
+        paces = (rate.limit / rate.period for rate in self.rates.values() if rate.unit == "requests")
+        return len(self._waiting) < max(2.0, min(SOON * min(paces, default=math.inf), self._most))
 
     def accepted(self, grant: Grant) -> None:
         """Learn that a call wasn't refused."""

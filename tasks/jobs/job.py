@@ -47,12 +47,19 @@ class Job:
 
     def __post_init__(self) -> None:
         """Documents choose among the strategists, which are added as they are opened."""
-        self.waiting = Waiting(self.strategists, self.meter, self.stop, self.check, self.prepared.options.patience)
+        options = self.prepared.options
+        shares = {stop.label: stop.share for stop in self.prepared.stops} if options.pool else None
+        self.waiting = Waiting(self.strategists, self.meter, self.stop, self.check, options.patience, shares)
 
     @property
     def output(self) -> Path:
         """The folder of the result set."""
         return self.prepared.options.output
+
+    @property
+    def may_have_begun(self) -> bool:
+        """Whether a document may have been begun at any of several routes in an earlier run."""
+        return len(self.strategists) > 1 and self.ledger.had_answers
 
     @property
     def first_route(self) -> Route:
@@ -135,6 +142,7 @@ class Job:
             self.ledger.started_at(),
             finished,
             self._totals(),
+            self.meter.planned,
         )
 
     def _totals(self) -> Totals:
@@ -169,6 +177,10 @@ class Job:
     def conclude(self) -> tuple[JobRecord, int]:
         """Write job.json for the last time; return it and the exit code."""
         reason = self._stopped
+        for strategist in self.strategists:
+            lost = strategist.asker.dispatcher.lost
+            if lost is not None and lost is not reason:
+                self.meter.trouble(strategist.asker.route.label, f"{lost}: its documents went elsewhere")
         status: Status = "done"
         if reason is not None:
             status = "failed" if isinstance(reason, ModelUnknown) else "paused"

@@ -1,7 +1,9 @@
 """Live counts of a job, read by whoever shows them."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 TROUBLES = 5
 
@@ -12,6 +14,7 @@ class Meter:
 
     expected_documents: int = 0
     expected_calls: int = 0
+    planned: Mapping[str, Any] | None = None
     documents: int = 0
     done: int = 0
     partial: int = 0

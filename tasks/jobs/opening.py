@@ -23,8 +23,10 @@ from tasks.jobs.job import Job
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
 from tasks.jobs.options import Options
-from tasks.jobs.prepare import Prepared, Stop
+from tasks.jobs.prepare import Prepared
 from tasks.jobs.read import DOCUMENTS_AT_ONCE
+from tasks.jobs.sticky import remember
+from tasks.jobs.stops import Stop
 from tasks.jobs.strategy import Strategist
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.lock import hold
@@ -63,12 +65,17 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         client = _on(loop, _opened())
         stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
         spending = Spending(prepared.options.budget, ledger.spent() if prepared.options.budget is not None else 0.0)
-        most = max(_concurrency(prepared, stop) for stop in prepared.stops)
+        flights = [_concurrency(prepared, stop) for stop in prepared.stops]
+        most = sum(flights) if prepared.options.pool else max(flights)
         allow_connections(most)
         places = asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE)
         job = Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
+        gates: dict[tuple[str, str], Limits] = {}
         for stop, account in zip(prepared.stops, accounts, strict=True):
-            job.strategists.append(_strategist(job, stop, account, client, spending))
+            # Limits are the account's, whichever of its models is asked.
+            limits = gates.setdefault((account.provider, account.base_url), _limits(prepared, stop))
+            job.strategists.append(_strategist(job, stop, account, client, spending, limits))
+        remember(prepared.stops, output)
         _reopen_lost_parts(job)
         write_job_file(output, job.record("running"))
         yield job
@@ -94,9 +101,14 @@ def _concurrency(prepared: Prepared, stop: Stop) -> int:
     return prepared.options.concurrency or stop.provider.concurrency
 
 
-def _strategist(job: Job, stop: Stop, account: Account, client: Client, spending: Spending) -> Strategist:
+def _limits(prepared: Prepared, stop: Stop) -> Limits:
+    return Limits(_declared(prepared.options, stop.provider), concurrency=_concurrency(prepared, stop))
+
+
+def _strategist(
+    job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits
+) -> Strategist:
     options, provider = job.prepared.options, stop.provider
-    limits = Limits(_declared(options, provider), concurrency=_concurrency(job.prepared, stop))
     dispatcher = Dispatcher(
         client,
         account,

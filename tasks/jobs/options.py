@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
+Subtype = Literal["chat", "code", "language"]
 Routing = Literal["price", "perf", "perf-avg"]
 PATIENCE_SECONDS = 1800.0
 
@@ -19,6 +20,12 @@ class Options(BaseModel):
     model: str | None = Field(default=None, description="a catalogue name or the provider's own id")
     provider: str | None = Field(default=None, description="a provider, apipie@PROVIDER, or auto")
     routing: Routing = Field(default="price", description="how a provider is chosen automatically")
+    subtype: Subtype = Field(default="chat", description="kind of model that auto takes where none is named")
+    max_price: str | None = Field(
+        default=None, description="IN/OUT, USD per million tokens: auto takes no dearer route"
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="providers, models or PROVIDER/MODEL that auto leaves out")
+    pool: bool = Field(default=False, description="use all routes that fit at once, with the limits of all of them")
     fallback: tuple[str, ...] = Field(default=(), description="PROVIDER/MODEL to go on at when a route fails, in order")
     strategy: StrategyName = Field(default="auto", description="how a long document becomes one answer")
     prompt: Path | None = Field(default=None, description="prompt template with {text} in it")

@@ -1,34 +1,51 @@
-"""What a job will come to: documents, chunks, calls, tokens, price, time."""
+"""What a job will come to: documents, chunks, calls, tokens, price, time; and at its rivals."""
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from tasks.chunking.split import Chunk
-from tasks.chunking.template import TEMPLATES
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed
-from tasks.jobs.cut import SEAM, Cut, Cutter
+from tasks.jobs.cut import Cut, Cutter
+from tasks.jobs.expect import Expected, of_chunks, of_text, usual_answer
 from tasks.jobs.parallel import in_order
-from tasks.jobs.prepare import Prepared, Stop
+from tasks.jobs.prepare import Prepared
+from tasks.jobs.reuse import Kept, kept
+from tasks.jobs.stops import Stop
 from tasks.routing.price import Price
 
-# A run begins with a quick plan: it reads so many bytes and scales up from there.
-SAMPLE_BYTES = 20_000_000
-# An answer is seldom at its most; the low end of the range.
-SHORT_ANSWER = 0.25
+# A run begins with a quick plan: it reads so many bytes and scales up from there; --plan reads more.
+QUICK_BYTES, PLAN_BYTES = 20_000_000, 400_000_000
 # Where tokens are only bounded (by bytes), prose has about a quarter of them.
 CHARACTERS_A_TOKEN = 4
+RIVALS = 8
+CONFIDENCE = 1.96  # of 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """What the same job would come to at another route, by arithmetic."""
+
+    route: str
+    context: int
+    calls: int
+    price_expected: float | None
+    price_source: str | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sums over all documents. `exact` is False where they were scaled up from a sample.
+    """Sums over the documents that aren't done yet, at the first route.
 
-    Prices are in USD: `low` with short answers, `high` with every answer at its
+    `exact` is False where they were scaled up from a sample: `error` is then the share
+    by which tokens may be off, at 95 %. Prices are in USD: `low` with answers of one
+    token, `expected` with answers of the usual length, `high` with every answer at its
     most; None where the price isn't known. `seconds` is the time the limits allow.
     """
 
@@ -40,16 +57,26 @@ class Plan:
     strategy: str
     documents: int
     unreadable: int
+    unreadable_kinds: Mapping[str, int]
+    unchanged: int
+    kept_answers: int
     characters: int
     chunks: int
     calls: int
+    calls_by_level: Sequence[int]
     prompt_tokens: int
     completion_tokens: int
+    completion_expected: int
     price_low: float | None
+    price_expected: float | None
     price_high: float | None
     price_source: str | None
     seconds: float
     exact: bool
+    error: float
+    pool: Sequence[str]
+    rivals: Sequence[Rival]
+    left_out: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -59,34 +86,42 @@ class Plan:
 @dataclass(slots=True)
 class _Sums:
     documents: int = 0
-    unreadable: int = 0
+    unreadable: Counter[str] = field(default_factory=Counter)
+    unchanged: int = 0
     long: int = 0
     characters: int = 0
     bytes: int = 0
-    chunks: int = 0
-    calls: int = 0
-    prompt_tokens: int = 0
+    # By document: its bytes and the tokens of its chunks, and how many these are.
+    sizes: list[tuple[int, int, int]] = field(default_factory=list)
 
-    def scaled(self, factor: float) -> "_Sums":
-        return _Sums(*(round(value * factor) for value in asdict(self).values()))
+    def error(self) -> float:
+        """Return the share by which tokens scaled up by bytes may be off (a ratio estimator, Cochran, 1977)."""
+        count = len(self.sizes)
+        total, tokens = sum(size for size, _, _ in self.sizes), sum(one for _, one, _ in self.sizes)
+        if count < 2 or not tokens:
+            return 1.0
+        ratio = tokens / total
+        spread = sum((one - ratio * size) ** 2 for size, one, _ in self.sizes) / (count - 1)
+        return CONFIDENCE * math.sqrt(spread / count) * count / tokens
 
 
-def make_plan(prepared: Prepared, *, sampled: bool = False) -> Plan:
-    """Read the documents (with `sampled` only the first 20 MB) and add up; nobody is called.
+def make_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
+    """Read the documents and add up; of many only a part, the less with `quick`. Nobody is called.
 
     Raises UserMistake where there are no documents.
     """
     stop = prepared.stops[0]
-    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, prepared.options.strategy)
+    cutter = stop.cutter(prepared.options)
+    found = kept(prepared)
+    sums, factor = _Sums(), 1.0
     documents = itertools.islice(prepared.documents(), prepared.options.limit)
-    sums = _Sums()
-    wanted = _within(documents, SAMPLE_BYTES) if sampled else documents
-    for document, cut in in_order(partial(_cut, cutter), wanted):
-        _add(sums, document, cut, cutter)
+    wanted = _within(documents, QUICK_BYTES if quick else PLAN_BYTES)
+    for document, cut in in_order(partial(_cut, cutter, found), wanted):
+        _add(sums, document, cut)
     first = next(documents, None)
     if first is not None:
-        sums = _scaled(sums, first, documents)
-    return _plan(prepared, cutter, sums, exact=first is None)
+        factor = _scale(sums, first, documents)
+    return _plan(prepared, cutter, sums, found, factor, exact=first is None)
 
 
 def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
@@ -97,84 +132,92 @@ def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
         yield document
 
 
-def _cut(cutter: Cutter, document: Document) -> tuple[Document, Cut | None]:
+def _cut(cutter: Cutter, found: Kept, document: Document) -> tuple[Document, Cut | DocumentFailed | None]:
+    """Return a document with its cut, or with None where it is done."""
     try:
-        return document, cutter.cut(extract(document))
-    except DocumentFailed:
-        return document, None
+        content = extract(document)
+        return document, None if found.is_done(document.document_id, content.text) else cutter.cut(content)
+    except DocumentFailed as error:
+        return document, error
 
 
-def _add(sums: _Sums, document: Document, cut: Cut | None, cutter: Cutter) -> None:
+def _add(sums: _Sums, document: Document, cut: Cut | DocumentFailed | None) -> None:
     sums.documents += 1
     sums.bytes += document.size
     if cut is None:
-        sums.unreadable += 1
-        return
-    sums.characters += len(cut.text)
-    sums.chunks += len(cut.chunks)
-    sums.long += len(cut.chunks) > 1
-    calls, tokens = _calls(cut.chunks, cutter, refine=cut.strategy == "refine")
-    sums.calls += calls
-    sums.prompt_tokens += tokens
+        sums.unchanged += 1
+    elif isinstance(cut, DocumentFailed):
+        sums.unreadable[cut.reason] += 1
+    else:
+        sums.characters += len(cut.text)
+        sums.long += len(cut.chunks) > 1
+        sums.sizes.append((document.size, sum(chunk.tokens for chunk in cut.chunks), len(cut.chunks)))
 
 
-def _calls(chunks: Sequence[Chunk], cutter: Cutter, *, refine: bool) -> tuple[int, int]:
-    """Return the calls over a document's chunks and their prompts' tokens, answers at their most."""
-    route, count = cutter.route, cutter.tokenizer.count
-    overhead = TEMPLATES[route.template].overhead(1) + SEAM
-    calls = len(chunks)
-    template = cutter.prompts.stuff if calls == 1 else cutter.prompts.map
-    tokens = sum(chunk.tokens + count(template) + overhead for chunk in chunks)
-    answer = route.window.max_answer
-    if refine:
-        return calls, tokens + (calls - 1) * answer
-    waiting, room = calls, cutter.room(cutter.prompts.reduce)
-    group = max(2, room // (answer + SEAM))
-    while waiting > 1:
-        merged = -(-waiting // group)
-        tokens += waiting * (answer + SEAM) + merged * (count(cutter.prompts.reduce) + overhead)
-        calls += merged
-        waiting = merged
-    return calls, tokens
-
-
-def _scaled(sums: _Sums, first: Document, rest: Iterator[Document]) -> _Sums:
-    """Scale the sample up by size; the documents themselves are counted."""
-    total, count = sums.bytes, sums.documents
+def _scale(sums: _Sums, first: Document, rest: Iterator[Document]) -> float:
+    """Return the factor by which bytes are more than those read; the documents themselves are counted."""
+    total, read = sums.bytes, max(sums.bytes, 1)
     for document in itertools.chain([first], rest):
         total += document.size
-        count += 1
-    scaled = sums.scaled(total / max(sums.bytes, 1))
-    scaled.documents = count
-    return scaled
+        sums.documents += 1
+    return total / read
 
 
-def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, *, exact: bool) -> Plan:
+def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, found: Kept, factor: float, *, exact: bool) -> Plan:
     stop, options = prepared.stops[0], prepared.options
-    route = stop.route
-    most = sums.calls * route.window.max_answer
-    price = route.price
-    fewest = sums.prompt_tokens if stop.tokenizer.exact else sums.prompt_tokens // CHARACTERS_A_TOKEN
+    most = stop.route.window.max_answer
+    usual = usual_answer(cutter, custom=options.prompt is not None)
+    low, middle, high = (_total(sums, cutter, answer).times(factor) for answer in (1, usual, most))
+    # Where tokens are only bounded, the likely ones are a quarter.
+    likely = 1.0 if stop.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
+    price = stop.route.price
     return Plan(
-        provider=f"{route.provider}@{route.upstream}" if route.upstream else route.provider,
-        model=route.model,
-        context=route.window.context,
-        tokenizer=route.tokenizer.split("/")[-1],
+        provider=stop.route.place,
+        model=stop.route.model,
+        context=stop.route.window.context,
+        tokenizer=stop.route.tokenizer.split("/")[-1],
         tokenizer_exact=stop.tokenizer.exact,
         strategy=_explained(options.strategy, sums, cutter.room(stop.prompts.stuff)),
         documents=sums.documents,
-        unreadable=sums.unreadable,
-        characters=sums.characters,
-        chunks=sums.chunks,
-        calls=sums.calls,
-        prompt_tokens=sums.prompt_tokens,
-        completion_tokens=most,
-        price_low=price.cost(fewest, round(most * SHORT_ANSWER)) if price else None,
-        price_high=price.cost(sums.prompt_tokens, most) if price else None,
+        unreadable=sum(sums.unreadable.values()),
+        unreadable_kinds=dict(sums.unreadable),
+        unchanged=sums.unchanged,
+        kept_answers=found.answers,
+        characters=round(sums.characters * factor),
+        chunks=middle.chunks,
+        calls=middle.calls,
+        calls_by_level=[middle.chunks, middle.calls - middle.chunks],
+        prompt_tokens=middle.prompt_tokens,
+        completion_tokens=high.completion_tokens,
+        completion_expected=middle.completion_tokens,
+        price_low=price.cost(round(low.prompt_tokens * likely), low.completion_tokens) if price else None,
+        price_expected=price.cost(round(middle.prompt_tokens * likely), middle.completion_tokens) if price else None,
+        price_high=price.cost(high.prompt_tokens, high.completion_tokens) if price else None,
         price_source=_source(price),
-        seconds=_seconds(prepared, stop, sums.calls, sums.prompt_tokens + most),
+        seconds=_seconds(prepared, middle),
         exact=exact,
+        error=0.0 if exact else round(sums.error(), 4),
+        pool=[f"{one.label} {one.share:.0%}" for one in prepared.stops] if options.pool else [],
+        rivals=[_rival(one, sums, cutter, prepared, factor) for one in prepared.rivals[:RIVALS]],
+        left_out=prepared.left_out,
     )
+
+
+def _total(sums: _Sums, cutter: Cutter, answer: int) -> Expected:
+    return sum((of_chunks(chunks, tokens, cutter, answer) for _, tokens, chunks in sums.sizes), Expected())
+
+
+def _rival(stop: Stop, sums: _Sums, ours: Cutter, prepared: Prepared, factor: float) -> Rival:
+    """Judge a rival by the tokens counted for the first route; another tokenizer's aren't far from them."""
+    cutter = stop.cutter(prepared.options)
+    usual = usual_answer(cutter, custom=prepared.options.prompt is not None)
+    share = 1.0 if ours.tokenizer.exact == stop.tokenizer.exact else CHARACTERS_A_TOKEN
+    share = 1 / share if ours.tokenizer.exact is False and stop.tokenizer.exact else share
+    work = sum((of_text(round(tokens * share), cutter, usual) for _, tokens, _ in sums.sizes), Expected()).times(factor)
+    price = stop.route.price
+    cost = price.cost(work.prompt_tokens, work.completion_tokens) if price else None
+    seconds = _time(stop, prepared, work)
+    return Rival(stop.label, stop.route.window.context, work.calls, cost, _source(price), seconds)
 
 
 def _source(price: Price | None) -> str | None:
@@ -187,7 +230,7 @@ def _explained(strategy: str, sums: _Sums, room: int) -> str:
     """Say which strategy `auto` takes for how many documents, and why: `room` tokens of text fit in one call."""
     if strategy != "auto":
         return strategy
-    short = sums.documents - sums.unreadable - sums.long
+    short = len(sums.sizes) - sums.long
     if not sums.long:
         return f"auto: every document fits in one call ({room:,} tokens of text)"
     if short <= 0:
@@ -196,9 +239,18 @@ def _explained(strategy: str, sums: _Sums, room: int) -> str:
     return f"auto: one call for {fits}, map-reduce for the {sums.long:,} others"
 
 
-def _seconds(prepared: Prepared, stop: Stop, calls: int, tokens: int) -> float:
+def _seconds(prepared: Prepared, work: Expected) -> float:
+    """Return the time at the first route, or at all of a pool together, each with its share."""
+    if not prepared.options.pool:
+        return _time(prepared.stops[0], prepared, work)
+    speeds = [1 / max(_time(stop, prepared, work), 1e-9) for stop in prepared.stops]
+    return 1 / sum(speeds)
+
+
+def _time(stop: Stop, prepared: Prepared, work: Expected) -> float:
     """The longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
     options, provider = prepared.options, stop.provider
-    flight = calls / (options.concurrency or provider.concurrency) * provider.typical_seconds
+    tokens = work.prompt_tokens + work.completion_tokens
+    flight = work.calls / (options.concurrency or provider.concurrency) * provider.typical_seconds
     rpm, tpm = options.rpm or provider.requests_per_minute, options.tpm or provider.tokens_per_minute
-    return max(flight, calls * 60 / rpm if rpm else 0.0, tokens * 60 / tpm if tpm else 0.0)
+    return max(flight, work.calls * 60 / rpm if rpm else 0.0, tokens * 60 / tpm if tpm else 0.0)

@@ -1,56 +1,51 @@
 """Settle everything a job needs before it runs: routes, accounts, prompts. Nothing is paid here."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
 from tasks.documents.document import Documents
+from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents
-from tasks.errors import UserMistake
-from tasks.jobs.cut import LEAST_ROOM, Cutter
+from tasks.errors import DocumentFailed, UserMistake
+from tasks.jobs.accounts import account_with, available, live_catalogue
 from tasks.jobs.options import Options
-from tasks.jobs.prompts import Prompts, load_prompts
-from tasks.jobs.window import served_models, told_window
-from tasks.providers.account import Account, Keys, account_of, read_environment
-from tasks.providers.aws import is_hinted
+from tasks.jobs.sticky import as_before
+from tasks.jobs.stops import Settling, Stop, best_first, sampled
+from tasks.jobs.window import served_models
+from tasks.providers.account import Account, Keys, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
-from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
-from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Wish, choose
-from tasks.routing.price import parse_price
-from tasks.routing.route import Route, resolve
+from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Wish, candidates
 
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """One stop of a job's way: a route, who is asked there, and with what limits."""
-
-    route: Route
-    provider: Provider
-    account: Account | None  # None: the local server, started with the job
-    tokenizer: Tokenizer
-    prompts: Prompts
+# Texts that routes are compared by.
+SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A job ready to be planned and run."""
+    """A job ready to be planned and run.
+
+    `stops` are tried in order, or all at once with `--pool`; `rivals` would have been
+    possible too, and `left_out` says why others weren't.
+    """
 
     flow: str
     inputs: tuple[str, ...]
     options: Options
     stops: tuple[Stop, ...]
     local_model: Path | None
+    rivals: tuple[Stop, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def work(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
-        return _hash([self._answers(), [astuple(stop.prompts) for stop in self.stops]])
+        return _hash([self._answers(), sorted({astuple(stop.prompts) for stop in self.stops})])
 
     @property
     def identity(self) -> str:
@@ -61,13 +56,14 @@ class Prepared:
 
     def documents(self) -> Documents:
         """List the documents anew; raises UserMistake as `list_documents` does."""
-        options = self.options
-        return list_documents(
-            self.inputs, skip=options.output, text_column=options.text_column, id_column=options.id_column
-        )
+        return _documents(self.inputs, self.options)
 
     def _answers(self) -> list[Any]:
+        """What decides about the answers; where routes are chosen by price or speed, which model and no place."""
         options = self.options
+        if _is_automatic(options) and self.stops[0].route.provider != LOCAL:
+            models = sorted({stop.route.model for stop in self.stops})
+            return ["auto", models, options.max_output_tokens, options.context, options.strategy]
         routes = [
             [stop.route.provider, stop.route.id, stop.route.upstream, self._place(stop), stop.route.tokenizer,
              stop.route.window.context, stop.route.window.max_answer, dict(stop.provider.extras)]
@@ -89,55 +85,57 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     Raises UserMistake, naming the thing and the fix.
     """
     environment = read_environment()
-    catalogue = load_catalogue()
-    wishes = [Wish(options.model, options.provider), *map(_fallback, options.fallback)]
-    model_name = local_model_name(environment)
-    available = _available(catalogue, environment, keys)
+    catalogue = live_catalogue(environment)
     if options.model is None and (options.provider or "").lower() == COMPATIBLE:
-        _name_models(_account(catalogue.provider(COMPATIBLE), environment, keys))
-    candidates = [choose(wish, catalogue, available, model_name) for wish in wishes]
-    local = None
-    if any(candidate.provider.name == LOCAL for candidate in candidates):
-        require_extra()
-        local = local_model_path(environment)
-    stops = tuple(_stop(flow, candidate, options, environment, keys, local) for candidate in candidates)
+        _name_models(account_with(catalogue.provider(COMPATIBLE), environment, keys))
+    there, local_name = available(catalogue, environment, keys), local_model_name(environment)
+    wish = Wish(options.model, options.provider, options.subtype.capitalize())
+    found = candidates(wish, catalogue, there, local_name)
+    others = [candidates(_fallback(text), catalogue, there, local_name)[0] for text in options.fallback]
+    local = _local_model(environment, [*found, *others])
+    settling = Settling(flow, options, environment, keys, local)
+    chosen, rivals = _chosen(settling, found, inputs)
+    fallbacks = [settling.stop(candidate) for candidate in others]
+    stops = (*chosen, *(stop for stop in fallbacks if stop.label not in {one.label for one in chosen}))
     if options.budget is not None:
         _require_prices(stops)
-    for stop in stops:
-        _require_room(stop, options)
-    return Prepared(flow, tuple(inputs), options, stops, local)
+    return Prepared(flow, tuple(inputs), options, stops, local, tuple(rivals), settling.left_out)
 
 
-def _available(catalogue: Catalogue, environment: dict[str, str], keys: Keys) -> list[str]:
-    """Return the providers that are spoken to and have an account."""
-    found = []
-    for provider in catalogue.providers:
-        if provider.wire == "local" or (provider.signed and not _seems_there(provider, environment)):
-            continue
+def _chosen(settling: Settling, found: Sequence[Candidate], inputs: Sequence[str]) -> tuple[list[Stop], list[Stop]]:
+    """Return the stops of the wish, and its rivals: all of a pool, else the best one."""
+    options = settling.options
+    if len(found) == 1:
+        return [settling.stop(found[0])], []
+    stops = settling.possible(found)
+    if options.budget is not None:
+        stops = [stop for stop in stops if stop.route.price is not None] or stops
+    texts = sampled(_texts(inputs, options), SAMPLE_CHARACTERS) if len(stops) > 1 else []
+    ordered = as_before(best_first(stops, texts, options), options.output)
+    return (ordered, []) if options.pool else (ordered[:1], ordered[1:])
+
+
+def _texts(inputs: Sequence[str], options: Options) -> Iterator[str]:
+    for document in itertools.islice(_documents(inputs, options), SAMPLE_DOCUMENTS):
         try:
-            _account(provider, environment, keys)
-        except UserMistake:
+            yield extract(document).text
+        except DocumentFailed:
             continue
-        found.append(provider.name)
-    return found
 
 
-def _account(provider: Provider, environment: dict[str, str], keys: Keys) -> Account:
-    return account_of(
-        provider.name,
-        key_variable=provider.key_variable,
-        base_url=provider.base_url,
-        base_url_variable=provider.base_url_variable,
-        environment=environment,
-        keys=keys,
-        signed=provider.signed,
-        extra=provider.headers,
-    )
+def _documents(inputs: Sequence[str], options: Options) -> Documents:
+    return list_documents(inputs, skip=options.output, text_column=options.text_column, id_column=options.id_column)
 
 
-def _seems_there(provider: Provider, environment: dict[str, str]) -> bool:
-    """Whether a key or credentials are at hand, without asking the network for them."""
-    return bool(environment.get(provider.key_variable or "")) or is_hinted(environment)
+def _is_automatic(options: Options) -> bool:
+    return (options.provider or "auto").lower() == "auto"
+
+
+def _local_model(environment: dict[str, str], found: Sequence[Candidate]) -> Path | None:
+    if all(candidate.provider.name != LOCAL for candidate in found):
+        return None
+    require_extra()
+    return local_model_path(environment)
 
 
 def _fallback(text: str) -> Wish:
@@ -147,47 +145,11 @@ def _fallback(text: str) -> Wish:
     return Wish(model, provider)
 
 
-def _stop(
-    flow: str, candidate: Candidate, options: Options, environment: dict[str, str], keys: Keys, local: Path | None
-) -> Stop:
-    provider = candidate.provider
-    account = None if provider.name == LOCAL else _account(provider, environment, keys)
-    if options.price is not None:
-        _check_price(options.price)
-    route = resolve(
-        candidate,
-        told=partial(told_window, candidate, account, local, asked=options.context is None),
-        context=options.context,
-        max_answer=options.max_output_tokens,
-        price=parse_price(options.price) if options.price else None,
-        gguf=str(local) if local else None,
-    )
-    prompts = load_prompts(flow, route.subtype, options.prompt)
-    return Stop(route, provider, account, load_tokenizer(route.tokenizer), prompts)
-
-
-def _check_price(text: str) -> None:
-    try:
-        parse_price(text)
-    except ValueError:
-        raise UserMistake(f"--price {text}: give IN/OUT in USD per million tokens, as in 0.2/0.6") from None
-
-
 def _name_models(account: Account) -> None:
     """Say which models a compatible server has: none was named."""
     names = served_models(account)
     if names:
         raise UserMistake(f"--provider {COMPATIBLE} needs --model: {account.base_url} lists {', '.join(names)}")
-
-
-def _require_room(stop: Stop, options: Options) -> None:
-    """Refuse at once a prompt that leaves no room for any text in its window."""
-    room = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy).room(stop.prompts.stuff)
-    if room < LEAST_ROOM:
-        raise UserMistake(
-            f"the prompt and --max-output-tokens {options.max_output_tokens} leave no room for text in the "
-            f"{stop.route.window.context} tokens of {stop.route.model}: shorten --prompt or the answer"
-        )
 
 
 def _require_prices(stops: Sequence[Stop]) -> None:

@@ -14,6 +14,7 @@ from tasks.jobs.measure import Measure
 from tasks.jobs.parallel import PROCESSORS
 from tasks.jobs.read import Read, batches, read_all
 from tasks.jobs.rows import Reading, Result, Work, document_rows
+from tasks.jobs.strategy import Strategist
 from tasks.ledger.records import Finished
 from tasks.results.parts import write_part
 from tasks.results.schemas import Row
@@ -200,13 +201,23 @@ def _finished(result: Result) -> Finished:
     )
 
 
+def _begun_at(job: Job, reading: Reading) -> Strategist | None:
+    """Return the route at which a document was begun before the job was taken up again, if it was."""
+    for strategist in job.strategists:
+        with contextlib.suppress(DocumentFailed):
+            if strategist.has_begun(reading.content):
+                return strategist
+    return None
+
+
 async def _answered(job: Job, document: Document, work: Work, reading: Reading | DocumentFailed) -> Result:
     """Answer at the first route that is there; at another one the text is cut anew."""
     if isinstance(reading, DocumentFailed):
         return document_rows(job.ledger.job_id, document, work, None, reading, job.first_route)
     refused: dict[Route, Measure] = {}
+    preferred = await asyncio.to_thread(_begun_at, job, reading) if job.may_have_begun else None
     while True:
-        strategist = await job.waiting.route(work)
+        strategist = await job.waiting.route(work, preferred)
         route = strategist.asker.route
         cut: Cut | None = None
         try:

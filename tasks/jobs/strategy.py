@@ -61,6 +61,11 @@ class Strategist:
                 return cut
         return self.cutter.measured(candidates[-1]).cut(content)
 
+    def has_begun(self, content: Content) -> bool:
+        """Whether the first call over a text was probably paid for here. Not on the event loop."""
+        cut = self.cut(content)
+        return self.asker.has_asked(self._map_prompt(cut, cut.chunks[0]))
+
     async def answer(self, work: Work, cut: Cut) -> Outcome:
         """Return the one answer over a text that was cut.
 

@@ -8,7 +8,8 @@ server is seen to be up, they are the trouble and not the route: their calls are
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tasks.dispatch.dispatcher import Dispatcher, Sleep
@@ -25,13 +26,18 @@ FEW, VERY_FEW = 0.05, 3
 
 @dataclass(slots=True)
 class Waiting:
-    """The documents of a job that are under way, and those of them that wait for a route."""
+    """The documents of a job that are under way, and those of them that wait for a route.
+
+    With `shares`, by the routes' labels, documents are spread over all routes so; where a
+    route's limits hold its share up, the others take more.
+    """
 
     strategists: Sequence[Strategist]
     meter: Meter
     stop: Callable[[JobStopped], None]
     check: Callable[[], None]
     patience: float
+    shares: Mapping[str, float] | None = None
     listed_all: bool = False
     # Counted by the thread that lists and by the event loop: each has its own.
     listed: int = 0
@@ -39,12 +45,13 @@ class Waiting:
     ended: int = 0
     clock: Callable[[], float] = time.monotonic
     sleep: Sleep = asyncio.sleep
+    _given: Counter[str] = field(default_factory=Counter)
     _suspects: set[str] = field(default_factory=set)
     _down_since: float | None = None
     _seen_up: tuple[float, bool] = (-1.0, False)
 
-    async def route(self, work: Work) -> Strategist:
-        """Return the first route that is there for a document, once there is one.
+    async def route(self, work: Work, preferred: Strategist | None = None) -> Strategist:
+        """Return the first route that is there for a document (`preferred`, if it is), once there is one.
 
         Raises the reason for which the job stopped: every route lost, or down for
         longer than the patience.
@@ -52,7 +59,7 @@ class Waiting:
         try:
             while True:
                 self.check()
-                found = self._usable(work) or await self._beyond_doubt(work)
+                found = self._usable(work, preferred) or await self._beyond_doubt(work)
                 if found is not None:
                     return found
                 if self._all_down:
@@ -76,16 +83,26 @@ class Waiting:
     def _dispatchers(self) -> list[Dispatcher]:
         return [strategist.asker.dispatcher for strategist in self.strategists]
 
-    def _usable(self, work: Work) -> Strategist | None:
-        for strategist in self.strategists:
+    def _usable(self, work: Work, preferred: Strategist | None) -> Strategist | None:
+        first = [preferred] if preferred is not None else []
+        for strategist in [*first, *self._in_turn()]:
             dispatcher = strategist.asker.dispatcher
             if dispatcher.lost is not None or (not dispatcher.breaker.is_open and _suspected(work, strategist)):
                 continue
             if dispatcher.breaker.admits(work.document_id, self.clock()):
                 if not dispatcher.breaker.is_open:
                     self._down_since, self.meter.waiting = None, ""
+                self._given[strategist.asker.route.label] += 1
                 return strategist
         return None
+
+    def _in_turn(self) -> list[Strategist]:
+        """Return the routes to be tried, in order; of a pool those that take more, the one behind its share first."""
+        shares = self.shares
+        if shares is None:
+            return list(self.strategists)
+        open_ones = [one for one in self.strategists if one.asker.dispatcher.limits.wants_more]
+        return sorted(open_ones, key=lambda one: self._given[one.asker.route.label] / shares[one.asker.route.label])
 
     async def _beyond_doubt(self, work: Work) -> Strategist | None:
         """Where only suspects are left and not the route is to blame: have their calls given up."""

@@ -35,6 +35,7 @@ class Ledger:
         self._fresh = fresh
         self.job_id = ""
         self._known = Known()
+        self.had_answers = False
         self._numbering = threading.Lock()
         with contextlib.ExitStack() as undo:
             undo.callback(self._store.close)
@@ -48,6 +49,7 @@ class Ledger:
         try:
             for (call_id,) in self._store.stream("SELECT call_id FROM answers INDEXED BY call_ids"):
                 self._known.add(str(call_id))
+                self.had_answers = True
         except ValueError as error:
             raise self._store.doubt(f"a call's id isn't one ({error})") from error
 

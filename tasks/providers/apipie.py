@@ -12,7 +12,8 @@ from typing import Any
 
 from tasks.providers.numbers import amount, per_million, whole
 from tasks.providers.openai import OpenAI
-from tasks.providers.wire import Completion, Listed
+from tasks.providers.wire import Completion
+from tasks.routing.listed import Listed
 
 # The documentation spells the third one both ways; this is its examples' way.
 SPELLINGS = {"price": "price", "perf": "perf", "perf-avg": "perf_avg"}

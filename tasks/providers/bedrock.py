@@ -12,7 +12,8 @@ from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, S
 from tasks.providers.failures import OVERFLOW, message_of
 from tasks.providers.numbers import whole
 from tasks.providers.openai import decoded
-from tasks.providers.wire import Answer, Completion, Listed, Message, Reply
+from tasks.providers.wire import Answer, Completion, Message, Reply
+from tasks.routing.listed import Listed
 
 NO_SYSTEM = ("mistral.mistral-7b", "mistral.mixtral-8x7b")
 FINISHED = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}

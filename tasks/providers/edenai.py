@@ -12,7 +12,8 @@ from tasks.errors import Overflow, Transient
 from tasks.providers.failures import OVERFLOW, error_in, failure, message_of
 from tasks.providers.numbers import amount, per_million
 from tasks.providers.openai import OpenAI, decoded, entry_id
-from tasks.providers.wire import Answer, Completion, Listed, Reply
+from tasks.providers.wire import Answer, Completion, Reply
+from tasks.routing.listed import Listed
 
 V2 = "v2/"
 

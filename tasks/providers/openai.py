@@ -7,7 +7,8 @@ from typing import Any
 from tasks.errors import SetAside, Transient
 from tasks.providers.failures import error_in, failure
 from tasks.providers.numbers import amount, whole
-from tasks.providers.wire import Answer, Completion, Listed, Reply
+from tasks.providers.wire import Answer, Completion, Reply
+from tasks.routing.listed import Listed
 
 CUT = frozenset({"length", "max_tokens", "model_length"})
 # Where servers tell a model's window: vLLM, OpenRouter and Together, Mistral, Monster, llama.cpp.

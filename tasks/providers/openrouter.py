@@ -12,7 +12,8 @@ from typing import Any
 from tasks.errors import AccountRefused, SetAside
 from tasks.providers.numbers import per_million, whole
 from tasks.providers.openai import OpenAI, entry_id
-from tasks.providers.wire import Answer, Listed, Reply
+from tasks.providers.wire import Answer, Reply
+from tasks.routing.listed import Listed
 
 FLAGGED = re.compile(r"moderation|flagged", re.IGNORECASE)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.providers.numbers import amount, whole
 from tasks.providers.openai import OpenAI, entry_id
-from tasks.providers.wire import Listed
+from tasks.routing.listed import Listed
 
 
 class Together(OpenAI):

@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
+from tasks.routing.listed import Listed
+
 # hashlib gives Python's lock away for more bytes than this, and taking it back from
 # busy threads costs more than the hash of a chunk.
 UNLOCKED = 2047
@@ -61,28 +63,6 @@ class Answer(NamedTuple):
     completion_tokens: int | None
     cost: float | None
     served_by: str | None
-
-
-class Listed(NamedTuple):
-    """A model as a provider's list tells it; what it doesn't tell, or in an unknown unit, is None.
-
-    Windows and answers in tokens, prices in USD per million of them. `upstream` is the
-    provider behind an aggregator, `latency` its seconds by prompt size (SIZES), then over all.
-    """
-
-    id: str
-    context: int | None = None
-    max_answer: int | None = None
-    input_price: float | None = None
-    output_price: float | None = None
-    kind: str | None = None
-    available: bool | None = None
-    upstream: str | None = None
-    latency: tuple[float | None, ...] = ()
-
-
-# Characters of a prompt up to which each of a listed model's latencies holds.
-SIZES = (2_000, 4_000, 8_000, 16_000, 32_000)
 
 
 class Wire(Protocol):

@@ -36,7 +36,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """The content of job.json; `spec` holds no secret."""
+    """The content of job.json; `spec` holds no secret, `plan` is what the run was foreseen to come to."""
 
     job_id: str
     flow: str
@@ -47,6 +47,7 @@ class JobRecord:
     started_at: datetime
     finished_at: datetime | None = None
     totals: Totals = field(default_factory=Totals)
+    plan: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it with times in ISO 8601."""

@@ -6,8 +6,8 @@ every value possible, or the file and the entry are named.
 
 import json
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,11 @@ class Entry(BaseModel):
 
 
 class Served(Entry):
-    """One model at one provider; a limit or price left out is unknown."""
+    """One model at one provider; a limit or price left out is unknown.
+
+    A row that is `pinned` was set by hand: what a provider's list tells never changes it.
+    `available` and `latency` (seconds by prompt size, then over all) come from such lists.
+    """
 
     provider: str
     id: str | None = None
@@ -42,6 +46,9 @@ class Served(Entry):
     output_price: float | None = Field(default=None, ge=0)
     price_checked: date | None = None
     price_source: str | None = None
+    pinned: bool = False
+    available: bool | None = None
+    latency: tuple[float | None, ...] = ()
 
     @model_validator(mode="after")
     def _possible(self) -> "Served":
@@ -126,6 +133,18 @@ class Catalogue:
 
     models: tuple[Model, ...]
     providers: tuple[Provider, ...]
+    # What lists of models told beside these: (provider, upstream, name in lower case).
+    told: Mapping[tuple[str, str | None, str], Served] = field(default_factory=dict)
+
+    def live(self, provider: str, name: str) -> Served | None:
+        """Return what a provider's list tells of a model, or None."""
+        return self.told.get((provider, None, name.lower()))
+
+    def behind(self, model: Model, upstream: str) -> Served | None:
+        """Return what the aggregator's list tells of a model at a provider behind it, or None."""
+        names = (model.name, *model.aliases)
+        found = (self.told.get(("apipie", upstream, name.lower())) for name in names)
+        return next((served for served in found if served), None)
 
     def provider(self, name: str) -> Provider:
         """Return a provider by its name. Raises UserMistake, naming them all."""

@@ -1,6 +1,6 @@
-"""Choose the routes of a job: which model, at which provider, within which window."""
+"""Which routes can serve what was asked for: models at providers, before their windows are known."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import UserMistake
@@ -9,18 +9,25 @@ from tasks.routing.catalogue import Catalogue, Model, Provider, Served
 LOCAL = "local"
 AGGREGATOR = "apipie"
 COMPATIBLE = "openai-compatible"
+POOL = "pool"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the user asked for: `model` and `provider` as typed, either may be None.
 
-    A provider may name where an aggregator is to send the calls:
-    `apipie@bedrock`.
+    A provider may name where an aggregator is to send the calls: `apipie@bedrock`, or
+    `apipie@pool` for one of its pools, whose name is then the model's.
     """
 
     model: str | None = None
     provider: str | None = None
+    subtype: str = "Chat"
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether the provider is to be chosen."""
+        return (self.provider or "auto").lower() == "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +45,82 @@ class Candidate:
     served: Served | None = None
     upstream: str | None = None
 
+    @property
+    def label(self) -> str:
+        """How the route is called: PROVIDER/MODEL, or PROVIDER@UPSTREAM/MODEL."""
+        return f"{self.provider.name}{f'@{self.upstream}' if self.upstream else ''}/{self.name}"
 
-def choose(wish: Wish, catalogue: Catalogue, available: Sequence[str], local_model: str) -> Candidate:
-    """Return the route that fits the wish; `available` are the providers with an account.
 
-    Without a wish: the cheapest chat route behind a key, else the local model.
+def candidates(wish: Wish, catalogue: Catalogue, available: Sequence[str], local_model: str) -> list[Candidate]:
+    """Return the routes that fit the wish: one where it names a provider, else all that `available` ones have.
 
-    Raises UserMistake where the wish can't be met, listing what could be.
+    `available` are the providers with an account. Without a wish and a key it is the local
+    model. Raises UserMistake where the wish can't be met, listing what could be.
     """
-    remote = [name for name in available if name != LOCAL]
-    name = (wish.provider or "auto").lower()
-    if name == "auto":
-        wants_local = wish.model is not None and wish.model.lower() == local_model.lower()
-        if wants_local or (not remote and wish.model is None):
-            return _local(None, catalogue, local_model)
-        return _automatic(wish.model, catalogue, remote)
-    name, _, upstream = name.partition("@")
+    if wish.is_automatic:
+        return _automatic(wish, catalogue, [name for name in available if name != LOCAL], local_model)
+    name, _, upstream = (wish.provider or "").lower().partition("@")
     provider = catalogue.provider(name)
     if provider.name == LOCAL:
-        return _local(wish.model, catalogue, local_model)
+        return [_local(wish.model, catalogue, local_model)]
     if wish.model is None:
         raise UserMistake(f"--provider {name} needs --model: {_listed(provider, catalogue)}")
-    return _at(provider, wish.model, upstream or None, catalogue)
+    return [_at(provider, wish.model, upstream or None, catalogue)]
+
+
+def _automatic(wish: Wish, catalogue: Catalogue, remote: Sequence[str], local_model: str) -> list[Candidate]:
+    wants_local = wish.model is not None and wish.model.lower() == local_model.lower()
+    if wants_local or (not remote and wish.model is None):
+        return [_local(None, catalogue, local_model)]
+    if not remote:
+        raise UserMistake(
+            f"no provider with a key serves {wish.model}: set APIPIE_API_KEY, OPENROUTER_API_KEY or another's, "
+            "or OPENAI_BASE_URL and OPENAI_API_KEY; without --model the local model runs"
+        )
+    model = catalogue.find(wish.model) if wish.model else None
+    if wish.model is not None and model is None:
+        return [_unknown(wish.model, catalogue, remote)]
+    wanted = (model,) if model else tuple(one for one in catalogue.models if one.subtype == wish.subtype)
+    found = [one for each in wanted for one in _routes(each, catalogue, remote)]
+    if found:
+        return found
+    if model is not None:
+        return [_elsewhere(model, catalogue, remote)]
+    if COMPATIBLE in remote:
+        compatible = catalogue.provider(COMPATIBLE)
+        raise UserMistake(f"{COMPATIBLE} needs --model: {_listed(compatible, catalogue)}")
+    raise UserMistake(
+        f"no provider with a key ({', '.join(remote)}) has a {wish.subtype} model in the catalogue: --model"
+    )
+
+
+def _routes(model: Model, catalogue: Catalogue, remote: Sequence[str]) -> Iterator[Candidate]:
+    """Yield a model's routes: straight, and through the aggregator."""
+    served = [row for row in model.routes if row.available is not False]
+    for row in served:
+        if row.provider in remote:
+            yield _at(catalogue.provider(row.provider), model.name, None, catalogue)
+    if AGGREGATOR in remote:
+        aggregator = catalogue.provider(AGGREGATOR)
+        for row in model.routes:
+            behind = catalogue.behind(model, row.provider)
+            if row.provider != LOCAL and (behind or row).available is not False:
+                yield _at(aggregator, model.name, row.provider, catalogue)
+
+
+def _elsewhere(model: Model, catalogue: Catalogue, remote: Sequence[str]) -> Candidate:
+    """A model of the catalogue that only a compatible server can have."""
+    if COMPATIBLE not in remote:
+        places = ", ".join(row.provider for row in model.routes)
+        raise UserMistake(f"no provider with a key ({', '.join(remote)}) serves {model.name}: it is at {places}")
+    return _at(catalogue.provider(COMPATIBLE), model.name, None, catalogue)
+
+
+def _unknown(name: str, catalogue: Catalogue, remote: Sequence[str]) -> Candidate:
+    """A model outside the catalogue: whoever lists it, else a compatible server, else the aggregator."""
+    lists = [one for one in remote if catalogue.live(one, name) is not None]
+    order = [*lists, COMPATIBLE, AGGREGATOR, *remote]
+    return _at(catalogue.provider(next(one for one in order if one in remote)), name, None, catalogue)
 
 
 def _local(model: str | None, catalogue: Catalogue, local_model: str) -> Candidate:
@@ -71,50 +132,29 @@ def _local(model: str | None, catalogue: Catalogue, local_model: str) -> Candida
     return _at(catalogue.provider(LOCAL), local_model, None, catalogue)
 
 
-def _automatic(model: str | None, catalogue: Catalogue, remote: Sequence[str]) -> Candidate:
-    """Prefer the aggregator for what the catalogue knows, and a compatible server for the rest."""
-    if not remote:
-        raise UserMistake(
-            f"no provider with a key serves {model}: set APIPIE_API_KEY, "
-            "or OPENAI_BASE_URL and OPENAI_API_KEY; without --model the local model runs"
-        )
-    known = model is None or catalogue.find(model) is not None
-    order = (AGGREGATOR, COMPATIBLE) if known else (COMPATIBLE, AGGREGATOR)
-    provider = catalogue.provider(next(name for name in order if name in remote))
-    if model is not None:
-        return _at(provider, model, None, catalogue)
-    if provider.name != AGGREGATOR:
-        raise UserMistake(f"{provider.name} needs --model: {_listed(provider, catalogue)}")
-    return _cheapest(provider, catalogue)
-
-
-def _cheapest(provider: Provider, catalogue: Catalogue) -> Candidate:
-    """Choose the cheapest chat route of known price behind the aggregator; of equals the widest window."""
-    priced = [
-        ((served.price.input + served.price.output, -served.context), model, served)
-        for model, served in catalogue.routes()
-        if served.price and served.context and model.subtype == "Chat" and served.provider != LOCAL
-    ]
-    _, model, served = min(priced, key=lambda row: row[0])
-    return Candidate(provider, model.name, model.name, model, served, served.provider)
-
-
 def _at(provider: Provider, name: str, upstream: str | None, catalogue: Catalogue) -> Candidate:
     model = catalogue.find(name)
     if model is not None and model.subtype == "Embedding":
         raise UserMistake(f"{name} is an embedding model: it writes no text; choose a chat model")
-    where = upstream or provider.name
-    served = next((row for row in model.routes if row.provider == where), None) if model else None
+    if upstream is not None and provider.name != AGGREGATOR:
+        raise UserMistake(f"{provider.name}@{upstream}: only {AGGREGATOR} routes to other providers")
+    if upstream == POOL:
+        return Candidate(provider, name, name, upstream=POOL)
     if upstream is not None:
         catalogue.provider(upstream)
-        if provider.name != AGGREGATOR:
-            raise UserMistake(f"{provider.name}@{upstream}: only {AGGREGATOR} routes to other providers")
-        if model and not served:
-            places = ", ".join(row.provider for row in model.routes)
-            raise UserMistake(f"{upstream} doesn't serve {name}: it is at {places}")
+    where = upstream or provider.name
+    served = next((row for row in model.routes if row.provider == where), None) if model else None
+    if upstream and model and not served:
+        places = ", ".join(row.provider for row in model.routes)
+        raise UserMistake(f"{upstream} doesn't serve {name}: it is at {places}")
+    if upstream and model:
+        served = catalogue.behind(model, upstream) or served
     wire_name = model.name if model and provider.name == AGGREGATOR else name
     label = model.name if model else name
-    return Candidate(provider, label, (served and not upstream and served.id) or wire_name, model, served, upstream)
+    wire_name = (served and not upstream and served.id) or wire_name
+    if model is None and upstream is None:
+        served = catalogue.live(provider.name, name)
+    return Candidate(provider, label, wire_name, model, served, upstream)
 
 
 def _listed(provider: Provider, catalogue: Catalogue) -> str:

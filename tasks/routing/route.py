@@ -26,6 +26,16 @@ class Route:
     subtype: str = "Chat"
 
     @property
+    def place(self) -> str:
+        """Its provider, and the one behind that."""
+        return f"{self.provider}@{self.upstream}" if self.upstream else self.provider
+
+    @property
+    def label(self) -> str:
+        """How the route is called."""
+        return f"{self.place}/{self.model}"
+
+    @property
     def is_base_model(self) -> bool:
         """Whether the model only writes on, rather than answering: its prompt is no conversation."""
         return self.subtype == "Language"

@@ -10,8 +10,9 @@ import pytest
 
 from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
 from tasks.providers.registry import WIRES
-from tasks.providers.wire import Completion, Listed, Message, Reply
+from tasks.providers.wire import Completion, Message, Reply
 from tasks.routing.catalogue import load_catalogue
+from tasks.routing.listed import Listed
 from tests.conftest import RunJob
 from tests.jobs.texts import put
 from tests.providers.counterparts import (

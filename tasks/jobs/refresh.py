@@ -1,0 +1,72 @@
+"""Read the model lists of the providers there is an account with, and keep what changed."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tasks.dispatch.client import Client
+from tasks.errors import CallFailed, RouteLost
+from tasks.jobs.accounts import account_with
+from tasks.providers.account import Account, Keys
+from tasks.providers.registry import wire_of
+from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
+from tasks.routing.live import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot
+
+LIST_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """One provider's list: how many models, what changed, what was kept as set by hand; or why it couldn't be read."""
+
+    provider: str
+    models: int = 0
+    changes: Sequence[Change] = ()
+    kept: Sequence[tuple[str, str]] = ()
+    trouble: str | None = None
+
+
+def refresh(
+    names: Sequence[str], environment: Mapping[str, str], keys: Keys, folder: Path, now: datetime | None = None
+) -> list[Refreshed]:
+    """Read the lists of these providers side by side, and keep them. Raises OSError where they can't be kept."""
+    catalogue = load_catalogue()
+    providers = [catalogue.provider(name) for name in names]
+    accounts = [account_with(provider, environment, keys) for provider in providers]
+    read = asyncio.run(_read_all(providers, accounts, now or datetime.now(UTC)))
+    before = {snapshot.provider: snapshot for snapshot in load_snapshots(folder)}
+    return [
+        one if isinstance(one, Refreshed) else _keep(one, before.get(one.provider), catalogue, folder) for one in read
+    ]
+
+
+def _keep(snapshot: Snapshot, before: Snapshot | None, catalogue: Catalogue, folder: Path) -> Refreshed:
+    differences = list(changes(before, snapshot))
+    save_snapshot(folder, snapshot)
+    return Refreshed(snapshot.provider, len(snapshot.entries), differences, list(pinned_rows(catalogue, snapshot)))
+
+
+async def _read_all(
+    providers: Sequence[Provider], accounts: Sequence[Account], now: datetime
+) -> list[Snapshot | Refreshed]:
+    async with Client() as client:
+        reads = [_read(client, *pair, now) for pair in zip(providers, accounts, strict=True)]
+        return list(await asyncio.gather(*reads))
+
+
+async def _read(client: Client, provider: Provider, account: Account, now: datetime) -> Snapshot | Refreshed:
+    """Read one list; whatever is wrong with it is no trouble of the others'."""
+    wire = wire_of(provider.wire)
+    if wire.models_path is None:
+        return Refreshed(provider.name, trouble="it has no list of models")
+    url = account.base_url + wire.models_path
+    try:
+        reply = account.hidden(await client.get(url, account.headers("GET", url), LIST_SECONDS))
+    except (CallFailed, RouteLost) as error:
+        return Refreshed(provider.name, trouble=str(error))
+    entries = tuple({entry.key: entry for entry in wire.listed(reply)}.values())
+    if reply.status >= 300 or not entries:
+        return Refreshed(provider.name, trouble=f"HTTP {reply.status} and no list of models: check the key and the URL")
+    return Snapshot(provider.name, now, entries)

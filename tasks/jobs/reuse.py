@@ -1,0 +1,43 @@
+"""What of a job is paid for already: documents that are done, and answers of those that aren't."""
+
+import contextlib
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from tasks.jobs.prepare import Prepared
+
+DONE = "SELECT document_id, content_sha256 FROM documents WHERE work = ? AND status = 'done'"
+ANSWERS = (
+    "SELECT count(*) FROM answers WHERE job_id IN (SELECT job_id FROM jobs WHERE work = ? AND status != 'done') "
+    "AND document_id NOT IN (SELECT document_id FROM documents WHERE work = ? AND status = 'done')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The texts of done documents, by their SHA-256, and how many answers wait for their documents."""
+
+    done: Mapping[str, str] = field(default_factory=dict)
+    answers: int = 0
+
+    def is_done(self, document_id: str, text: str) -> bool:
+        """Whether a document is done, and has the same text still."""
+        digest = self.done.get(document_id)
+        return digest is not None and digest == sha256(text.encode("utf-8")).hexdigest()
+
+
+def kept(prepared: Prepared) -> Kept:
+    """Return what the ledger of the result set knows, read without touching it; nothing where there is none."""
+    path = prepared.options.output / ".docmill" / "ledger.sqlite"
+    if prepared.options.fresh or not path.is_file():
+        return Kept()
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file,
+    ):
+        done = {str(name): str(digest) for name, digest in file.execute(DONE, (prepared.work,))}
+        (answers,) = file.execute(ANSWERS, (prepared.identity, prepared.work)).fetchone()
+        return Kept(done, int(answers))
+    return Kept()

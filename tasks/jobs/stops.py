@@ -1,0 +1,170 @@
+"""The stops of a job's way: settled routes, best first, and those that were left out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
+from tasks.errors import UserMistake
+from tasks.jobs.accounts import account_with
+from tasks.jobs.cut import LEAST_ROOM, Cutter
+from tasks.jobs.expect import Expected, of_text, usual_answer
+from tasks.jobs.options import Options
+from tasks.jobs.prompts import Prompts, load_prompts
+from tasks.jobs.window import told_window
+from tasks.providers.account import Account, Keys
+from tasks.routing.catalogue import Provider
+from tasks.routing.choice import LOCAL, Candidate
+from tasks.routing.price import Price, parse_price
+from tasks.routing.ranking import Offer, average, latency_at, ranked, weights
+from tasks.routing.route import Route, resolve
+
+CHARACTERS_A_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A route, who is asked there, and with what limits; `share` is its part of a pool's work."""
+
+    route: Route
+    provider: Provider
+    account: Account | None  # None: the local server, started with the job
+    tokenizer: Tokenizer
+    prompts: Prompts
+    latency: tuple[float | None, ...] = ()
+    share: float = 1.0
+
+    @property
+    def label(self) -> str:
+        """How the route is called."""
+        return self.route.label
+
+    def cutter(self, options: Options) -> Cutter:
+        """Return what cuts texts for it."""
+        return Cutter(self.route, self.tokenizer, self.prompts, options.strategy)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Settles candidates into stops: their accounts, windows, prices and prompts."""
+
+    flow: str
+    options: Options
+    environment: Mapping[str, str]
+    keys: Keys
+    local: Path | None
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def stop(self, candidate: Candidate) -> Stop:
+        """Return the stop of a candidate. Raises UserMistake where it can't be one."""
+        options, provider = self.options, candidate.provider
+        account = None if provider.name == LOCAL else account_with(provider, self.environment, self.keys)
+        route = resolve(
+            candidate,
+            told=partial(told_window, candidate, account, self.local, asked=options.context is None),
+            context=options.context,
+            max_answer=options.max_output_tokens,
+            price=_price(options.price),
+            gguf=str(self.local) if self.local else None,
+        )
+        prompts = load_prompts(self.flow, route.subtype, options.prompt)
+        latency = candidate.served.latency if candidate.served else ()
+        stop = Stop(route, provider, account, load_tokenizer(route.tokenizer), prompts, latency)
+        _require_room(stop, options)
+        return stop
+
+    def possible(self, candidates: Sequence[Candidate]) -> list[Stop]:
+        """Return the stops of those that fit, and note why others don't. Raises UserMistake where none does."""
+        found = []
+        for candidate in candidates:
+            try:
+                if (why := _unwanted(candidate, self.options)) is not None:
+                    self.left_out[candidate.label] = why
+                    continue
+                found.append(self.stop(candidate))
+            except UserMistake as error:
+                self.left_out[candidate.label] = str(error)
+        if not found:
+            whys = "; ".join(f"{label}: {why}" for label, why in list(self.left_out.items())[:3])
+            raise UserMistake(f"no route is left: {whys}")
+        return found
+
+
+def best_first(stops: Sequence[Stop], texts: Sequence[str], options: Options) -> list[Stop]:
+    """Return the stops by `--routing`, for a job over texts like these, with their shares of a pool."""
+    sizes: dict[str, list[int]] = {}
+    for stop in stops:
+        if stop.route.tokenizer not in sizes:
+            sizes[stop.route.tokenizer] = [stop.tokenizer.count(text) for text in texts]
+    offers = ranked([_offer(stop, sizes[stop.route.tokenizer], options) for stop in stops], options.routing)
+    shares = weights(offers, options.routing)
+    return [_with_share(offer.route, share) for offer, share in zip(offers, shares, strict=True)]
+
+
+def _with_share(stop: Stop, share: float) -> Stop:
+    return Stop(stop.route, stop.provider, stop.account, stop.tokenizer, stop.prompts, stop.latency, share)
+
+
+def _offer(stop: Stop, sizes: Sequence[int], options: Options) -> Offer[Stop]:
+    cutter = stop.cutter(options)
+    answer = usual_answer(cutter, custom=options.prompt is not None)
+    work = sum((of_text(tokens, cutter, answer) for tokens in sizes), Expected())
+    price = stop.route.price
+    characters = CHARACTERS_A_TOKEN * work.prompt_tokens / max(work.calls, 1)
+    return Offer(
+        stop,
+        price.cost(work.prompt_tokens, work.completion_tokens) if price else None,
+        latency_at(stop.latency, characters),
+        average(stop.latency),
+        stop.route.window.context,
+    )
+
+
+def _unwanted(candidate: Candidate, options: Options) -> str | None:
+    """Say why a route isn't wanted, by --exclude or --max-price; or None."""
+    label, provider = candidate.label.lower(), candidate.provider.name
+    names = {label, provider, candidate.name.lower(), f"{provider}@{candidate.upstream}", candidate.upstream}
+    if any(word.lower() in names for word in options.exclude):
+        return "excluded"
+    most = _price(options.max_price, "--max-price")
+    price = candidate.served.price if candidate.served else None
+    if most is None:
+        return None
+    if price is None:
+        return "its price isn't known, and --max-price is given"
+    dear = price.input > most.input or price.output > most.output
+    return f"dearer than --max-price: {price.input:g}/{price.output:g}" if dear else None
+
+
+def _price(text: str | None, flag: str = "--price") -> Price | None:
+    if text is None:
+        return None
+    one = flag == "--max-price" and "/" not in text
+    try:
+        return parse_price(f"{text}/{text}" if one else text)
+    except ValueError:
+        message = f"{flag} {text}: give IN/OUT in USD per million tokens, as in 0.2/0.6"
+        raise UserMistake(message) from None
+
+
+def _require_room(stop: Stop, options: Options) -> None:
+    """Refuse at once a prompt that leaves no room for any text in its window."""
+    room = stop.cutter(options).room(stop.prompts.stuff)
+    if room < LEAST_ROOM:
+        raise UserMistake(
+            f"the prompt and --max-output-tokens {options.max_output_tokens} leave no room for text in the "
+            f"{stop.route.window.context} tokens of {stop.route.model}: shorten --prompt or the answer"
+        )
+
+
+def sampled(texts: Iterator[str], most: int) -> list[str]:
+    """Return the first texts, of so many characters together; the last is cut off."""
+    found: list[str] = []
+    left = most
+    for text in texts:
+        found.append(text[:left])
+        left -= len(found[-1])
+        if left <= 0:
+            break
+    return found
