@@ -89,6 +89,7 @@ def show_plan(plan: Plan, console: Console) -> None:
         ("tokens by", tokenizer),
         ("strategy", plan.strategy),
         ("documents", f"{plan.documents:,}{unreadable}"),
+        *[("unreadable", f"{count:,} {reason}") for reason, count in plan.unreadable_kinds.items()],
         ("work", f"{about}{plan.chunks:,} chunks, {plan.calls:,} calls"),
         ("tokens", f"{about}{plan.prompt_tokens:,} in, at most {plan.completion_tokens:,} out"),
         ("price", _price(plan)),
@@ -141,5 +142,9 @@ def _next(record: JobRecord, output: str) -> str:
     if record.status == "paused":
         return "the same command goes on where it stopped; what is done is kept"
     if record.totals.failed or record.totals.partial:
-        return f"""duckdb -c "select document_id, error_kind, error from '{output}/failures/*.parquet'" """
-    return f"""duckdb -c "select document_id, output from '{output}/documents/*.parquet'" """
+        return _query(f"select document_id, error_kind, error from '{output}/failures/*.parquet'")
+    return _query(f"select document_id, output from '{output}/documents/*.parquet'")
+
+
+def _query(sql: str) -> str:
+    return f"""python -c "import duckdb; duckdb.sql(\\"{sql}\\").show()" """

@@ -1,7 +1,8 @@
 """What a job will come to: documents, chunks, calls, tokens, price, time."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -40,6 +41,7 @@ class Plan:
     strategy: str
     documents: int
     unreadable: int
+    unreadable_kinds: Mapping[str, int]
     characters: int
     chunks: int
     calls: int
@@ -81,12 +83,15 @@ def make_plan(prepared: Prepared, *, sampled: bool = False) -> Plan:
     documents = itertools.islice(prepared.documents(), prepared.options.limit)
     sums = _Sums()
     wanted = _within(documents, SAMPLE_BYTES) if sampled else documents
+    kinds: Counter[str] = Counter()
     for document, cut in in_order(partial(_cut, cutter), wanted):
         _add(sums, document, cut, cutter)
+        if isinstance(cut, DocumentFailed):
+            kinds[cut.reason] += 1
     first = next(documents, None)
     if first is not None:
         sums = _scaled(sums, first, documents)
-    return _plan(prepared, cutter, sums, exact=first is None)
+    return _plan(prepared, cutter, sums, kinds, exact=first is None)
 
 
 def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
@@ -97,17 +102,17 @@ def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
         yield document
 
 
-def _cut(cutter: Cutter, document: Document) -> tuple[Document, Cut | None]:
+def _cut(cutter: Cutter, document: Document) -> tuple[Document, Cut | DocumentFailed]:
     try:
         return document, cutter.cut(extract(document))
-    except DocumentFailed:
-        return document, None
+    except DocumentFailed as error:
+        return document, error
 
 
-def _add(sums: _Sums, document: Document, cut: Cut | None, cutter: Cutter) -> None:
+def _add(sums: _Sums, document: Document, cut: Cut | DocumentFailed, cutter: Cutter) -> None:
     sums.documents += 1
     sums.bytes += document.size
-    if cut is None:
+    if isinstance(cut, DocumentFailed):
         sums.unreadable += 1
         return
     sums.characters += len(cut.text)
@@ -149,7 +154,7 @@ def _scaled(sums: _Sums, first: Document, rest: Iterator[Document]) -> _Sums:
     return scaled
 
 
-def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, *, exact: bool) -> Plan:
+def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, kinds: Mapping[str, int], *, exact: bool) -> Plan:
     stop, options = prepared.stops[0], prepared.options
     route = stop.route
     most = sums.calls * route.window.max_answer
@@ -164,6 +169,7 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, *, exact: bool) -> Pl
         strategy=_explained(options.strategy, sums, cutter.room(stop.prompts.stuff)),
         documents=sums.documents,
         unreadable=sums.unreadable,
+        unreadable_kinds=dict(kinds),
         characters=sums.characters,
         chunks=sums.chunks,
         calls=sums.calls,

@@ -39,7 +39,8 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
         message = f"{account.base_url} answers HTML, not JSON: mend {variable} (it usually ends in /v1)"
         raise UserMistake(message)
     listed = [str(entry.get("id") or entry.get("model")) for entry in model_entries(models)]
-    if asked and listed and candidate.model is None and candidate.id not in listed:
+    own = candidate.model is None or candidate.provider.name == COMPATIBLE
+    if asked and listed and own and candidate.id not in listed:
         names = ", ".join(listed[:LISTED]) + (" …" if len(listed) > LISTED else "")
         raise UserMistake(f"{account.base_url} serves no model {candidate.id!r}: --model is one of {names}")
     window = wire.window(models, candidate.id)
