@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import json
 import logging
-import os
 import re
 import sys
 import traceback
@@ -180,9 +179,7 @@ def said(console: Console, message: str, code: int) -> int:
 
 
 def _quiet_prefect() -> None:
-    """No telemetry; Prefect's log lines go to its server, and the display says the rest here."""
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    """Prefect's log lines go to its server, and the display says the rest here."""
     names = [name for name in logging.root.manager.loggerDict if name.startswith("prefect")]
     for logger in [logging.root, *map(logging.getLogger, names)]:
         for handler in logger.handlers:

@@ -184,5 +184,9 @@ def _next(record: JobRecord, output: str) -> str:
     if record.status == "paused":
         return "the same command goes on where it stopped; what is done is kept"
     if record.totals.failed or record.totals.partial:
-        return f"""duckdb -c "select document_id, error_kind, error from '{output}/failures/*.parquet'" """
-    return f"""duckdb -c "select document_id, output from '{output}/documents/*.parquet'" """
+        return _query(f"select document_id, error_kind, error from '{output}/failures/*.parquet'")
+    return _query(f"select document_id, output from '{output}/documents/*.parquet'")
+
+
+def _query(sql: str) -> str:
+    return f"""python -c "import duckdb; duckdb.sql(\\"{sql}\\").show()" """

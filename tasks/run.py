@@ -1,6 +1,7 @@
 """The Prefect tasks of a job, and what the flows share."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,6 +23,10 @@ from tasks.jobs.shard import run_shard, shards
 from tasks.jobs.signals import interruptible
 from tasks.results.job_file import JobRecord
 from tasks.secrets import block_key
+
+# No telemetry, from whatever server is started for the flow: it inherits these.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 # A slow document holds its shard open: others are begun meanwhile, up to so many.
 SHARDS_AT_ONCE = 64

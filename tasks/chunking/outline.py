@@ -1,6 +1,6 @@
 """A text's sections as the chunker uses them: good places to cut, and the headings above a place."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from tasks.documents.document import Section
@@ -8,7 +8,8 @@ from tasks.documents.document import Section
 BETWEEN, UNDER = " \u203a ", "\n\n"
 # The share of a chunk that is given up to end it where a section ends. Code is better
 # short than cut inside a definition.
-BACK, BACK_IN_CODE = 0.15, 0.7
+BACK, BACK_IN_CODE = 0.25, 0.7
+LONGEST_HEADING = 200
 LONGEST_PATH = 300  # characters; the outermost headings are left out first
 
 
@@ -20,6 +21,18 @@ class Outline:
         self._starts = [section.start for section in sections]
         self._parents = _parents(sections)
         self.back = BACK_IN_CODE if code else BACK
+
+    def __bool__(self) -> bool:
+        """Whether there are sections."""
+        return bool(self._starts)
+
+    def kept(self, text: str, place: int) -> int:
+        """Return where to cut instead, where a cut would part a heading from all that it is above."""
+        index = bisect_left(self._starts, place) - 1
+        if index < 0 or place - self._starts[index] > LONGEST_HEADING:
+            return place
+        start = self._starts[index]
+        return start if text[start:place].strip().count("\n") <= 1 and text[place - 1 : place] == "\n" else place
 
     def cut(self, least: int, most: int) -> int | None:
         """Return the best place to cut behind `least` and up to `most`: the last of the outermost sections there."""

@@ -18,22 +18,25 @@ from dataclasses import dataclass
 
 import regex
 
-from tasks.chunking.outline import BACK, NO_OUTLINE, Outline
+from tasks.chunking.outline import NO_OUTLINE, Outline
 from tasks.chunking.places import Places
 from tasks.chunking.seams import seam_after, seam_before
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.errors import DocumentFailed
 
-# From the best boundary to the least; each match ends where a chunk may end.
+# From the best boundary to the least; each match ends where a chunk may end. The first is for
+# text whose sections aren't known. A line keeps its indentation.
 BOUNDARIES = (
     re.compile(r"\n(?=#{1,6}[ \t])"),
-    re.compile(r"\n[^\S\n]*\n\s*"),
-    re.compile(r"\n\s*"),
+    re.compile(r"\n(?:[^\S\n]*\n)+"),
+    re.compile(r"\n"),
     re.compile(r"[.!?…][\"'”’)\]]*\s+|[。！？][」』”’）]*"),  # noqa: RUF001 - the marks of CJK
     re.compile(r"[,;:]\s+|[、，；：]"),  # noqa: RUF001
     re.compile(r"\s+"),
 )
 SENTENCE, WORD = BOUNDARIES[3], BOUNDARIES[5]
+# The share of a chunk that is given up for a better boundary.
+BACK = 0.15
 MOST_HEADING = 1 / 8  # of a chunk
 # Extended grapheme clusters (Unicode UAX #29): what a reader sees as one character.
 CLUSTER = regex.compile(r"\X")
@@ -123,12 +126,13 @@ class _Cutter:
         if (best := self._outline.cut(near, most)) is not None:
             return _whole(self._text, max(start, done), best)
         least = max(self._places.end_of(first + round(wanted * (1 - BACK))), done)
-        for pattern in BOUNDARIES:
+        for pattern in BOUNDARIES[1:] if self._outline else BOUNDARIES:
             last = None
             for match in pattern.finditer(self._text, least, most):
                 last = match
             if last is not None:
-                return _whole(self._text, max(start, done), last.end())
+                kept = self._outline.kept(self._text, last.end())
+                return _whole(self._text, max(start, done), kept if kept > max(start, done) else last.end())
         return _whole(self._text, max(start, done), most)
 
     def _count(self, heading: str, start: int, end: int) -> int:

@@ -59,7 +59,14 @@ class Calibration:
             self._shares.append(told / counted)
 
     def prompt(self, counted: int) -> int:
-        """Return what to reserve for a prompt: a tenth more than the dearest of late, at most our count."""
-        if len(self._shares) < CALIBRATED_BY:
+        """Return what to reserve for a prompt.
+
+        A tenth more than the dearest of late, up to our count; where the provider counts
+        more than that, what it counts.
+        """
+        if not self._shares:
             return counted
-        return min(counted, math.ceil(counted * 1.1 * max(self._shares)))
+        dearest = max(self._shares)
+        if dearest <= 1.0 and len(self._shares) < CALIBRATED_BY:
+            return counted
+        return math.ceil(counted * max(dearest, min(1.0, 1.1 * dearest)))

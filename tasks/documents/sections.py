@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from tasks.documents.document import Section
 
 # YAML, TOML or JSON about the page, before it.
-FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n.*?^\1[ \t]*$", re.DOTALL | re.MULTILINE)
+FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t\r]*\n(?=[\w\"'-]+[ \t]*[:=]).*?^\1[ \t\r]*$", re.DOTALL | re.MULTILINE)
+# A page may begin before a heading. What follows the backticks of a fence holds none.
 MARKDOWN = re.compile(
-    r"^ {0,3}(?:(?P<fence>`{3,}|~{3,})|(?P<marks>#{1,6})(?=[ \t\n])(?P<title>[^\n]*)|(?P<under>=+|-{2,})[ \t]*$)",
+    r"^\f? {0,3}(?:(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})(?P<info>[^\n]*)"
+    r"|(?P<marks>#{1,6})(?=[ \t\r\n]|\Z)(?P<title>[^\n]*)"
+    r"|(?P<under>=+|-{2,})[ \t\r]*$|(?P<comment><!--))",
     re.MULTILINE,
 )
-ADORNMENT = re.compile(r"^([!-/:-@[-`{-~])\1{2,}[ \t]*$", re.MULTILINE)
+CLOSING_MARKS = re.compile(r"(?:^|[ \t]+)#+$")
+NO_TITLE = ("-", "*", "+", ">", "|", "#", "`", "~")
+ADORNMENT = re.compile(r"^([!-/:-@[-`{-~])\1+[ \t\r]*$", re.MULTILINE)
 LONGEST_TITLE = 80
 MARKDOWN_NAMES = (".md", ".markdown", ".mdx", ".qmd", ".rmd")
 RST_NAMES = (".rst", ".rest")
@@ -35,16 +40,24 @@ def markdown_sections(text: str) -> tuple[Section, ...]:
 
 def _markdown(text: str) -> Iterator[Section]:
     front = FRONT_MATTER.match(text)
-    fence = ""
+    fence, hidden = "", 0
+    closed = True
     for match in MARKDOWN.finditer(text, front.end() if front else 0):
         bar = match["fence"]
-        if bar and (not fence or bar.startswith(fence)):
-            fence = "" if fence else bar
-        elif fence or bar:
+        if match.start() < hidden:
             continue
+        if bar and not fence:
+            fence = bar
+        elif fence:
+            fence = "" if bar and bar.startswith(fence) and not match["info"].strip() else fence
+        elif match["comment"]:
+            # Looked for once: a text of comments that never end takes no longer than another.
+            hidden = text.find("-->", match.end()) if closed else hidden
+            closed = hidden >= 0
         elif match["marks"]:
-            title = match["title"].strip().rstrip("#").strip()
-            yield Section(match.start(), len(match["marks"]), shortened(title))
+            title = CLOSING_MARKS.sub("", match["title"].strip()).strip()
+            start = match.start() + (text[match.start()] == "\f")
+            yield Section(start, len(match["marks"]), shortened(title))
         elif (above := _line_before(text, match.start())) and _is_title(text, *above):
             level = 1 if match["under"].startswith("=") else 2
             yield Section(above[0], level, shortened(text[slice(*above)]))
@@ -54,29 +67,29 @@ def _is_title(text: str, start: int, end: int) -> bool:
     """Whether a line that is underlined can be a heading: a paragraph of its own, no list, quote or table."""
     before = _line_before(text, start)
     alone = before is None or not text[slice(*before)].strip()
-    return (
-        alone and text[start:end].strip() != "" and not text[start:end].lstrip().startswith(("-", "*", "+", ">", "|"))
-    )
+    return alone and text[start:end].strip() != "" and not text[start:end].lstrip().startswith(NO_TITLE)
 
 
 def rst_sections(text: str) -> tuple[Section, ...]:
     """Return the sections: a title's mark and whether it has an overline tell its level, in order of appearance."""
     found: list[Section] = []
     styles: list[tuple[str, bool]] = []
+    under = -1  # where the last title's underline begins
     for match in ADORNMENT.finditer(text):
         above = _line_before(text, match.start())
         if above is None or not text[slice(*above)].strip() or ADORNMENT.fullmatch(text[slice(*above)]):
             continue
         title = text[slice(*above)].strip()
         over = _line_before(text, above[0])
-        lined = over is not None and text[slice(*over)].strip() == match[0].strip()
-        blank = over is None or not text[slice(*over)].strip()
+        lined = over is not None and over[0] != under and text[slice(*over)].strip() == match[0].strip()
+        blank = over is None or over[0] == under or not text[slice(*over)].strip()
         if len(match[0].strip()) < len(title) or not (lined or blank):
             continue
         style = match[1], lined
         if style not in styles:
             styles.append(style)
         start = over[0] if over and lined else above[0]
+        under = match.start()
         found.append(Section(start, styles.index(style) + 1, shortened(title)))
     return tuple(found)
 

@@ -55,6 +55,8 @@ class Asker:
     measures: Measures
     stopped: Callable[[], JobStopped | None]
     _asked: dict[str, asyncio.Event] = field(default_factory=dict)
+    _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self, work: Work, place: Place, prompt: Prompt) -> Text:
         """Return the whole answer to a prompt: one that was cut off is continued.
@@ -94,7 +96,7 @@ class Asker:
         tokens = conversation(counts, TEMPLATES[self.route.template])
         if tokens > self.measures.latest.most(self.route.window.room(0)):
             return False
-        rows = [row for row in work.calls if (row["level"], row["position"]) == (place.level, place.position)]
+        rows = [row for row in work.calls if _place_of(row) == (place.level, place.position, place.start, place.end)]
         return len(rows) <= MAX_CONTINUATIONS
 
     async def _one(self, work: Work, place: Place, call: Call, turns: int) -> Answer:
@@ -167,9 +169,20 @@ class Asker:
             return None
 
     async def _paid(self, work: Work, call: Call) -> Delivered:
+        """Ask the provider. With a budget the first call goes alone: its answer tells how the route counts."""
+        if self.spending.limit is None or self._heard.is_set():
+            return await self._within_budget(work, call)
+        async with self._alone:
+            if not self._heard.is_set():
+                delivered = await self._within_budget(work, call)
+                self._heard.set()
+                return delivered
+        return await self._within_budget(work, call)
+
+    async def _within_budget(self, work: Work, call: Call) -> Delivered:
         """Ask the provider within the budget; what it cost is noted beside the answer."""
         price = self.route.price
-        worst = price.cost(call.prompt_tokens, call.max_tokens) if price else 0.0
+        worst = price.cost(self.measures.latest.told(call.prompt_tokens), call.max_tokens) if price else 0.0
         reserved = 2 * worst if self.dispatcher.hedge else worst
         await self.spending.reserve(reserved)
         cost = 0.0
@@ -212,6 +225,10 @@ class Asker:
             self.meter.found()
         else:
             self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+
+
+def _place_of(row: dict[str, Any]) -> tuple[object, ...]:
+    return row["level"], row["position"], row["start_char"], row["end_char"]
 
 
 def _given_up(error: CallFailed) -> SetAside:

@@ -21,6 +21,7 @@ MOST_RATIO, MOST_EXTRA = 2.0, 4096
 SPARE = 1.01
 # Where an overflow doesn't say how large the window is.
 STEP = 1.5
+LEAST_WINDOW = 256
 WINDOW = re.compile(r"(?:maximum context length|context (?:length|size|window))\D{0,20}?(\d{3,})", re.IGNORECASE)
 
 
@@ -33,6 +34,10 @@ class Measure(NamedTuple):
     def most(self, tokens: int) -> int:
         """Return how many tokens by our count are within `tokens` by the route's."""
         return min(tokens - self.extra, int(tokens / self.ratio))
+
+    def told(self, counted: int) -> int:
+        """Return how many tokens the route counts where we count so many."""
+        return max(counted + self.extra, math.ceil(counted * self.ratio))
 
 
 OURS = Measure()
@@ -64,21 +69,23 @@ class Measures:
             return  # another document has learned it meanwhile
         found = WINDOW.search(said)
         window = int(found[1]) if found else context
-        factor = context / window * SPARE if window < context else STEP
+        factor = context / window * SPARE if LEAST_WINDOW <= window < context else STEP
         self._add(Measure(measure.extra, round(measure.ratio * factor, 4)))
 
     def _add(self, measure: Measure) -> None:
         self.all.append(measure)
-        line = json.dumps([self._route, *measure]) + "\n"
+        # A line that a kill left unfinished ends where this one begins.
+        line = "\n" + json.dumps([self._route, *measure]) + "\n"
         with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write(line)  # without it a resumed job may pay for a document's calls again; it goes on all the same
 
 
 def _kept(path: Path, route: str) -> Iterator[Measure]:
     """Yield what earlier runs learned of a route."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.exists() else []
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError):  # a line that a kill left unfinished
+        with contextlib.suppress(ValueError, TypeError):  # unfinished, or damaged
             name, extra, ratio = json.loads(line)
-            if name == route:
-                yield Measure(int(extra), float(ratio))
+            measure = Measure(int(extra), float(ratio))
+            if name == route and measure.extra >= 0 and 1.0 <= measure.ratio < math.inf:
+                yield measure

@@ -9,9 +9,9 @@ from tasks.routing.catalogue import DATA
 
 FOLDER = DATA / "prompts"
 FIELD = re.compile(r"\{([a-z_]+)\}")
-CLOSING = re.compile(r"</([a-z]+)>")
+CLOSING = re.compile(r"</([A-Za-z_][\w.:-]*)\s*>")
 # A base model's template ends where the answer is to begin: its mark tells where that ends.
-OPEN_AT_END = re.compile(r"<([a-z]+(?:-[0-9]+)?)>\s*\Z")
+OPEN_AT_END = re.compile(r"<([A-Za-z_][\w.:-]*)>\s*\Z")
 OTHERWISE = "chat"
 STAGES = ("stuff", "map", "reduce", "refine")
 
@@ -60,12 +60,13 @@ def guarded(template: str, *values: str) -> str:
     """Return the template with marks that none of the values closes: <document> becomes <document-2>, and so on."""
     closing = [value for value in values if "</" in value]
     for tag in set(CLOSING.findall(template)) if closing else ():
-        used = {match[1] for value in closing for match in re.finditer(rf"(?i)</\s*{tag}((?:-[0-9]+)?)\s*>", value)}
+        name = re.escape(tag)
+        used = {match[1] for value in closing for match in re.finditer(rf"(?i)</\s*{name}((?:-[0-9]+)?)\s*>", value)}
         if "" in used:
             number = 2
             while f"-{number}" in used:
                 number += 1
-            template = re.sub(rf"<(/?){tag}>", rf"<\1{tag}-{number}>", template)
+            template = re.sub(rf"<(/?){name}(\s[^<>]*)?>", rf"<\g<1>{tag}-{number}\g<2>>", template)
     return template
 
 

@@ -105,7 +105,9 @@ class _Shard:
         finally:
             for read in reads:
                 read.cancel()
-            await asyncio.gather(*reads, return_exceptions=True)
+            for left in await asyncio.gather(*reads, return_exceptions=True):
+                if not isinstance(left, BaseException):
+                    self._release(len(left))
 
     def _begin(self, batch: "Sequence[Read]", tasks: "set[asyncio.Task[None]]") -> None:
         tasks -= {task for task in tasks if task.done() and not _broke(task)}
@@ -117,12 +119,22 @@ class _Shard:
 
     async def _read(self, batch: Sequence[Document]) -> "list[Read]":
         """Read a batch once there are places for all of it; one shard at a time takes places."""
-        async with self.job.reading:
-            for _ in batch:
-                await self.job.places.acquire()
-        self.job.check()
-        self.job.waiting.read += len(batch)
-        return await asyncio.to_thread(read_all, self.job, batch)
+        taken = 0
+        try:
+            async with self.job.reading:
+                for _ in batch:
+                    self.job.check()
+                    await self.job.places.acquire()
+                    taken += 1
+            self.job.waiting.read += len(batch)
+            return await asyncio.to_thread(read_all, self.job, batch)
+        except BaseException:
+            self._release(taken)
+            raise
+
+    def _release(self, places: int) -> None:
+        for _ in range(places):
+            self.job.places.release()
 
     async def _one(self, document: Document, reading: Reading | DocumentFailed) -> None:
         """Answer one document; its place is free for another then."""

@@ -97,20 +97,31 @@ class Strategist:
         cutter = self.cutter.measured(cut.measure)
         while len(parts) > 1:
             level += 1
-            sized = await self._sized(parts)
-            template = guarded(self.prompts.reduce, *(part.text for part in parts))
-            groups = list(fill_groups(sized, cutter.room(template)))
-            if len(groups) == len(parts):
-                message = (
-                    f"{len(parts)} answers can't be merged: no two of them fit in one call: "
-                    "give a smaller --max-output-tokens, or a model with a larger window"
-                )
-                raise DocumentFailed("cannot_reduce", message, stage="reduce")
-            merged = await self._all(self._merge(work, level, number, group) for number, group in enumerate(groups))
-            if any(text is None for text in merged):
-                raise DocumentFailed(*_last_failure(work))
-            parts = [text for text in merged if text is not None]
+            try:
+                parts = await self._level(work, cutter, level, parts)
+            except Overflow as error:
+                # The answers are grouped anew; the chunks under them were answered and paid for.
+                self.measures.overflowed(cutter.measure, cutter.route.window.context, str(error))
+                cutter = self.cutter.measured(self.measures.latest)
+                work.cuts += 1
+                level -= 1
         return parts[0]
+
+    async def _level(self, work: Work, cutter: Cutter, level: int, parts: Sequence[Text]) -> Sequence[Text]:
+        """Merge answers into fewer. Raises DocumentFailed where no two of them fit in one call."""
+        sized = await self._sized(parts)
+        template = guarded(self.prompts.reduce, *(part.text for part in parts))
+        groups = list(fill_groups(sized, cutter.room(template)))
+        if len(groups) == len(parts):
+            message = (
+                f"{len(parts)} answers can't be merged: no two of them fit in one call: "
+                "give a smaller --max-output-tokens, or a model with a larger window"
+            )
+            raise DocumentFailed("cannot_reduce", message, stage="reduce")
+        merged = await self._all(self._merge(work, level, number, group) for number, group in enumerate(groups))
+        if any(text is None for text in merged):
+            raise DocumentFailed(*_last_failure(work))
+        return [text for text in merged if text is not None]
 
     async def _sized(self, parts: Sequence[Text]) -> list[Part]:
         """Count answers' tokens off the event loop."""
@@ -137,7 +148,7 @@ class Strategist:
             else:
                 (sized,) = await self._sized([answer])
                 tokens = chunk.tokens + sized.tokens
-                if tokens > cutter.room(guarded(self.prompts.refine, answer.text, cut.text)):
+                if tokens > cutter.room(guarded(self.prompts.refine, answer.text, cut.passage(chunk))):
                     message = "the answer so far leaves no room for the next part: use --strategy map-reduce"
                     raise DocumentFailed("cannot_refine", message, stage="refine")
                 place = Place("refine", 0, number, chunk.start, chunk.end)

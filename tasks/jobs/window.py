@@ -42,7 +42,8 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
         message = f"{account.base_url} answers HTML, not JSON: mend {variable} (it usually ends in /v1)"
         raise UserMistake(message)
     names = [model.id for model in listed]
-    if asked and names and candidate.model is None and candidate.id not in names:
+    own = candidate.model is None or candidate.provider.name == COMPATIBLE
+    if asked and names and own and candidate.id not in names:
         some = ", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")
         raise UserMistake(f"{account.base_url} serves no model {candidate.id!r}: --model is one of {some}")
     window = min((one.context for one in listed if one.id == candidate.id and one.context), default=None)

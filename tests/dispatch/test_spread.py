@@ -61,14 +61,14 @@ def test_our_count_is_reserved_before_the_provider_s_is_known(seen: list[tuple[i
     st.lists(st.tuples(st.integers(100, 10_000), st.floats(0.1, 3)), min_size=CALIBRATED_BY, max_size=100),
     st.integers(0, 10**6),
 )
-def test_a_tenth_more_than_the_dearest_of_late_is_reserved_and_never_more_than_our_count(
+def test_a_tenth_more_than_the_dearest_of_late_is_reserved_up_to_our_count_and_more_where_the_provider_counts_more(
     seen: list[tuple[int, float]], counted: int
 ) -> None:
     calibration = Calibration()
     for count, share in seen:
         calibration.add(count, int(count * share))
     dearest = max(int(count * share) / count for count, share in seen[-CALIBRATED_BY:])
-    assert calibration.prompt(counted) == min(counted, math.ceil(counted * 1.1 * dearest))
+    assert calibration.prompt(counted) == math.ceil(counted * max(dearest, min(1.0, 1.1 * dearest)))
 
 
 def test_an_empty_prompt_says_nothing() -> None:

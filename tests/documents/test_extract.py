@@ -1,4 +1,5 @@
 import codecs
+import json
 import os
 from pathlib import Path
 
@@ -172,3 +173,21 @@ def test_no_surrogate_is_left_and_no_other_character_lost(text: str) -> None:
     clean.encode()
     kept = "ab \u6f22"
     assert [character for character in clean if character in kept] == [c for c in text if c in kept]
+
+
+SENTENCES: dict[str, tuple[str, str]] = json.loads(
+    Path(__file__).with_name("languages.json").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("times", [1, 5, 200])
+@pytest.mark.parametrize("language", SENTENCES)
+def test_the_code_pages_of_many_languages_are_told_apart(language: str, times: int) -> None:
+    sentence, encoding = SENTENCES[language]
+    text = (sentence + "\n") * times
+    assert decode(text.encode(encoding)) == text
+
+
+def test_accents_far_into_a_file_tell_its_encoding_as_well() -> None:
+    text = "plain words\n" * 50_000 + SENTENCES["French"][0]
+    assert decode(text.encode("cp1252")) == text

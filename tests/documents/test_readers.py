@@ -1,4 +1,6 @@
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from tasks.documents.readers.bounds import check_archive, unzip
 from tasks.documents.readers.isolated import Readers
 from tasks.documents.readers.pdf import PAGE, mend
 from tasks.errors import DocumentFailed
+from tasks.jobs.sections import section_rows
 from tests.documents import made
 
 PARAGRAPHS = (("Heading1", "The mill"), ("Normal", "It turned by day."))
@@ -219,8 +222,9 @@ def test_a_reader_that_crashes_takes_only_its_file_with_it(tmp_path: Path) -> No
     (tmp_path / "a.pdf").write_bytes(GOOD["a.pdf"])
     readers = Readers(1)
     assert "mill" in readers.read(str(tmp_path / "a.pdf"), "pdf").text
-    readers._idle[0]._process.kill()
-    readers._idle[0]._process.wait()
+    pid = readers._idle[0]._process.pid
+    os.kill(pid, signal.SIGSTOP)  # it has begun the file, and doesn't come to its end
+    threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
     with pytest.raises(DocumentFailed) as failed:
         readers.read(str(tmp_path / "a.pdf"), "pdf")
     assert failed.value.reason == "crashed"
@@ -250,3 +254,23 @@ def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
         time.sleep(0.05)
     assert process._process.poll() == 0
     assert os.getpid() != process._process.pid
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "pptx"])
+def test_each_sheet_and_slide_is_a_section_of_its_own(tmp_path: Path, kind: str) -> None:
+    data = made.xlsx(Alpha=[["a"]], Beta=[["b"]]) if kind == "xlsx" else made.pptx(("Alpha", "a"), ("Beta", "b"))
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(data)
+    content = extract(Document("a", path.as_uri(), len(data), path=str(path)))
+    assert [row["section"] for row in section_rows("a", content)] == ["Alpha", "Beta"]
+    assert [row["page"] for row in section_rows("a", content)] == [1, 2]
+
+
+def test_an_idle_reader_that_was_ended_meanwhile_costs_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(GOOD["a.pdf"])
+    pool = Readers(1)
+    pool.read(str(tmp_path / "a.pdf"), "pdf")
+    os.kill(pool._idle[0]._process.pid, 9)
+    pool._idle[0]._process.wait()
+    assert "mill" in pool.read(str(tmp_path / "a.pdf"), "pdf").text
+    pool.close()

@@ -97,7 +97,12 @@ def test_hostile_lines_take_no_time(line: str) -> None:
 
 
 SOURCES = {
-    "a.py": ("import os\n", "# of both\n@cached\ndef f(\u00e9):\n    pass\n", "class C:\n    def g(self): ...\n"),
+    "a.py": (
+        "import os\n",
+        "# of both\n@cached\ndef f(\u00e9):\n    pass\n",
+        "class C:\n    x = 1\n",
+        "    def g(self): ...\n",
+    ),
     "a.js": ("import a from 'a'\n", "/** doc */\nfunction f() {\n}\n", "export class C {}\n"),
     "a.ts": ("type A = string\n", "// of B\n@dec\nexport class B {}\n"),
     "a.tsx": ("const x = 1\n", "export const F = () => <a/>\n"),
@@ -148,3 +153,91 @@ def test_the_bookmarks_of_a_pdf_are_its_sections() -> None:
     content = read_pdf(data)
     assert titles(content.sections) == [(1, "First"), (1, "Second")]
     assert [content.text[section.start :].split()[0] for section in content.sections] == ["First", "Second"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("# Title\n---\n\ntext", [(1, "Title")]),
+        ("```one``` is inline code\n\n# Kept\n", [(1, "Kept")]),
+        ("```\ncode\n```python\n# comment\n```\n\n# Real\n", [(1, "Real")]),
+        ("# Learning C#", [(1, "Learning C#")]),
+        ("---\n\n# Intro\n\ntext\n\n---\n\n# Next", [(1, "Intro"), (1, "Next")]),
+        ("```\nx\n\n```\n---\n# A", [(1, "A")]),
+        ("<!--\n# hidden\n-->\n# Seen\n", [(1, "Seen")]),
+        ("<!-- never closed\n# Seen\n", [(1, "Seen")]),
+        ("Title\r\n=====\r\n\r\nSub\r\n---\r\n", [(1, "Title"), (2, "Sub")]),
+        ("---\r\ntitle: x\r\n# comment\r\n---\r\n\r\n# Real\r\n", [(1, "Real")]),
+        ("# One\n\n\f# Two\n", [(1, "One"), (1, "Two")]),
+    ],
+)
+def test_what_looks_like_a_heading_of_markdown(text: str, found: list[tuple[int, str]]) -> None:
+    assert titles(markdown_sections(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Title\r\n=====\r\n\r\ntext\r\n", [(1, "Title")]),
+        ("A\n===\nB\n===\n", [(1, "A"), (1, "B")]),
+        ("AB\n==\n", [(1, "AB")]),
+    ],
+)
+def test_what_looks_like_a_heading_of_restructured_text(text: str, found: list[tuple[int, str]]) -> None:
+    assert titles(rst_sections(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "found"),
+    [
+        ("a.py", "x = 1  # the x\n\ndef bar():\n    return 1\n\ndef baz(): pass\n", "x = 1|def bar()|def baz(): pass"),
+        ("a.go", "package m\nvar a = 1 // one\n\nfunc F() {\n}\n", "package m|var a = 1|func F()"),
+        ("a.c", "int f(void)\n{\n  return 1;\n} /* f */\n\nint g(void)\n{\n}\n", "int f(void)|int g(void)"),
+        ("a.h", "#ifndef A\n#define A\nint f();\nint g();\n#endif\n", "#ifndef A|#define A|int f();|int g();"),
+        ("a.ts", "export namespace X {\n  class A {}\n  class B {}\n}\n", "namespace X|class A {}|class B {}"),
+        ("a.java", '@Table(\n  name = "x"\n)\npublic class Foo {\n}\n', "public class Foo"),
+        ("a.c", "static int\nfoo(void)\n{\n}\n", "foo(void)"),
+        ("a.cpp", "template <typename T>\nT max(T a) {\n return a;\n}\n", "T max(T a)"),
+        ("a.py", "def foo():\r\n    pass\r\n", "def foo()"),
+    ],
+)
+def test_definitions_begin_where_they_begin_and_are_named_by_their_own_line(name: str, source: str, found: str) -> None:
+    sections = read_code(source.encode(), name).sections
+    assert [section.title for section in sections] == found.split("|")
+    ends = [section.start for section in sections[1:]] + [len(source)]
+    parts = [source[section.start : end] for section, end in zip(sections, ends, strict=True)]
+    assert all(section.title in part for section, part in zip(sections, parts, strict=True))
+
+
+def test_code_in_one_line_takes_no_time() -> None:
+    source = "".join(f"var v{number}=f({number});" for number in range(100_000))
+    assert len(read_code(source.encode(), "a.js").sections) == 1
+
+
+@pytest.mark.parametrize(
+    ("pages", "marks", "found"),
+    [
+        (["We give a Summary|Methods|m1|Summary|s1"], [("Methods", 0), ("Summary", 0)], ["Methods", "Summary"]),
+        (["An Article of the law|Art|a1"], [("Art", 0)], ["Art"]),
+        (["INTRODUCTION|x|1  METHODS|y"], [("Introduction", 0), ("1 Methods", 0)], ["Introduction", "1 Methods"]),
+        (
+            ["Mill|it turned", "Weir|it held", "Race|it ran"],
+            [("Race", 2), ("Mill", 0), ("Weir", 1)],
+            ["Mill", "Weir", "Race"],
+        ),
+    ],
+)
+def test_bookmarks_are_found_where_their_titles_stand(
+    pages: list[str], marks: list[tuple[str, int]], found: list[str]
+) -> None:
+    content = read_pdf(made.pdf([page.split("|") for page in pages], marks=marks))
+    assert [section.title for section in content.sections] == found
+    lines = [content.text[section.start :].split("\n")[0].split() for section in content.sections]
+    assert [" ".join(line).lower() for line in lines] == [title.lower() for title in found]
+
+
+def test_lines_of_tables_and_headings_of_chapters_are_no_running_heads() -> None:
+    table = [[f"2021-01-0{day} 12.50 {day * 100 + line}.00" for line in range(4)] for day in range(1, 5)]
+    assert read_pdf(made.pdf(table)).text.count("2021") == 16
+    chapters = [[f"Chapter {number}", f"text of {number}", "and more"] for number in range(1, 6)]
+    assert read_pdf(made.pdf(chapters)).text.count("Chapter") == 5

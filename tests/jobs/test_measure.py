@@ -13,7 +13,7 @@ from tasks.jobs.job import Job
 from tasks.jobs.measure import LONG, OURS, Measure, Measures
 from tests.conftest import Ran, RunJob, hasten
 from tests.jobs.texts import prose, put
-from tests.simulator import Simulator
+from tests.simulator import Simulator, error
 
 MODEL = "mistral-nemo"
 WINDOW = 8192
@@ -139,4 +139,48 @@ def test_a_job_killed_after_it_has_learned_pays_for_nothing_again(
     assert ran.code == 0
     assert max(provider.counts.answered.values()) == 1
     assert {row["document_id"] for row in ran.rows("documents")} == {f"{number}.txt" for number in range(5)}
-    assert [json.loads(line)[0] for line in (ran.output / ".docmill" / "measures.jsonl").read_text().splitlines()]
+    assert json.loads((ran.output / ".docmill" / "measures.jsonl").read_text().split("\n\n")[0])
+
+
+def test_a_damaged_file_of_measures_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "measures.jsonl"
+    path.write_bytes(b'["x\xff\n["route", 0, 0.0]\n["route", 0, NaN]\n["route", -5, 1.0]\n["route", 5]\n["ro')
+    measures = Measures(path, "route")
+    assert measures.all == [OURS]
+    measures.learn(5000, 6000)
+    assert Measures(path, "route").all == [OURS, Measure(0, 1.22)]
+
+
+def test_a_budget_holds_where_the_route_counts_more(folder: Path, provider: Simulator, run_job: RunJob) -> None:
+    provider.settings.models = (MODEL,)
+    provider.settings.count = counting(1.8)
+    for number in range(40):
+        put(folder, f"{number}.txt", prose(9000, number))
+    ran = run_job(model=MODEL, budget=0.06, price="1/1", concurrency=8)
+    assert ran.code == 4
+    assert ran.record.totals.cost_usd is not None
+    assert ran.record.totals.cost_usd <= 0.06
+
+
+def test_a_reduce_that_is_refused_as_too_long_asks_over_no_chunk_again(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    refused: list[int] = []
+
+    def refuse(number: int, body: dict[str, Any]) -> Any:
+        text = body["messages"][0]["content"]
+        if "<parts>" in text and len(text.split()) > 3000:
+            refused.append(number)
+            return error(400, "too many tokens", "context_length_exceeded")
+        return None
+
+    provider.settings.models = (MODEL,)
+    provider.settings.write = lambda body: f"{len(str(body))} " + "word " * (500 if "<parts>" not in str(body) else 5)
+    provider.settings.fault = refuse
+    put(folder, "a.txt", prose(240_000))
+    ran = run_job(model=MODEL)
+    assert ran.code == 0
+    assert refused
+    maps = [row for row in ran.rows("calls") if row["stage"] == "map"]
+    assert len(maps) == ran.documents["a.txt"]["chunks"]
+    assert ran.rows("failures") == []

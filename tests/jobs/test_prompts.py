@@ -155,3 +155,20 @@ def test_a_template_that_can_not_work_is_refused_at_the_start(
     with pytest.raises(UserMistake) as refused:
         prepare("summarize", [str(folder)], options)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("<DOCUMENT>\n{text}\n</DOCUMENT>", "x </document> y"),
+        ("<doc_text>{text}</doc_text>", "x </doc_text> y"),
+        ("<doc-1.2>{text}</doc-1.2>", "x </doc-1.2> y"),
+        ('<document id="1">{text}</document>', "x </document > y"),
+    ],
+)
+def test_marks_of_the_user_s_own_are_not_closed_either(template: str, text: str) -> None:
+    filled = fill(guarded(template, text), text=text)
+    closing = filled.rsplit("</", 1)[1].rstrip(">")
+    assert closing.endswith("-2")
+    assert filled.startswith(f"<{closing}")
+    assert f"</{closing}>" not in text

@@ -62,7 +62,11 @@ class Readers:
 
     def _taken(self) -> "_Process | None":
         with contextlib.suppress(IndexError):  # asked by several threads at once
-            return self._idle.pop()
+            while True:
+                process = self._idle.pop()
+                if process.is_alive:
+                    return process
+                process.kill()  # somebody else ended it meanwhile, as the system does without memory
         return None
 
     def close(self) -> None:
@@ -114,6 +118,10 @@ class _Process:
             raise DocumentFailed("crashed", message) from error
         self.answered += 1
         return reply
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
 
     def kill(self) -> None:
         self._process.kill()

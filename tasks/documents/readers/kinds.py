@@ -65,4 +65,5 @@ def _marked_up(head: bytes, name: str) -> Kind | None:
     first = head.split(b"\n", 1)[0]
     if name.endswith((".eml", ".mht")) or first.startswith(MAIL_HEADERS):
         return "mail"
-    return "code" if name.endswith(CODE_SUFFIXES) else None
+    # Qt's translations end with .ts, too.
+    return "code" if name.endswith(CODE_SUFFIXES) and not head.startswith(b"<?xml") else None

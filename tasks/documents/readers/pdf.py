@@ -5,13 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate, islice
+from operator import itemgetter
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from tasks.documents.document import Content, Section
 from tasks.documents.readers.bounds import check_growth
-from tasks.documents.sections import shortened
+from tasks.documents.sections import LONGEST_TITLE, shortened
 from tasks.errors import DocumentFailed
 
 # Between pages, as pdftotext does: the form feeds before a place tell its page.
@@ -22,7 +23,13 @@ LIGATURES = str.maketrans(
 )
 # PDFium's own mark of a hyphen that only ends a line, or a hyphen between small letters there.
 HYPHEN = re.compile(r"[\x02\ufffe]\n?|(?<=[^\W\d_])[-\u00ad]\n(?=[^\W\d_A-Z])")
-DIGITS = re.compile(r"\d+")
+DIGITS = re.compile(r"[0-9]+")
+LETTERS = re.compile(r"[^\W\d_]")
+MOST_DIGITS = 6
+CHAPTER = re.compile(
+    r"(?:chapter|part|section|article|appendix|annex|kapitel|abschnitt|teil|chapitre|partie|cap[ií]tulo|capitolo|parte)\b",
+    re.IGNORECASE,
+)
 FEWEST_PAGES = 3
 MOST_BOOKMARKS = 10_000
 
@@ -66,22 +73,48 @@ def _sections(document: pdfium.PdfDocument, pages: list[str]) -> Iterator[Sectio
     """Yield a section a bookmark, where its title stands on its page, else at the page's beginning."""
     starts = list(accumulate((len(page) + len(PAGE) for page in pages), initial=0))
     done = -1
+    for page, level, title in sorted(_bookmarks(document, len(pages)), key=itemgetter(0)):
+        begin = max(done + 1 - starts[page], 0)
+        found = _titled(title).search(pages[page], begin) or _titled(title, "").search(pages[page], begin)
+        start = starts[page] + found.start() if found else starts[page]
+        if start > done:
+            done = start
+            yield Section(start, level, shortened(title))
+
+
+def _bookmarks(document: pdfium.PdfDocument, pages: int) -> Iterator[tuple[int, int, str]]:
+    """Yield each bookmark's page from 0, level and title."""
     with contextlib.suppress(pdfium.PdfiumError):  # a document without a sound table of contents has none
         for mark in islice(document.get_toc(), MOST_BOOKMARKS):
             target = mark.get_dest()
-            page = target.get_index() if target else None
-            title = shortened(mark.get_title())
-            if page is None or not 0 <= page < len(pages) or not title:
-                continue
-            start = starts[page] + max(pages[page].find(title), 0)
-            if start > done:
-                done = start
-                yield Section(start, mark.level + 1, title)
+            page, title = target.get_index() if target else None, mark.get_title().strip()
+            if page is not None and 0 <= page < pages and title:
+                yield page, mark.level + 1, title[:LONGEST_TITLE]
+
+
+def _titled(title: str, around: str = "(?:^|(?<=\\n))[ \\t]*") -> re.Pattern[str]:
+    """Return what finds a title, whatever its case and white space: at the beginning of a line, or anywhere."""
+    return re.compile(around + r"\s+".join(map(re.escape, title.split())), re.IGNORECASE)
 
 
 def mend(page: str) -> str:
     """Join words that were parted at the end of a line, and take ligatures apart."""
     return HYPHEN.sub("", page).translate(LIGATURES)
+
+
+def _running(line: str, page: int) -> str:
+    """Return what is the same of a line on each page where it is a running one: its number counts with the pages.
+
+    A line of several figures is a table's, and one that names a chapter is a heading.
+    """
+    line = line.strip()
+    if CHAPTER.match(line) or (len(DIGITS.findall(line)) > 1 and not LETTERS.search(line)):
+        return line if LETTERS.search(line) else ""
+    return DIGITS.sub(lambda found: _counted(found[0], page), line)
+
+
+def _counted(number: str, page: int) -> str:
+    return f"page{int(number) - page:+d}" if len(number) < MOST_DIGITS else number
 
 
 def _without_running_lines(pages: list[str]) -> list[str]:
@@ -90,9 +123,9 @@ def _without_running_lines(pages: list[str]) -> list[str]:
         return pages
     lines = [page.strip("\n").split("\n") for page in pages]
     for end in (0, -1):
-        seen = Counter(DIGITS.sub("0", page[end].strip()) for page in lines if page)
+        seen = Counter(_running(page[end], number) for number, page in enumerate(lines) if page)
         running = {line for line, times in seen.items() if line and times > len(pages) / 2}
-        for page in lines:
-            if page and DIGITS.sub("0", page[end].strip()) in running:
+        for number, page in enumerate(lines):
+            if page and _running(page[end], number) in running:
                 del page[end]
     return ["\n".join(page) for page in lines]

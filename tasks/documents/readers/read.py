@@ -38,6 +38,8 @@ def read(data: bytes, kind: Kind | None, name: str, depth: int = 0) -> Content:
     except RecursionError as error:
         raise DocumentFailed("damaged", f"this {kind} file is nested too deeply: save it again") from error
     except Exception as error:
+        if kind == "code":
+            return read_text(data, name)  # its definitions aren't known, but it is text all the same
         words = f"{type(error).__name__}: {error}"[:200]
         raise DocumentFailed("damaged", f"this {kind} file is damaged ({words}): save it again") from error
 
