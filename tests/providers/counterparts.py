@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,12 +57,17 @@ class Sent:
 
 @dataclass
 class Counterparts:
-    """What was sent, and what is to be answered: `wrong` is (status, headers, body) by provider."""
+    """What was sent, and what is to be answered: `wrong` is (status, headers, body) by provider.
+
+    A provider in `lost_after` has no credit left once it has given so many answers.
+    """
 
     url: str = ""
     sent: list[Sent] = field(default_factory=list)
     models: dict[str, Any] = field(default_factory=dict)
     wrong: dict[str, tuple[int, Mapping[str, str], Any]] = field(default_factory=dict)
+    lost_after: dict[str, int] = field(default_factory=dict)
+    answers: Counter[str] = field(default_factory=Counter)
 
     def base(self, provider: str) -> str:
         return f"{self.url}/{provider}{BASES[provider]}"
@@ -85,6 +91,9 @@ class Counterparts:
             return web.json_response(wrong, status=status, headers=headers)
         if provider != "bedrock" and request.headers.get("Authorization") != f"Bearer {KEY}":
             return web.json_response({"error": {"message": "invalid key", "code": 401}}, status=401)
+        if self.answers[provider] >= self.lost_after.get(provider, 10**9):
+            return web.json_response({"error": {"message": "insufficient credits", "code": 402}}, status=402)
+        self.answers[provider] += 1
         return self._answered(provider, path, body)
 
     def _answered(self, provider: str, path: str, body: dict[str, Any]) -> web.Response:

@@ -1,0 +1,132 @@
+"""Which route `auto` takes: by what this job costs there or how fast it is, within what the user allows."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.errors import UserMistake
+from tasks.jobs.options import Options
+from tasks.jobs.plan import make_plan
+from tasks.jobs.prepare import Prepared, prepare
+from tasks.jobs.sticky import remember
+from tasks.routing.listed import Listed
+from tasks.routing.live import Snapshot, save_snapshot
+from tests.conftest import RunJob
+from tests.jobs.texts import fill, prose, put
+from tests.providers.counterparts import VARIABLES, Counterparts, playing
+from tests.providers.test_counterparts import set_all
+
+MODEL = "Mixtral-8x22B-Instruct-v0.1"
+IDS = {
+    "openrouter": "mistralai/mixtral-8x22b-instruct",
+    "together": f"mistralai/{MODEL}",
+    "deepinfra": f"mistralai/{MODEL}",
+}
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Counterparts]:
+    for names in VARIABLES.values():
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path / "lists"))
+    monkeypatch.chdir(tmp_path)
+    with playing() as found:
+        set_all(monkeypatch, found.environment(*IDS))
+        yield found
+
+
+def listed(folder: Path, provider: str, **values: Any) -> None:
+    """Let a provider's list, refreshed just now, tell this of the model."""
+    entry = Listed(IDS[provider])._replace(**values)
+    save_snapshot(folder / "lists", Snapshot(provider, datetime.now(UTC), (entry,)))
+
+
+def chosen(tmp_path: Path, **words: Any) -> Prepared:
+    documents = tmp_path / "documents"
+    options = Options(**({"output": tmp_path / "out", "model": MODEL} | words))
+    return prepare("summarize", [str(documents)], options)
+
+
+def labels(prepared: Prepared) -> list[str]:
+    return [stop.label.split("/")[0] for stop in (*prepared.stops, *prepared.rivals)]
+
+
+@pytest.mark.usefixtures("parts", "folder")
+class TestChoosing:
+    def test_the_cheapest_for_this_job_is_first_and_an_unknown_price_last(self, tmp_path: Path, folder: Path) -> None:
+        fill(folder, 3)
+        listed(tmp_path, "openrouter", input_price=0.3, output_price=0.3)
+        assert labels(chosen(tmp_path)) == ["openrouter", "deepinfra", "together"]
+
+    def test_long_prompts_and_short_answers_make_another_choice_than_the_sum_of_prices(
+        self, tmp_path: Path, folder: Path
+    ) -> None:
+        listed(tmp_path, "openrouter", input_price=0.1, output_price=3.0)
+        listed(tmp_path, "deepinfra", input_price=0.6, output_price=0.6)
+        put(folder, "long.txt", prose(40_000))
+        assert labels(chosen(tmp_path))[0] == "openrouter"
+        (folder / "long.txt").unlink()
+        fill(folder, 5, 300)
+        assert labels(chosen(tmp_path))[0] == "deepinfra"
+
+    def test_perf_takes_the_fastest_at_this_size_and_perf_avg_over_all(self, tmp_path: Path, folder: Path) -> None:
+        put(folder, "a.txt", prose(1000))
+        listed(tmp_path, "openrouter", latency=(0.5, 2.0, 2.0, 2.0, 2.0, 1.9))
+        listed(tmp_path, "deepinfra", latency=(1.0, 1.0, 1.0, 1.0, 1.0, 1.0))
+        assert labels(chosen(tmp_path, routing="perf")) == ["openrouter", "deepinfra", "together"]
+        assert labels(chosen(tmp_path, routing="perf-avg")) == ["deepinfra", "openrouter", "together"]
+
+    def test_what_is_excluded_or_too_dear_is_left_out_and_the_plan_says_why(self, tmp_path: Path, folder: Path) -> None:
+        fill(folder, 1)
+        listed(tmp_path, "openrouter", input_price=0.1, output_price=0.1)
+        prepared = chosen(tmp_path, exclude=("openrouter",), max_price="0.7")
+        assert labels(prepared) == ["deepinfra"]
+        plan = make_plan(prepared)
+        assert plan.left_out[f"openrouter/{MODEL}"] == "excluded"
+        assert "--max-price" in plan.left_out[f"together/{MODEL}"]
+
+    def test_a_model_that_is_gone_or_not_available_is_no_candidate(self, tmp_path: Path, folder: Path) -> None:
+        fill(folder, 1)
+        listed(tmp_path, "openrouter", available=False)
+        save_snapshot(tmp_path / "lists", Snapshot("deepinfra", datetime.now(UTC), (Listed("another"),)))
+        assert labels(chosen(tmp_path)) == ["together"]
+
+    def test_with_nothing_left_it_is_said_what_stood_against_each(self, tmp_path: Path, folder: Path) -> None:
+        fill(folder, 1)
+        with pytest.raises(UserMistake, match=r"no route is left: .*excluded"):
+            chosen(tmp_path, exclude=(MODEL,))
+
+    def test_the_routes_of_an_unfinished_job_stay_whatever_prices_do(self, tmp_path: Path, folder: Path) -> None:
+        fill(folder, 1)
+        (tmp_path / "out" / ".docmill").mkdir(parents=True)
+        first = chosen(tmp_path)
+        listed(tmp_path, "together", input_price=0.01, output_price=0.01)
+        assert labels(chosen(tmp_path))[0] == "together"
+        remember(first.stops, tmp_path / "out")
+        (tmp_path / "out" / "job.json").write_text('{"status": "paused"}')
+        assert labels(chosen(tmp_path))[0] == labels(first)[0] != "together"
+        (tmp_path / "out" / "job.json").write_text('{"status": "done"}')
+        assert labels(chosen(tmp_path))[0] == "together"
+
+    def test_the_plan_shows_the_rivals_with_their_prices(self, tmp_path: Path, folder: Path) -> None:
+        fill(folder, 4)
+        plan = make_plan(chosen(tmp_path))
+        assert [rival.route.split("/")[0] for rival in plan.rivals] == ["openrouter", "together"]
+        assert plan.rivals[0].price_expected == pytest.approx(plan.price_expected)
+        assert plan.rivals[1].price_expected is None
+
+
+def test_another_provider_is_cheaper_now_and_unchanged_documents_cost_nothing(
+    parts: Counterparts, tmp_path: Path, folder: Path, run_job: RunJob
+) -> None:
+    fill(folder, 5)
+    run_job(provider="auto", model=MODEL)
+    listed(tmp_path, "together", input_price=0.01, output_price=0.01)
+    put(folder, "new.txt", prose(500, "new"))
+    ran = run_job(provider="auto", model=MODEL)
+    assert [sent.provider for sent in parts.sent] == ["deepinfra"] * 5 + ["together"]
+    assert ran.record.totals.unchanged == 5

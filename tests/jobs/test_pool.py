@@ -1,0 +1,100 @@
+"""A pool uses all routes at once, each with its own limits; one that is lost leaves its work to the others."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import Interrupted
+from tasks.jobs.job import Job
+from tests.conftest import RunJob, hasten
+from tests.jobs.test_choosing import MODEL
+from tests.jobs.texts import fill, prose, put
+from tests.providers.counterparts import VARIABLES
+from tests.providers.test_counterparts import set_all
+from tests.simulator import Settings, Simulator, error, serving
+
+PROVIDERS = {
+    "openrouter": "mistralai/mixtral-8x22b-instruct",
+    "together": f"mistralai/{MODEL}",
+    "deepinfra": f"mistralai/{MODEL}",
+}
+Pool = dict[str, Simulator]
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    """Three simulated providers of one model."""
+    for names in VARIABLES.values():
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+    settings = [Settings(context=65_536, models=(model,), latency=0.01) for model in PROVIDERS.values()]
+    with serving(settings[0]) as first, serving(settings[1]) as second, serving(settings[2]) as third:
+        found = dict(zip(PROVIDERS, (first, second, third), strict=True))
+        for provider, simulator in found.items():
+            key, url = VARIABLES[provider]
+            set_all(monkeypatch, {key: simulator.settings.key or "", url: simulator.url})
+        yield found
+
+
+def test_documents_go_to_all_routes_and_each_row_says_where(pool: Pool, folder: Path, run_job: RunJob) -> None:
+    fill(folder, 90)
+    ran = run_job(provider="auto", model=MODEL, pool=True, concurrency=4)
+    assert ran.code == 0
+    by_provider = Counter(row["provider"] for row in ran.documents.values())
+    assert set(by_provider) == set(PROVIDERS)
+    assert {provider: simulator.counts.answers for provider, simulator in pool.items()} == dict(by_provider)
+    assert min(by_provider.values()) > 15
+
+
+def test_a_revoked_key_stops_its_calls_at_once_and_the_job_goes_on(pool: Pool, folder: Path, run_job: RunJob) -> None:
+    pool["together"].settings.fault = lambda number, _: error(401, "revoked") if number > 10 else None
+    fill(folder, 90)
+    ran = run_job(provider="auto", model=MODEL, pool=True, concurrency=1)
+    assert ran.code == 0
+    assert pool["together"].counts.answers == 10
+    assert pool["together"].counts.requests == 11
+    assert Counter(row["status"] for row in ran.documents.values()) == {"done": 90}
+
+
+def test_what_was_lost_is_said_in_the_end(pool: Pool, folder: Path, run_job: RunJob) -> None:
+    pool["together"].settings.key = "another"
+    fill(folder, 9)
+    jobs: list[Job] = []
+
+    def opened(job: Job) -> None:
+        hasten(job)
+        jobs.append(job)
+
+    assert run_job(opened, provider="auto", model=MODEL, pool=True).code == 0
+    (trouble,) = [words for words in jobs[0].meter.troubles if "together" in words]
+    assert "the account is refused" in trouble
+    assert "went elsewhere" in trouble
+
+
+@pytest.mark.parametrize("answers", [5, 20, 45])
+def test_a_pool_taken_up_again_asks_nothing_twice(pool: Pool, folder: Path, run_job: RunJob, answers: int) -> None:
+    for number in range(40):
+        put(folder, f"{number:02d}.txt", prose(2000, number))
+    for number in range(3):
+        put(folder, f"long-{number}.txt", prose(400_000, number))
+
+    def stopping(job: Job) -> None:
+        hasten(job)
+        for simulator in pool.values():
+            simulator.settings.fault = lambda *_: job.stop(Interrupted(2)) if total() >= answers else None
+
+    def total() -> int:
+        return sum(simulator.counts.answers for simulator in pool.values())
+
+    assert run_job(stopping, provider="auto", model=MODEL, pool=True, concurrency=2).code == 130
+    for simulator in pool.values():
+        simulator.settings.fault = None
+    ran = run_job(provider="auto", model=MODEL, pool=True, concurrency=2)
+    assert ran.code == 0
+    assert len(ran.documents) == 43
+    for simulator in pool.values():
+        assert max(simulator.counts.answered.values(), default=1) == 1
+    texts = Counter(body["messages"][0]["content"] for one in pool.values() for body in one.counts.prompts)
+    assert max(texts.values()) == 1
