@@ -59,6 +59,8 @@ def command_line(name: str, about: str) -> argparse.ArgumentParser:
         metavar="P[/M]",
         help="a provider or model auto leaves out; repeatable",
     )
+    add("--min-context", type=int, metavar="N", help="auto takes no route with a smaller window")
+    add("--integrity", type=int, choices=(12, 13), help="apipie asks the model 2 or 3 times, and votes")
     add("--pool", action="store_true", help="use all routes that fit at once")
     add("--fallback", action="append", default=[], metavar="P/M", help="next route when one fails; repeatable")
     add("--strategy", choices=("auto", "stuff", "map-reduce", "refine"), default="auto", help="(%(default)s)")

@@ -92,6 +92,12 @@ class Asker:
         turns = [Message("user", prompt.text), Message("assistant", text), Message("user", self.go_on)]
         return turns, [prompt.tokens, tokens, self.tokenizer.count(self.go_on)]
 
+    @property
+    def _copies(self) -> int:
+        """How many times the model may be asked for one answer: APIpie's `integrity`, and its vote."""
+        integrity = int(self.extras.get("integrity") or 0)
+        return integrity - 9 if integrity else 1
+
     def _may_continue(self, work: Work, place: Place, counts: list[int]) -> bool:
         tokens = conversation(counts, TEMPLATES[self.route.template])
         if tokens > self.measures.latest.most(self.route.window.room(0)):
@@ -183,6 +189,7 @@ class Asker:
         """Ask the provider within the budget; what it cost is noted beside the answer."""
         price = self.route.price
         worst = price.cost(self.measures.latest.told(call.prompt_tokens), call.max_tokens) if price else 0.0
+        worst *= self._copies
         reserved = 2 * worst if self.dispatcher.hedge else worst
         await self.spending.reserve(reserved)
         cost = 0.0
@@ -195,7 +202,7 @@ class Asker:
                     work.exhausted[call.call_id] = error.exhausted
                     work.exhausted_at[self.route] = self.dispatcher.clock()
                 raise
-            if delivered.answer.prompt_tokens:
+            if delivered.answer.prompt_tokens and self._copies == 1:
                 self.measures.learn(call.prompt_tokens, delivered.answer.prompt_tokens)
             known = self._cost(self._completed(delivered.answer, call), 2 if delivered.hedged else 1)
             cost = reserved if known is None else known

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from tasks.chunking.template import MARGIN, TEMPLATES
 from tasks.jobs.cut import SEAM, Cutter
 
-# The shipped prompts ask for 150 to 200 words.
-USUAL_ANSWER = 220
+# The shipped prompts ask for at most 150 to 200 words; most answers are shorter.
+USUAL_ANSWER = 120
 # Chunks are cut at boundaries, so that they are filled by so much.
 FILL = 0.97
 

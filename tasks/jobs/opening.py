@@ -125,13 +125,18 @@ def _strategist(
         job.meter,
         stop.tokenizer,
         options.routing,
-        provider.extras,
+        _extras(options, provider),
         stop.prompts.go_on,
         Measures(job.output / ".docmill" / "measures.jsonl", f"{stop.route.provider} {stop.route.id} {account.place}"),
         job.stopped,
     )
     cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy)
     return Strategist(asker, cutter)
+
+
+def _extras(options: Options, provider: Provider) -> dict[str, Any]:
+    integrity = {"integrity": options.integrity} if options.integrity and provider.wire == "apipie" else {}
+    return {**provider.extras, **integrity}
 
 
 def _declared(options: Options, provider: Provider) -> Iterator[Rate]:

@@ -24,6 +24,8 @@ class Options(BaseModel):
     max_price: str | None = Field(
         default=None, description="IN/OUT, USD per million tokens: auto takes no dearer route"
     )
+    min_context: int | None = Field(default=None, gt=0, description="tokens: auto takes no route with a smaller window")
+    integrity: Literal[12, 13] | None = Field(default=None, description="APIpie asks the model 2 or 3 times and votes")
     exclude: tuple[str, ...] = Field(default=(), description="providers, models or PROVIDER/MODEL that auto leaves out")
     pool: bool = Field(default=False, description="use all routes that fit at once, with the limits of all of them")
     fallback: tuple[str, ...] = Field(default=(), description="PROVIDER/MODEL to go on at when a route fails, in order")

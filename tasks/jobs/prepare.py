@@ -14,7 +14,9 @@ from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents
 from tasks.errors import DocumentFailed, UserMistake
 from tasks.jobs.accounts import account_with, available, live_catalogue
+from tasks.jobs.history import latencies
 from tasks.jobs.options import Options
+from tasks.jobs.refresh import refresh_if_old
 from tasks.jobs.sticky import as_before
 from tasks.jobs.stops import Settling, Stop, best_first, sampled
 from tasks.jobs.window import served_models
@@ -69,7 +71,7 @@ class Prepared:
              stop.route.window.context, stop.route.window.max_answer, dict(stop.provider.extras)]
             for stop in self.stops
         ]  # fmt: skip
-        return [routes, options.strategy, options.routing]
+        return [routes, options.strategy, options.routing, *([options.integrity] if options.integrity else [])]
 
     def _place(self, stop: Stop) -> str:
         if stop.account is not None:
@@ -85,6 +87,8 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     Raises UserMistake, naming the thing and the fix.
     """
     environment = read_environment()
+    if _is_automatic(options):
+        refresh_if_old(environment, keys)
     catalogue = live_catalogue(environment)
     if options.model is None and (options.provider or "").lower() == COMPATIBLE:
         _name_models(account_with(catalogue.provider(COMPATIBLE), environment, keys))
@@ -93,7 +97,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     found = candidates(wish, catalogue, there, local_name)
     others = [candidates(_fallback(text), catalogue, there, local_name)[0] for text in options.fallback]
     local = _local_model(environment, [*found, *others])
-    settling = Settling(flow, options, environment, keys, local)
+    settling = Settling(flow, options, environment, keys, local, latencies(options.output))
     chosen, rivals = _chosen(settling, found, inputs)
     fallbacks = [settling.stop(candidate) for candidate in others]
     stops = (*chosen, *(stop for stop in fallbacks if stop.label not in {one.label for one in chosen}))

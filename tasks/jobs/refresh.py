@@ -1,20 +1,24 @@
 """Read the model lists of the providers there is an account with, and keep what changed."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tasks.dispatch.client import Client
 from tasks.errors import CallFailed, RouteLost
-from tasks.jobs.accounts import account_with
+from tasks.jobs.accounts import account_with, available, catalogue_folder
 from tasks.providers.account import Account, Keys
 from tasks.providers.registry import wire_of
 from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
+from tasks.routing.choice import COMPATIBLE
 from tasks.routing.live import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot
 
-LIST_SECONDS = 60.0
+LIST_SECONDS, QUICK_SECONDS = 60.0, 10.0
+# How long a list is live.
+OLD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,33 @@ class Refreshed:
 
 
 def refresh(
-    names: Sequence[str], environment: Mapping[str, str], keys: Keys, folder: Path, now: datetime | None = None
+    names: Sequence[str],
+    environment: Mapping[str, str],
+    keys: Keys,
+    folder: Path,
+    now: datetime | None = None,
+    seconds: float = LIST_SECONDS,
 ) -> list[Refreshed]:
     """Read the lists of these providers side by side, and keep them. Raises OSError where they can't be kept."""
     catalogue = load_catalogue()
     providers = [catalogue.provider(name) for name in names]
     accounts = [account_with(provider, environment, keys) for provider in providers]
-    read = asyncio.run(_read_all(providers, accounts, now or datetime.now(UTC)))
+    read = asyncio.run(_read_all(providers, accounts, now or datetime.now(UTC), seconds))
     before = {snapshot.provider: snapshot for snapshot in load_snapshots(folder)}
     return [
         one if isinstance(one, Refreshed) else _keep(one, before.get(one.provider), catalogue, folder) for one in read
     ]
+
+
+def refresh_if_old(environment: Mapping[str, str], keys: Keys) -> None:
+    """Read the lists that are older than OLD; what can't be read or kept is as it was."""
+    folder, now = catalogue_folder(environment), datetime.now(UTC)
+    young = {snapshot.provider for snapshot in load_snapshots(folder) if now - snapshot.at < OLD}
+    there = available(load_catalogue(), environment, keys)
+    with contextlib.suppress(OSError):
+        refresh(
+            [name for name in there if name not in {*young, COMPATIBLE}], environment, keys, folder, now, QUICK_SECONDS
+        )
 
 
 def _keep(snapshot: Snapshot, before: Snapshot | None, catalogue: Catalogue, folder: Path) -> Refreshed:
@@ -49,21 +69,23 @@ def _keep(snapshot: Snapshot, before: Snapshot | None, catalogue: Catalogue, fol
 
 
 async def _read_all(
-    providers: Sequence[Provider], accounts: Sequence[Account], now: datetime
+    providers: Sequence[Provider], accounts: Sequence[Account], now: datetime, seconds: float
 ) -> list[Snapshot | Refreshed]:
     async with Client() as client:
-        reads = [_read(client, *pair, now) for pair in zip(providers, accounts, strict=True)]
+        reads = [_read(client, *pair, now, seconds) for pair in zip(providers, accounts, strict=True)]
         return list(await asyncio.gather(*reads))
 
 
-async def _read(client: Client, provider: Provider, account: Account, now: datetime) -> Snapshot | Refreshed:
+async def _read(
+    client: Client, provider: Provider, account: Account, now: datetime, seconds: float
+) -> Snapshot | Refreshed:
     """Read one list; whatever is wrong with it is no trouble of the others'."""
     wire = wire_of(provider.wire)
     if wire.models_path is None:
         return Refreshed(provider.name, trouble="it has no list of models")
     url = account.base_url + wire.models_path
     try:
-        reply = account.hidden(await client.get(url, account.headers("GET", url), LIST_SECONDS))
+        reply = account.hidden(await client.get(url, account.headers("GET", url), seconds))
     except (CallFailed, RouteLost) as error:
         return Refreshed(provider.name, trouble=str(error))
     entries = tuple({entry.key: entry for entry in wire.listed(reply)}.values())

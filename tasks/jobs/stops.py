@@ -1,7 +1,7 @@
 """The stops of a job's way: settled routes, best first, and those that were left out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from tasks.errors import UserMistake
 from tasks.jobs.accounts import account_with
 from tasks.jobs.cut import LEAST_ROOM, Cutter
 from tasks.jobs.expect import Expected, of_text, usual_answer
+from tasks.jobs.history import Key
 from tasks.jobs.options import Options
 from tasks.jobs.prompts import Prompts, load_prompts
 from tasks.jobs.window import told_window
@@ -25,7 +26,10 @@ CHARACTERS_A_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A route, who is asked there, and with what limits; `share` is its part of a pool's work."""
+    """A route, who is asked there, and with what limits; `share` is its part of a pool's work.
+
+    `latency` is its seconds a call by prompt size, measured in earlier runs or told.
+    """
 
     route: Route
     provider: Provider
@@ -34,6 +38,7 @@ class Stop:
     prompts: Prompts
     latency: tuple[float | None, ...] = ()
     share: float = 1.0
+    is_doubtful: bool = False  # its provider's list lacks the model
 
     @property
     def label(self) -> str:
@@ -54,6 +59,7 @@ class Settling:
     environment: Mapping[str, str]
     keys: Keys
     local: Path | None
+    history: Mapping[Key, tuple[float | None, ...]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def stop(self, candidate: Candidate) -> Stop:
@@ -69,8 +75,10 @@ class Settling:
             gguf=str(self.local) if self.local else None,
         )
         prompts = load_prompts(self.flow, route.subtype, options.prompt)
-        latency = candidate.served.latency if candidate.served else ()
-        stop = Stop(route, provider, account, load_tokenizer(route.tokenizer), prompts, latency)
+        told = candidate.served.latency if candidate.served else ()
+        latency = self.history.get((route.provider, route.upstream, route.model)) or told
+        doubtful = candidate.served is not None and candidate.served.is_gone
+        stop = Stop(route, provider, account, load_tokenizer(route.tokenizer), prompts, latency, is_doubtful=doubtful)
         _require_room(stop, options)
         return stop
 
@@ -82,7 +90,11 @@ class Settling:
                 if (why := _unwanted(candidate, self.options)) is not None:
                     self.left_out[candidate.label] = why
                     continue
-                found.append(self.stop(candidate))
+                stop = self.stop(candidate)
+                if stop.route.window.context < (self.options.min_context or 0):
+                    self.left_out[candidate.label] = f"its window of {stop.route.window.context:,} is too small"
+                    continue
+                found.append(stop)
             except UserMistake as error:
                 self.left_out[candidate.label] = str(error)
         if not found:
@@ -99,11 +111,8 @@ def best_first(stops: Sequence[Stop], texts: Sequence[str], options: Options) ->
             sizes[stop.route.tokenizer] = [stop.tokenizer.count(text) for text in texts]
     offers = ranked([_offer(stop, sizes[stop.route.tokenizer], options) for stop in stops], options.routing)
     shares = weights(offers, options.routing)
-    return [_with_share(offer.route, share) for offer, share in zip(offers, shares, strict=True)]
-
-
-def _with_share(stop: Stop, share: float) -> Stop:
-    return Stop(stop.route, stop.provider, stop.account, stop.tokenizer, stop.prompts, stop.latency, share)
+    ordered = [replace(offer.route, share=share) for offer, share in zip(offers, shares, strict=True)]
+    return sorted(ordered, key=lambda stop: stop.is_doubtful)
 
 
 def _offer(stop: Stop, sizes: Sequence[int], options: Options) -> Offer[Stop]:

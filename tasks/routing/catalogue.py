@@ -35,7 +35,8 @@ class Served(Entry):
     """One model at one provider; a limit or price left out is unknown.
 
     A row that is `pinned` was set by hand: what a provider's list tells never changes it.
-    `available` and `latency` (seconds by prompt size, then over all) come from such lists.
+    `available`, `is_gone` (the list lacks it) and `latency` (seconds by prompt size, then
+    over all) come from such lists.
     """
 
     provider: str
@@ -48,6 +49,7 @@ class Served(Entry):
     price_source: str | None = None
     pinned: bool = False
     available: bool | None = None
+    is_gone: bool = False
     latency: tuple[float | None, ...] = ()
 
     @model_validator(mode="after")

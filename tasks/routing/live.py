@@ -142,7 +142,7 @@ def _row(model: Model, row: Served, snapshot: Snapshot | None) -> Served:
     wanted = (row.id or model.name).lower()
     entry = next((entry for entry in snapshot.entries if entry.key == (None, wanted)), None)
     # A list that has other models and not this one says that it is gone.
-    return row.model_copy(update={"available": False}) if entry is None else _served(row, entry, snapshot)
+    return row.model_copy(update={"is_gone": True}) if entry is None else _served(row, entry, snapshot)
 
 
 def _served(row: Served, entry: Listed, snapshot: Snapshot) -> Served:

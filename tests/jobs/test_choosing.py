@@ -89,11 +89,13 @@ class TestChoosing:
         assert plan.left_out[f"openrouter/{MODEL}"] == "excluded"
         assert "--max-price" in plan.left_out[f"together/{MODEL}"]
 
-    def test_a_model_that_is_gone_or_not_available_is_no_candidate(self, tmp_path: Path, folder: Path) -> None:
+    def test_a_model_that_is_not_available_is_no_candidate_and_one_that_is_gone_the_last(
+        self, tmp_path: Path, folder: Path
+    ) -> None:
         fill(folder, 1)
         listed(tmp_path, "openrouter", available=False)
         save_snapshot(tmp_path / "lists", Snapshot("deepinfra", datetime.now(UTC), (Listed("another"),)))
-        assert labels(chosen(tmp_path)) == ["together"]
+        assert labels(chosen(tmp_path)) == ["together", "deepinfra"]
 
     def test_with_nothing_left_it_is_said_what_stood_against_each(self, tmp_path: Path, folder: Path) -> None:
         fill(folder, 1)
@@ -130,3 +132,45 @@ def test_another_provider_is_cheaper_now_and_unchanged_documents_cost_nothing(
     ran = run_job(provider="auto", model=MODEL)
     assert [sent.provider for sent in parts.sent] == ["deepinfra"] * 5 + ["together"]
     assert ran.record.totals.unchanged == 5
+
+
+def test_own_calls_tell_how_fast_a_route_is(parts: Counterparts, tmp_path: Path, folder: Path, run_job: RunJob) -> None:
+    fill(folder, 3)
+    run_job(provider="together", model=MODEL)
+    assert len(parts.sent) == 3
+    listed(tmp_path, "openrouter", latency=(9.0,) * 6)
+    assert labels(chosen(tmp_path, routing="perf")) == ["together", "openrouter", "deepinfra"]
+
+
+def test_lists_are_read_anew_once_they_are_old(parts: Counterparts, tmp_path: Path, folder: Path) -> None:
+    fill(folder, 1)
+    parts.models["openrouter"] = {
+        "data": [{"id": IDS["openrouter"], "pricing": {"prompt": "0.0000001", "completion": "0.0000001"}}]
+    }
+    assert labels(chosen(tmp_path))[0] == "openrouter"
+    parts.models["openrouter"] = {"data": [{"id": IDS["openrouter"]}]}
+    prepared = chosen(tmp_path)
+    assert prepared.stops[0].route.price is not None
+    assert prepared.stops[0].route.price.input == 0.1
+
+
+@pytest.mark.usefixtures("parts")
+def test_a_window_may_be_demanded(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    fill(folder, 1)
+    assert labels(chosen(tmp_path, model="mistral-large")) == ["bedrock", "openrouter"]
+    prepared = chosen(tmp_path, model="mistral-large", min_context=100_000)
+    assert labels(prepared) == ["openrouter"]
+    assert "8,192" in prepared.left_out["bedrock/mistral-large"]
+
+
+def test_integrity_asks_the_aggregator_to_vote(
+    parts: Counterparts, folder: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_all(monkeypatch, parts.environment("apipie"))
+    fill(folder, 1)
+    ran = run_job(provider="apipie@pool", model="my-pool", integrity=13, context=8192)
+    assert ran.code == 0
+    (sent,) = parts.sent
+    assert (sent.body["integrity"], sent.body["provider"], sent.body["model"]) == (13, "pool", "my-pool")
