@@ -62,13 +62,18 @@ class Settling:
     history: Mapping[Key, tuple[float | None, ...]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def stop(self, candidate: Candidate) -> Stop:
-        """Return the stop of a candidate. Raises UserMistake where it can't be one."""
+    def stop(self, candidate: Candidate, *, ask: bool = True) -> Stop:
+        """Return the stop of a candidate; `ask` the server for a window that nobody else tells.
+
+        Raises UserMistake where it can't be one.
+        """
         options, provider = self.options, candidate.provider
         account = None if provider.name == LOCAL else account_with(provider, self.environment, self.keys)
         route = resolve(
             candidate,
-            told=partial(told_window, candidate, account, self.local, asked=options.context is None),
+            told=partial(told_window, candidate, account, self.local, asked=options.context is None)
+            if ask
+            else _untold,
             context=options.context,
             max_answer=options.max_output_tokens,
             price=_price(options.price),
@@ -90,7 +95,7 @@ class Settling:
                 if (why := _unwanted(candidate, self.options)) is not None:
                     self.left_out[candidate.label] = why
                     continue
-                stop = self.stop(candidate)
+                stop = self.stop(candidate, ask=False)  # the lists were read just now
                 if stop.route.window.context < (self.options.min_context or 0):
                     self.left_out[candidate.label] = f"its window of {stop.route.window.context:,} is too small"
                     continue
@@ -128,6 +133,10 @@ def _offer(stop: Stop, sizes: Sequence[int], options: Options) -> Offer[Stop]:
         average(stop.latency),
         stop.route.window.context,
     )
+
+
+def _untold() -> None:
+    """Nobody is asked."""
 
 
 def _unwanted(candidate: Candidate, options: Options) -> str | None:
