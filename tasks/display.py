@@ -128,7 +128,7 @@ def _price(plan: Plan) -> str:
     if plan.price_low is None or plan.price_high is None:
         return "not known: give --price IN/OUT (USD per million tokens) to see one"
     if plan.price_high == 0:
-        return f"nothing: {plan.price_source}"
+        return f"nothing: {plan.price_source if plan.calls else 'there is nothing to ask'}"
     return f"${plan.price_low:.4f} to ${plan.price_high:.4f}, about ${plan.price_expected:.4f}, by {plan.price_source}"
 
 

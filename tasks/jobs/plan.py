@@ -171,6 +171,9 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, found: Kept, factor: 
     # Where tokens are only bounded, the likely ones are a quarter.
     likely = 1.0 if stop.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
     price = stop.route.price
+    prices = [one.route.price for one in prepared.stops] if options.pool else [price]
+    costs = [_costs(one, low, middle, high, likely) for one in prices if one]
+    known = costs if len(costs) == len(prices) else []
     return Plan(
         provider=stop.route.place,
         model=stop.route.model,
@@ -190,16 +193,25 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, found: Kept, factor: 
         prompt_tokens=middle.prompt_tokens,
         completion_tokens=high.completion_tokens,
         completion_expected=middle.completion_tokens,
-        price_low=price.cost(round(low.prompt_tokens * likely), low.completion_tokens) if price else None,
-        price_expected=price.cost(round(middle.prompt_tokens * likely), middle.completion_tokens) if price else None,
-        price_high=price.cost(high.prompt_tokens, high.completion_tokens) if price else None,
-        price_source=_source(price),
+        price_low=min((cost[0] for cost in known), default=None),
+        price_expected=sum(cost[1] for cost in known) / len(known) if known else None,
+        price_high=max((cost[2] for cost in known), default=None),
+        price_source="the cheapest and the dearest of the pool" if options.pool else _source(price),
         seconds=_seconds(prepared, middle),
         exact=exact,
         error=0.0 if exact else round(sums.error(), 4),
         pool=[f"{one.label} {one.share:.0%}" for one in prepared.stops] if options.pool else [],
         rivals=[_rival(one, sums, cutter, prepared, factor) for one in prepared.rivals[:RIVALS]],
         left_out=prepared.left_out,
+    )
+
+
+def _costs(price: Price, low: Expected, middle: Expected, high: Expected, likely: float) -> tuple[float, float, float]:
+    """Return the USD of short answers, of usual ones, and of answers at their most."""
+    return (
+        price.cost(round(low.prompt_tokens * likely), low.completion_tokens),
+        price.cost(round(middle.prompt_tokens * likely), middle.completion_tokens),
+        price.cost(high.prompt_tokens, high.completion_tokens),
     )
 
 
