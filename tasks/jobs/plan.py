@@ -1,22 +1,16 @@
 """What a job will come to: documents, chunks, calls, tokens, price, time; and at its rivals."""
 
 import itertools
-import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.documents.document import Document
-from tasks.documents.extract import extract
-from tasks.errors import DocumentFailed
-from tasks.jobs.cut import Cut, Cutter
+from tasks.jobs.cut import Cutter
 from tasks.jobs.expect import Expected, of_chunks, of_text, usual_answer
-from tasks.jobs.parallel import in_order
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.reuse import Kept, kept
 from tasks.jobs.stops import Stop
+from tasks.jobs.sums import Sums, read_sums
 from tasks.routing.price import Price
 
 # A run begins with a quick plan: it reads so many bytes and scales up from there; --plan reads more.
@@ -24,7 +18,6 @@ QUICK_BYTES, PLAN_BYTES = 20_000_000, 400_000_000
 # Where tokens are only bounded (by bytes), prose has about a quarter of them.
 CHARACTERS_A_TOKEN = 4
 RIVALS = 8
-CONFIDENCE = 1.96  # of 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,91 +76,22 @@ class Plan:
         return asdict(self)
 
 
-@dataclass(slots=True)
-class _Sums:
-    documents: int = 0
-    unreadable: Counter[str] = field(default_factory=Counter)
-    unchanged: int = 0
-    long: int = 0
-    characters: int = 0
-    bytes: int = 0
-    # By document: its bytes and the tokens of its chunks, and how many these are.
-    sizes: list[tuple[int, int, int]] = field(default_factory=list)
-
-    def error(self) -> float:
-        """Return the share by which tokens scaled up by bytes may be off (a ratio estimator, Cochran, 1977)."""
-        count = len(self.sizes)
-        total, tokens = sum(size for size, _, _ in self.sizes), sum(one for _, one, _ in self.sizes)
-        if count < 2 or not tokens:
-            return 1.0
-        ratio = tokens / total
-        spread = sum((one - ratio * size) ** 2 for size, one, _ in self.sizes) / (count - 1)
-        return CONFIDENCE * math.sqrt(spread / count) * count / tokens
-
-
 def make_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
     """Read the documents and add up; of many only a part, the less with `quick`. Nobody is called.
 
     Raises UserMistake where there are no documents.
     """
-    stop = prepared.stops[0]
-    cutter = stop.cutter(prepared.options)
-    found = kept(prepared)
-    sums, factor = _Sums(), 1.0
+    cutter, found = prepared.stops[0].cutter(prepared.options), kept(prepared)
     documents = itertools.islice(prepared.documents(), prepared.options.limit)
-    wanted = _within(documents, QUICK_BYTES if quick else PLAN_BYTES)
-    for document, cut in in_order(partial(_cut, cutter, found), wanted):
-        _add(sums, document, cut)
-    first = next(documents, None)
-    if first is not None:
-        factor = _scale(sums, first, documents)
-    return _plan(prepared, cutter, sums, found, factor, exact=first is None)
+    sums = read_sums(documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES)
+    return _plan(prepared, cutter, sums, found)
 
 
-def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
-    """Yield documents until they have more than `most` bytes together; the others stay where they are."""
-    total = 0
-    while total <= most and (document := next(documents, None)) is not None:
-        total += document.size
-        yield document
-
-
-def _cut(cutter: Cutter, found: Kept, document: Document) -> tuple[Document, Cut | DocumentFailed | None]:
-    """Return a document with its cut, or with None where it is done."""
-    try:
-        content = extract(document)
-        return document, None if found.is_done(document.document_id, content.text) else cutter.cut(content)
-    except DocumentFailed as error:
-        return document, error
-
-
-def _add(sums: _Sums, document: Document, cut: Cut | DocumentFailed | None) -> None:
-    sums.documents += 1
-    sums.bytes += document.size
-    if cut is None:
-        sums.unchanged += 1
-    elif isinstance(cut, DocumentFailed):
-        sums.unreadable[cut.reason] += 1
-    else:
-        sums.characters += len(cut.text)
-        sums.long += len(cut.chunks) > 1
-        sums.sizes.append((document.size, sum(chunk.tokens for chunk in cut.chunks), len(cut.chunks)))
-
-
-def _scale(sums: _Sums, first: Document, rest: Iterator[Document]) -> float:
-    """Return the factor by which bytes are more than those read; the documents themselves are counted."""
-    total, read = sums.bytes, max(sums.bytes, 1)
-    for document in itertools.chain([first], rest):
-        total += document.size
-        sums.documents += 1
-    return total / read
-
-
-def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, found: Kept, factor: float, *, exact: bool) -> Plan:
+def _plan(prepared: Prepared, cutter: Cutter, sums: Sums, found: Kept) -> Plan:
     stop, options = prepared.stops[0], prepared.options
     most = stop.route.window.max_answer
     usual = usual_answer(cutter, custom=options.prompt is not None)
-    low, middle, high = (_total(sums, cutter, answer).times(factor) for answer in (1, usual, most))
+    low, middle, high = (_total(sums, cutter, answer).times(sums.factor) for answer in (1, usual, most))
     # Where tokens are only bounded, the likely ones are a quarter.
     likely = 1.0 if stop.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
     price = stop.route.price
@@ -186,7 +110,7 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, found: Kept, factor: 
         unreadable_kinds=dict(sums.unreadable),
         unchanged=sums.unchanged,
         kept_answers=found.answers,
-        characters=round(sums.characters * factor),
+        characters=round(sums.characters * sums.factor),
         chunks=middle.chunks,
         calls=middle.calls,
         calls_by_level=[middle.chunks, middle.calls - middle.chunks],
@@ -198,10 +122,10 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: _Sums, found: Kept, factor: 
         price_high=max((cost[2] for cost in known), default=None),
         price_source="the cheapest and the dearest of the pool" if options.pool else _source(price),
         seconds=_seconds(prepared, middle),
-        exact=exact,
-        error=0.0 if exact else round(sums.error(), 4),
+        exact=sums.exact,
+        error=0.0 if sums.exact else round(sums.error(), 4),
         pool=[f"{one.label} {one.share:.0%}" for one in prepared.stops] if options.pool else [],
-        rivals=[_rival(one, sums, cutter, prepared, factor) for one in prepared.rivals[:RIVALS]],
+        rivals=[_rival(one, sums, cutter, prepared) for one in prepared.rivals[:RIVALS]],
         left_out=prepared.left_out,
     )
 
@@ -215,17 +139,19 @@ def _costs(price: Price, low: Expected, middle: Expected, high: Expected, likely
     )
 
 
-def _total(sums: _Sums, cutter: Cutter, answer: int) -> Expected:
+def _total(sums: Sums, cutter: Cutter, answer: int) -> Expected:
     return sum((of_chunks(chunks, tokens, cutter, answer) for _, tokens, chunks in sums.sizes), Expected())
 
 
-def _rival(stop: Stop, sums: _Sums, ours: Cutter, prepared: Prepared, factor: float) -> Rival:
+def _rival(stop: Stop, sums: Sums, ours: Cutter, prepared: Prepared) -> Rival:
     """Judge a rival by the tokens counted for the first route; another tokenizer's aren't far from them."""
     cutter = stop.cutter(prepared.options)
     usual = usual_answer(cutter, custom=prepared.options.prompt is not None)
     share = 1.0 if ours.tokenizer.exact == stop.tokenizer.exact else CHARACTERS_A_TOKEN
     share = 1 / share if ours.tokenizer.exact is False and stop.tokenizer.exact else share
-    work = sum((of_text(round(tokens * share), cutter, usual) for _, tokens, _ in sums.sizes), Expected()).times(factor)
+    work = sum((of_text(round(tokens * share), cutter, usual) for _, tokens, _ in sums.sizes), Expected()).times(
+        sums.factor
+    )
     price = stop.route.price
     cost = price.cost(work.prompt_tokens, work.completion_tokens) if price else None
     seconds = _time(stop, prepared, work)
@@ -238,7 +164,7 @@ def _source(price: Price | None) -> str | None:
     return f"{price.source} ({price.checked})" if price.checked else price.source
 
 
-def _explained(strategy: str, sums: _Sums, room: int) -> str:
+def _explained(strategy: str, sums: Sums, room: int) -> str:
     """Say which strategy `auto` takes for how many documents, and why: `room` tokens of text fit in one call."""
     if strategy != "auto":
         return strategy
