@@ -12,6 +12,7 @@ from typing import Any
 
 from tasks.providers.numbers import amount, per_million, whole
 from tasks.providers.openai import OpenAI
+from tasks.providers.vectors import Embedding
 from tasks.providers.wire import Completion
 from tasks.routing.listed import Listed
 
@@ -33,6 +34,11 @@ class APIpie(OpenAI):
         else:
             body["routing"] = SPELLINGS[request.routing]
         return path, body
+
+    def embedding(self, request: Embedding) -> tuple[str, dict[str, Any]]:
+        """Return the path and body that ask for an embedding: one text alone goes as a string, as is documented."""
+        path, body = super().embedding(request)
+        return path, body | ({"input": request.texts[0]} if len(request.texts) == 1 else {})
 
     def entry(self, entry: Mapping[str, Any]) -> Listed:
         """Return one (model, provider) of the list.

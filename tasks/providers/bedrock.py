@@ -8,10 +8,11 @@ list beside it and tells no cost; limits that a 429 refuses come without a Retry
 import urllib.parse
 from typing import Any
 
-from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient, UserMistake
 from tasks.providers.failures import OVERFLOW, message_of
 from tasks.providers.numbers import whole
 from tasks.providers.openai import decoded
+from tasks.providers.vectors import Embedding, Vectors
 from tasks.providers.wire import Answer, Completion, Message, Reply
 from tasks.routing.listed import Listed
 
@@ -62,6 +63,14 @@ class Bedrock:
         usage = usage if isinstance(usage, dict) else {}
         finish = "length" if reason == CUT_BY_WINDOW else FINISHED.get(str(reason), str(reason) if reason else None)
         return Answer(text, finish, whole(usage.get("inputTokens")), whole(usage.get("outputTokens")), None, None)
+
+    def embedding(self, request: Embedding) -> tuple[str, dict[str, Any]]:
+        """Refuse: Converse has no embeddings. Raises UserMistake."""
+        raise UserMistake(f"bedrock isn't asked for embeddings: choose another provider than its {request.model}")
+
+    def vectors(self, reply: Reply, count: int) -> Vectors:
+        """Refuse, as `embedding` does."""
+        raise UserMistake(f"bedrock isn't asked for embeddings ({count} texts, HTTP {reply.status})")
 
     def listed(self, models: Reply) -> list[Listed]:  # noqa: ARG002 - the control plane, which lists them, is another API
         """Return nothing."""

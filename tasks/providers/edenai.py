@@ -12,6 +12,7 @@ from tasks.errors import Overflow, Transient
 from tasks.providers.failures import OVERFLOW, error_in, failure, message_of
 from tasks.providers.numbers import amount, per_million
 from tasks.providers.openai import OpenAI, decoded, entry_id
+from tasks.providers.vectors import Embedding, Vectors, matrix
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
 
@@ -29,6 +30,27 @@ class EdenAI(OpenAI):
             return "/v2/text/chat", _version_2(request)
         path, body = self.chat(request)
         return f"/v3{path}", body
+
+    def embedding(self, request: Embedding) -> tuple[str, dict[str, Any]]:
+        """Return the path and body that ask for embeddings, in the version that has the model."""
+        if not request.model.startswith(V2):
+            path, body = super().embedding(request)
+            return f"/v3{path}", body
+        _, provider, model = request.model.split("/", 2)
+        texts = list(request.texts)
+        return "/v2/text/embeddings", {"providers": provider, "settings": {provider: model}, "texts": texts}
+
+    def vectors(self, reply: Reply, count: int) -> Vectors:
+        """Return the vectors of either version's answer."""
+        body = decoded(reply)
+        if reply.status >= 300 or "data" in body or error_in(body) is not None:
+            return super().vectors(reply, count)
+        result = next((value for value in body.values() if isinstance(value, Mapping)), {})
+        if result.get("status") == "fail" or result.get("error"):
+            raise _failed(result, reply)
+        items = result.get("items")
+        records = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+        return Vectors(matrix(records, count), None, amount(result.get("cost")))
 
     def answer(self, reply: Reply) -> Answer:
         """Return the answer of either version."""

@@ -7,6 +7,7 @@ from typing import Any
 from tasks.errors import SetAside, Transient
 from tasks.providers.failures import error_in, failure
 from tasks.providers.numbers import amount, whole
+from tasks.providers.vectors import Embedding, Vectors, matrix
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
 
@@ -27,6 +28,23 @@ class OpenAI:
         if request.base_model:
             return "/completions", {"prompt": request.messages[0].content, **_parameters(request)}
         return self.chat(request)
+
+    def embedding(self, request: Embedding) -> tuple[str, dict[str, Any]]:
+        """Return the path and body that ask for texts' embeddings."""
+        body: dict[str, Any] = {"model": request.model, "input": list(request.texts)}
+        return "/embeddings", body | ({"dimensions": request.dimensions} if request.dimensions else {})
+
+    def vectors(self, reply: Reply, count: int) -> Vectors:
+        """Return the vectors of so many texts. Raises as `answer` does, and Transient for what aren't vectors."""
+        body = decoded(reply)
+        error = error_in(body) if "data" not in body else body.get("error")
+        if error is not None or reply.status >= 300:
+            raise failure(reply, error)
+        usage = body.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        listed = body.get("data")
+        records = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        return Vectors(matrix(records, count), whole(usage.get("prompt_tokens")), self.cost(body, usage))
 
     def chat(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a chat completion's path and body."""

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
+from tasks.providers.vectors import Embedding, Vectors
 from tasks.routing.listed import Listed
 
 # hashlib gives Python's lock away for more bytes than this, and taking it back from
@@ -79,6 +80,14 @@ class Wire(Protocol):
 
         Raises CallFailed or RouteLost (tasks/errors) for anything that isn't one.
         """
+        ...
+
+    def embedding(self, request: Embedding) -> tuple[str, dict[str, Any]]:
+        """Return the path and the body that ask for embeddings."""
+        ...
+
+    def vectors(self, reply: Reply, count: int) -> Vectors:
+        """Return the vectors in a reply to a request of `count` texts; raises as `answer` does."""
         ...
 
     def listed(self, models: Reply) -> list[Listed]:

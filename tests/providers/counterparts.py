@@ -105,6 +105,11 @@ class Counterparts:
                 {f"{name}/{body['settings'][name]}": {"status": "success", "generated_text": TEXT}}
             )
         version = "/v3" if provider == "edenai" else BASES[provider]
+        if path == f"{version}/embeddings":
+            return web.json_response(embeddings(provider, body))
+        if path == "/v2/text/embeddings" and provider == "edenai":
+            items = [{"embedding": vector(text)} for text in body["texts"]]
+            return web.json_response({body["providers"]: {"status": "success", "items": items}})
         if path == f"{version}/chat/completions" and "messages" in body:
             return web.json_response(completion(provider, body, {"message": {"role": "assistant", "content": TEXT}}))
         textual = provider in ("openrouter", "together", "monster", "openai-compatible")
@@ -141,6 +146,21 @@ def completion(provider: str, body: Mapping[str, Any], choice: dict[str, Any]) -
     choices = [{"index": 0, "finish_reason": finish, **choice}]
     kind = "chat.completion" if "message" in choice else "text_completion"
     return {"id": "1", "object": kind, "created": 1, "model": body["model"], "choices": choices, "usage": usage} | more
+
+
+def vector(text: str) -> list[float]:
+    """A vector that tells its text."""
+    return [float(len(text)), 0.5, -1.0]
+
+
+def embeddings(provider: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of an embeddings route, last text first; Together's has no usage."""
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    data = [{"object": "embedding", "index": index, "embedding": vector(text)} for index, text in enumerate(texts)]
+    cost = {"cost": str(COST)} if provider == "apipie" else {}
+    usage = {} if provider == "together" else {"usage": {"prompt_tokens": 7, "total_tokens": 7, **cost}}
+    top = {"cost": COST} if provider == "edenai" else {}
+    return {"object": "list", "data": data[::-1], "model": body["model"], **usage, **top}
 
 
 def missing(path: str) -> web.Response:
