@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -92,14 +92,17 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     catalogue = live_catalogue(environment)
     if options.model is None and (options.provider or "").lower() == COMPATIBLE:
         _name_models(account_with(catalogue.provider(COMPATIBLE), environment, keys))
-    there, local_name = available(catalogue, environment, keys), local_model_name(environment)
+    # Each may be asked of a Prefect server: only where it matters.
+    there = available(catalogue, environment, keys) if _is_automatic(options) else []
+    local_name = local_model_name(environment)
     wish = Wish(options.model, options.provider, options.subtype.capitalize())
     found = candidates(wish, catalogue, there, local_name)
     others = [candidates(_fallback(text), catalogue, there, local_name)[0] for text in options.fallback]
     local = _local_model(environment, [*found, *others])
     settling = Settling(flow, options, environment, keys, local, latencies(options.output))
     chosen, rivals = _chosen(settling, found, inputs)
-    fallbacks = [settling.stop(candidate) for candidate in others]
+    share = sum(stop.share for stop in chosen) / len(chosen)
+    fallbacks = [replace(settling.stop(candidate), share=share) for candidate in others]
     stops = (*chosen, *(stop for stop in fallbacks if stop.label not in {one.label for one in chosen}))
     if options.budget is not None:
         _require_prices(stops)

@@ -98,3 +98,29 @@ def test_a_pool_taken_up_again_asks_nothing_twice(pool: Pool, folder: Path, run_
         assert max(simulator.counts.answered.values(), default=1) == 1
     texts = Counter(body["messages"][0]["content"] for one in pool.values() for body in one.counts.prompts)
     assert max(texts.values()) == 1
+
+
+def test_a_budget_holds_over_all_routes_of_a_pool(pool: Pool, folder: Path, run_job: RunJob) -> None:
+    fill(folder, 90, 3000)
+    ran = run_job(provider="auto", model=MODEL, pool=True, price="1/1", budget=0.04, concurrency=8)
+    assert ran.code == 4
+    assert ran.record.totals.cost_usd is not None
+    assert 0.02 < ran.record.totals.cost_usd <= 0.04
+    answered = sum(simulator.counts.answers for simulator in pool.values())
+    assert len(ran.documents) == answered < 90
+
+
+def test_routes_named_by_hand_may_be_a_pool_too(pool: Pool, folder: Path, run_job: RunJob) -> None:
+    fill(folder, 40)
+    ran = run_job(provider="openrouter", model=MODEL, fallback=(f"deepinfra/{MODEL}",), pool=True, concurrency=2)
+    assert ran.code == 0
+    assert pool["together"].counts.requests == 0
+    assert min(pool[name].counts.answers for name in ("openrouter", "deepinfra")) > 10
+
+
+def test_a_route_of_a_pool_that_is_down_is_passed_by_and_comes_back(pool: Pool, folder: Path, run_job: RunJob) -> None:
+    pool["together"].settings.fault = lambda number, _: error(503, "no hosts") if number < 40 else None
+    fill(folder, 120)
+    ran = run_job(provider="auto", model=MODEL, pool=True, concurrency=2, patience=60.0)
+    assert ran.code == 0
+    assert Counter(row["status"] for row in ran.documents.values()) == {"done": 120}
