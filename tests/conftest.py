@@ -16,6 +16,7 @@ from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
 from tasks.jobs.shard import run_shard, shards
 from tasks.results.job_file import JobRecord
+from tests.providers.counterparts import VARIABLES, Counterparts, playing
 from tests.simulator import Settings, Simulator, serving
 
 KEY = "secret-key-of-the-tests"
@@ -85,6 +86,21 @@ RunJob = Callable[..., Ran]
 def no_lists(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of models that this machine's user has refreshed are nothing to the tests."""
     monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path_factory.getbasetemp() / "no-lists"))
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No provider has a key or a base URL."""
+    for names in VARIABLES.values():
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def parts(no_keys: None) -> Iterator[Counterparts]:
+    """All providers' counterparts; none has a key yet."""
+    with playing() as found:
+        yield found
 
 
 @pytest.fixture

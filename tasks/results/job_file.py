@@ -52,7 +52,10 @@ class JobRecord:
     def as_json(self) -> dict[str, Any]:
         """Return it with times in ISO 8601."""
         finished = self.finished_at.isoformat() if self.finished_at else None
-        return asdict(self) | {"started_at": self.started_at.isoformat(), "finished_at": finished}
+        values = asdict(self) | {"started_at": self.started_at.isoformat(), "finished_at": finished}
+        if self.plan is None:
+            del values["plan"]
+        return values
 
 
 def write_job_file(output: Path, record: JobRecord) -> None:

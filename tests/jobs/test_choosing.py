@@ -1,6 +1,5 @@
 """Which route `auto` takes: by what this job costs there or how fast it is, within what the user allows."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tasks.routing.listed import Listed
 from tasks.routing.live import Snapshot, save_snapshot
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
-from tests.providers.counterparts import VARIABLES, Counterparts, playing
+from tests.providers.counterparts import Counterparts
 from tests.providers.test_counterparts import set_all
 
 MODEL = "Mixtral-8x22B-Instruct-v0.1"
@@ -27,16 +26,11 @@ IDS = {
 }
 
 
-@pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Counterparts]:
-    for names in VARIABLES.values():
-        for name in names:
-            monkeypatch.delenv(name, raising=False)
+@pytest.fixture(autouse=True)
+def keys(parts: Counterparts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path / "lists"))
     monkeypatch.chdir(tmp_path)
-    with playing() as found:
-        set_all(monkeypatch, found.environment(*IDS))
-        yield found
+    set_all(monkeypatch, parts.environment(*IDS))
 
 
 def listed(folder: Path, provider: str, **values: Any) -> None:
@@ -55,7 +49,6 @@ def labels(prepared: Prepared) -> list[str]:
     return [stop.label.split("/")[0] for stop in (*prepared.stops, *prepared.rivals)]
 
 
-@pytest.mark.usefixtures("parts", "folder")
 class TestChoosing:
     def test_the_cheapest_for_this_job_is_first_and_an_unknown_price_last(self, tmp_path: Path, folder: Path) -> None:
         fill(folder, 3)

@@ -24,11 +24,8 @@ Pool = dict[str, Simulator]
 
 
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+def pool(no_keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     """Three simulated providers of one model."""
-    for names in VARIABLES.values():
-        for name in names:
-            monkeypatch.delenv(name, raising=False)
     settings = [Settings(context=65_536, models=(model,), latency=0.01) for model in PROVIDERS.values()]
     with serving(settings[0]) as first, serving(settings[1]) as second, serving(settings[2]) as third:
         found = dict(zip(PROVIDERS, (first, second, third), strict=True))

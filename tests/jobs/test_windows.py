@@ -1,7 +1,6 @@
 """One model at two providers with windows of 128,000 and 8,192: the first is lost halfway."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,16 @@ from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from tasks.chunking.tokenizer import SENTENCEPIECE, _shipped
 from tests.conftest import RunJob
 from tests.jobs.texts import prose, put
-from tests.providers.counterparts import VARIABLES, Counterparts, playing
+from tests.providers.counterparts import Counterparts
 from tests.providers.test_counterparts import set_all
 
 WINDOWS = {"openrouter": 128_000, "bedrock": 8192}
 TOKENIZER = MistralTokenizer.from_file(str(_shipped(SENTENCEPIECE["mistral-v2"])))
 
 
-@pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counterparts]:
-    for names in VARIABLES.values():
-        for name in names:
-            monkeypatch.delenv(name, raising=False)
-    with playing() as found:
-        set_all(monkeypatch, found.environment(*WINDOWS))
-        yield found
+@pytest.fixture(autouse=True)
+def keys(parts: Counterparts, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, parts.environment(*WINDOWS))
 
 
 def tokens(body: dict[str, Any]) -> int:

@@ -1,7 +1,6 @@
 """Every route of the catalogue against its provider's counterpart, and against real clients of that API."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,11 +20,9 @@ from tests.providers.counterparts import (
     KEY,
     PROMPT_TOKENS,
     TEXT,
-    VARIABLES,
     Counterparts,
     Sent,
     converse,
-    playing,
 )
 
 ROUTES = [
@@ -35,15 +32,6 @@ ROUTES = [
 ]
 TELLS_COST = {"apipie", "openrouter", "deepinfra"}
 DOCUMENT = "The mill stood by the river until 1890. Its owner sold it to the town."
-
-
-@pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counterparts]:
-    for names in VARIABLES.values():
-        for name in names:
-            monkeypatch.delenv(name, raising=False)
-    with playing() as found:
-        yield found
 
 
 def set_all(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:

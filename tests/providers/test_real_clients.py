@@ -1,7 +1,6 @@
 """What real clients of the providers' APIs send, and what we send, to the same server: field by field."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,18 +20,8 @@ from tasks.providers.aws import signer
 from tasks.providers.wire import Completion, Message, encode
 from tests.conftest import RunJob
 from tests.jobs.texts import put
-from tests.providers.counterparts import KEY, TEXT, VARIABLES, Counterparts, Sent, playing
+from tests.providers.counterparts import KEY, TEXT, Counterparts, Sent
 from tests.providers.test_counterparts import DOCUMENT, set_all, wire
-
-
-@pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counterparts]:
-    for names in VARIABLES.values():
-        for name in names:
-            monkeypatch.delenv(name, raising=False)
-    with playing() as found:
-        yield found
-
 
 ASKED = Completion(
     "mistral-small-latest", (Message("user", "Hello"), Message("assistant", "Yes"), Message("user", "More")), 64

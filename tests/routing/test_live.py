@@ -10,7 +10,7 @@ from tasks.catalogue import main
 from tasks.routing.catalogue import Catalogue, load_catalogue
 from tasks.routing.listed import Listed
 from tasks.routing.live import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot, with_live
-from tests.providers.counterparts import VARIABLES, playing
+from tests.providers.counterparts import playing
 from tests.routing.test_catalogue import HALF_A_PRICE, MODEL, written
 
 THEN, NOW = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 25, tzinfo=UTC)
@@ -111,12 +111,10 @@ NEMO = {
 }
 
 
+@pytest.mark.usefixtures("no_keys")
 def test_refresh_reads_all_lists_shows_what_changed_and_goes_on_past_one_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for names in VARIABLES.values():
-        for name in names:
-            monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path))
     with playing() as parts:
         for name, value in parts.environment("openrouter", "together", "bedrock").items():
@@ -137,12 +135,10 @@ def test_refresh_reads_all_lists_shows_what_changed_and_goes_on_past_one_that_fa
     assert (row["context"], row["input_price"]) == (65536, 0.3)
 
 
+@pytest.mark.usefixtures("no_keys")
 def test_refresh_without_a_key_says_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for names in VARIABLES.values():
-        for name in names:
-            monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert main("about", ["--refresh"]) == 2
