@@ -16,6 +16,7 @@ from tasks.jobs.accounts import VARIABLE, available, catalogue_folder, live_cata
 from tasks.jobs.refresh import Refreshed, refresh
 from tasks.providers.account import read_environment
 from tasks.routing.catalogue import Catalogue, Model, Served, Subtype, load_catalogue
+from tasks.routing.choice import LOCAL
 
 COLUMNS = (
     "model", "provider", "subtype", "context", "max_answer", "input_price", "output_price", "price_checked",
@@ -47,7 +48,10 @@ def main(about: str, argv: Sequence[str] | None = None) -> int:
 def _refresh(words: argparse.Namespace, environment: Mapping[str, str], console: Console) -> int:
     """Read the providers' lists, and say what changed; return the exit code: 4 where no list could be read."""
     catalogue = load_catalogue()
-    names = [words.provider] if words.provider else available(catalogue, environment, block_key)
+    names = [catalogue.provider(words.provider).name] if words.provider else []
+    names = names or available(catalogue, environment, block_key)
+    if names == [LOCAL]:
+        raise UserMistake("local has no list to refresh: it serves one model, named by DOCMILL_LOCAL_MODEL")
     if not names:
         raise UserMistake("no provider has a key: set OPENROUTER_API_KEY or another's, whose list is to be read")
     folder = catalogue_folder(environment)

@@ -14,6 +14,7 @@ from tasks.jobs.plan import Plan, Rival
 from tasks.results.job_file import JobRecord
 
 LINE_SECONDS = 15.0
+MOST_LEFT_OUT = 8
 
 
 @contextlib.contextmanager
@@ -96,6 +97,7 @@ def show_plan(plan: Plan, console: Console) -> None:
         ("price", _price(plan)),
         ("time", f"about {duration(plan.seconds)} under the limits"),
         *[("or at", _rival(rival)) for rival in plan.rivals],
+        *[("left out", f"{label}: {why}") for label, why in list(plan.left_out.items())[:MOST_LEFT_OUT]],
     ]
     _print(rows, console)
 

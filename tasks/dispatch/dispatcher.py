@@ -23,7 +23,7 @@ from tasks.dispatch.retries import (
     wait_before_retry,
 )
 from tasks.dispatch.spread import Calibration, Spread
-from tasks.errors import CallFailed, JobStopped, RouteDown, RouteLost
+from tasks.errors import AccountRefused, CallFailed, JobStopped, RouteDown, RouteLost
 from tasks.providers.account import Account
 from tasks.providers.told import told_limits
 from tasks.providers.wire import Answer, Reply, Wire
@@ -88,6 +88,8 @@ class Dispatcher:
     spread: Spread = field(default_factory=Spread)
     calibration: Calibration = field(default_factory=Calibration)
     in_flight: int = 0
+    # All routes of the account, this one among them.
+    siblings: "list[Dispatcher]" = field(default_factory=list)
     _told_at: float = -1.0
 
     async def send(self, call: Call, who: str, record: Record, stopped: Stopped) -> Delivered:
@@ -118,6 +120,9 @@ class Dispatcher:
             except RouteLost as error:
                 if not isinstance(error, RouteDown):
                     self.lost = self.lost or error
+                if isinstance(error, AccountRefused):
+                    for sibling in self.siblings:
+                        sibling.lost = sibling.lost or error
                 raise
 
     async def _attempt(self, call: Call, who: str, attempt: int, record: Record, stopped: Stopped) -> Delivered:

@@ -34,6 +34,15 @@ class Spending:
                 await self._changed.wait()
             self._reserved += worst
 
+    def overdrawn(self) -> BudgetReached | None:
+        """Return why nobody is to be asked any more, where answers cost more than was reserved for them."""
+        if self.limit is None or self.spent <= self.limit:
+            return None
+        return BudgetReached(
+            f"the budget of ${self.limit:g} is used up: ${self.spent:.6f} is spent: the same command with a larger "
+            "--budget goes on"
+        )
+
     async def settle(self, worst: float, cost: float) -> None:
         """Free a reservation and book what the call cost (0 where it was never answered)."""
         self.spent += cost

@@ -43,7 +43,7 @@ def available(catalogue: Catalogue, environment: Mapping[str, str], keys: Keys) 
     """Return the providers that there is an account with."""
     found = []
     for provider in catalogue.providers:
-        if provider.wire == "local" or (provider.signed and not _seems_there(provider, environment)):
+        if provider.wire == "local" or (provider.signed and not _seems_there(provider, environment, keys)):
             continue
         try:
             account_with(provider, environment, keys)
@@ -53,6 +53,6 @@ def available(catalogue: Catalogue, environment: Mapping[str, str], keys: Keys) 
     return found
 
 
-def _seems_there(provider: Provider, environment: Mapping[str, str]) -> bool:
-    """Whether a key or credentials are at hand, without asking the network for them."""
-    return bool(environment.get(provider.key_variable or "")) or is_hinted(environment)
+def _seems_there(provider: Provider, environment: Mapping[str, str], keys: Keys) -> bool:
+    """Whether a key or credentials are at hand, without asking AWS's network for them."""
+    return bool(environment.get(provider.key_variable or "") or is_hinted(environment) or keys(provider.name))

@@ -56,6 +56,8 @@ class Asker:
     stopped: Callable[[], JobStopped | None]
     _asked: dict[str, asyncio.Event] = field(default_factory=dict)
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # How many times the worst case the dearest answer cost.
+    _dearer: float = 1.0
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self, work: Work, place: Place, prompt: Prompt) -> Text:
@@ -92,11 +94,9 @@ class Asker:
         turns = [Message("user", prompt.text), Message("assistant", text), Message("user", self.go_on)]
         return turns, [prompt.tokens, tokens, self.tokenizer.count(self.go_on)]
 
-    @property
-    def _copies(self) -> int:
-        """How many times the model may be asked for one answer: APIpie's `integrity`, and its vote."""
-        integrity = int(self.extras.get("integrity") or 0)
-        return integrity - 9 if integrity else 1
+    def _why_not(self) -> JobStopped | None:
+        """Return why nobody is to be asked any more; just before a call is sent."""
+        return self.stopped() or self.spending.overdrawn()
 
     def _may_continue(self, work: Work, place: Place, counts: list[int]) -> bool:
         tokens = conversation(counts, TEMPLATES[self.route.template])
@@ -189,23 +189,25 @@ class Asker:
         """Ask the provider within the budget; what it cost is noted beside the answer."""
         price = self.route.price
         worst = price.cost(self.measures.latest.told(call.prompt_tokens), call.max_tokens) if price else 0.0
-        worst *= self._copies
+        worst *= self._dearer
         reserved = 2 * worst if self.dispatcher.hedge else worst
         await self.spending.reserve(reserved)
         cost = 0.0
         try:
             record = partial(self.ledger.record, document_id=work.document_id, route=self.route, worst=reserved)
             try:
-                delivered = await self.dispatcher.send(call, work.document_id, record, self.stopped)
+                delivered = await self.dispatcher.send(call, work.document_id, record, self._why_not)
             except RouteDown as error:
                 if error.exhausted is not None:
                     work.exhausted[call.call_id] = error.exhausted
                     work.exhausted_at[self.route] = self.dispatcher.clock()
                 raise
-            if delivered.answer.prompt_tokens and self._copies == 1:
+            if delivered.answer.prompt_tokens and not self.extras.get("integrity"):
                 self.measures.learn(call.prompt_tokens, delivered.answer.prompt_tokens)
             known = self._cost(self._completed(delivered.answer, call), 2 if delivered.hedged else 1)
             cost = reserved if known is None else known
+            if worst > 0:
+                self._dearer = max(self._dearer, self._dearer * cost / reserved)
             self.ledger.costs(call.call_id, known)
         finally:
             await self.spending.settle(reserved, cost)

@@ -75,7 +75,8 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
             # Limits are the account's, whichever of its models is asked.
             limits = gates.setdefault((account.provider, account.base_url), _limits(prepared, stop))
             job.strategists.append(_strategist(job, stop, account, client, spending, limits))
-        remember(prepared.stops, output)
+        remember(prepared.stops, prepared.options)
+        _share_fate(job)
         _reopen_lost_parts(job)
         write_job_file(output, job.record("running"))
         yield job
@@ -99,6 +100,13 @@ def _local(prepared: Prepared, stop: Stop) -> "contextlib.AbstractContextManager
 
 def _concurrency(prepared: Prepared, stop: Stop) -> int:
     return prepared.options.concurrency or stop.provider.concurrency
+
+
+def _share_fate(job: Job) -> None:
+    """Let the routes of one account know of each other: what refuses one of them refuses all."""
+    dispatchers = [strategist.asker.dispatcher for strategist in job.strategists]
+    for one in dispatchers:
+        one.siblings = [other for other in dispatchers if other.account.same_as(one.account)]
 
 
 def _limits(prepared: Prepared, stop: Stop) -> Limits:

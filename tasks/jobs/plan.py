@@ -118,7 +118,7 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: Sums, found: Kept) -> Plan:
         completion_tokens=high.completion_tokens,
         completion_expected=middle.completion_tokens,
         price_low=min((cost[0] for cost in known), default=None),
-        price_expected=sum(cost[1] for cost in known) / len(known) if known else None,
+        price_expected=_weighted(known, [one.share for one in prepared.stops]) if known else None,
         price_high=max((cost[2] for cost in known), default=None),
         price_source="the cheapest and the dearest of the pool" if options.pool else _source(price),
         seconds=_seconds(prepared, middle),
@@ -137,6 +137,13 @@ def _costs(price: Price, low: Expected, middle: Expected, high: Expected, likely
         price.cost(round(middle.prompt_tokens * likely), middle.completion_tokens),
         price.cost(high.prompt_tokens, high.completion_tokens),
     )
+
+
+def _weighted(costs: Sequence[tuple[float, float, float]], shares: Sequence[float]) -> float:
+    """Return the expected USD where each route of a pool takes its share."""
+    if len(costs) == 1:
+        return costs[0][1]
+    return sum(cost[1] * share for cost, share in zip(costs, shares, strict=True)) / sum(shares)
 
 
 def _total(sums: Sums, cutter: Cutter, answer: int) -> Expected:

@@ -17,7 +17,7 @@ from tasks.jobs.accounts import account_with, available, live_catalogue
 from tasks.jobs.history import latencies
 from tasks.jobs.options import Options
 from tasks.jobs.refresh import refresh_if_old
-from tasks.jobs.sticky import as_before
+from tasks.jobs.sticky import remembered
 from tasks.jobs.stops import Settling, Stop, best_first, sampled
 from tasks.jobs.window import served_models
 from tasks.providers.account import Account, Keys, read_environment
@@ -63,15 +63,16 @@ class Prepared:
     def _answers(self) -> list[Any]:
         """What decides about the answers; where routes are chosen by price or speed, which model and no place."""
         options = self.options
-        if _is_automatic(options) and self.stops[0].route.provider != LOCAL:
-            models = sorted({stop.route.model for stop in self.stops})
-            return ["auto", models, options.max_output_tokens, options.context, options.strategy]
+        asked = [options.context, options.strategy, options.integrity]
+        if _is_automatic(options) and not {stop.provider.name for stop in self.stops} & {LOCAL, COMPATIBLE}:
+            return ["auto", sorted({stop.route.model for stop in self.stops}), options.max_output_tokens, asked]
+        # Not the window: a provider's list may tell another one tomorrow.
         routes = [
             [stop.route.provider, stop.route.id, stop.route.upstream, self._place(stop), stop.route.tokenizer,
-             stop.route.window.context, stop.route.window.max_answer, dict(stop.provider.extras)]
+             stop.route.window.max_answer, dict(stop.provider.extras)]
             for stop in self.stops
         ]  # fmt: skip
-        return [routes, options.strategy, options.routing, *([options.integrity] if options.integrity else [])]
+        return [routes, options.routing, asked]
 
     def _place(self, stop: Stop) -> str:
         if stop.account is not None:
@@ -101,25 +102,33 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     local = _local_model(environment, [*found, *others])
     settling = Settling(flow, options, environment, keys, local, latencies(options.output))
     chosen, rivals = _chosen(settling, found, inputs)
-    share = sum(stop.share for stop in chosen) / len(chosen)
+    # Beside a pool that was chosen for the user they wait until it fails; named by hand, all are the pool.
+    share = 0.0 if _is_automatic(options) else 1.0
     fallbacks = [replace(settling.stop(candidate), share=share) for candidate in others]
-    stops = (*chosen, *(stop for stop in fallbacks if stop.label not in {one.label for one in chosen}))
+    new = [stop for stop in fallbacks if stop.label not in {one.label for one in chosen}]
+    before = remembered(options)
+    stops = tuple(before.as_begun(stop) for stop in (*chosen, *new))
     if options.budget is not None:
         _require_prices(stops)
+    if options.integrity and not any(stop.provider.wire == "apipie" for stop in stops):
+        raise UserMistake("--integrity: only apipie asks several times and votes: give --provider apipie")
     return Prepared(flow, tuple(inputs), options, stops, local, tuple(rivals), settling.left_out)
 
 
 def _chosen(settling: Settling, found: Sequence[Candidate], inputs: Sequence[str]) -> tuple[list[Stop], list[Stop]]:
     """Return the stops of the wish, and its rivals: all of a pool, else the best one."""
     options = settling.options
-    if len(found) == 1:
+    if not _is_automatic(options):
         return [settling.stop(found[0])], []
     stops = settling.possible(found)
     if options.budget is not None:
         stops = [stop for stop in stops if stop.route.price is not None] or stops
     texts = sampled(_texts(inputs, options), SAMPLE_CHARACTERS) if len(stops) > 1 else []
-    ordered = as_before(best_first(stops, texts, options), options.output)
-    return (ordered, []) if options.pool else (ordered[:1], ordered[1:])
+    ordered = remembered(options).ordered(best_first(stops, texts, options))
+    if not options.pool:
+        return ordered[:1], ordered[1:]
+    model = ordered[0].route.model  # answers of several models don't make one result set
+    return [stop for stop in ordered if stop.route.model == model], []
 
 
 def _texts(inputs: Sequence[str], options: Options) -> Iterator[str]:

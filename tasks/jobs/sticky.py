@@ -1,32 +1,68 @@
-"""Routes that were chosen for a job stay its routes until it is done, whatever prices do meanwhile."""
+"""What was chosen for a result set stays: an unfinished job's routes and windows, and the model of a finished one.
+
+Prices and windows change from day to day. A job that is taken up again goes on where it
+was, so that nothing is paid for twice; a later one stays with the model, so that what is
+done needn't be done again.
+"""
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from tasks.jobs.options import Options
 from tasks.jobs.stops import Stop
 
 FILE = Path(".docmill") / "routes.json"
+# The same wish: with others, other routes may be meant.
+WISH = ("provider", "model", "context", "subtype", "routing", "pool", "max_price", "min_context", "exclude", "fallback")
 
 
-def as_before(stops: Sequence[Stop], output: Path) -> list[Stop]:
-    """Return the stops in the order of an unfinished job of this result set, then the others."""
-    labels = _labels(output)
-    before = [stop for label in labels for stop in stops if stop.label == label]
-    return [*before, *(stop for stop in stops if stop.label not in labels)]
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The windows of the routes in their order, and whether their job is unfinished."""
+
+    windows: Mapping[str, int]
+    unfinished: bool
+
+    def ordered(self, stops: Sequence[Stop]) -> list[Stop]:
+        """Return the stops in the order of an unfinished job, else those of the same model first."""
+        if not self.windows:
+            return list(stops)
+        labels = list(self.windows)
+        if self.unfinished:
+            return sorted(stops, key=lambda stop: labels.index(stop.label) if stop.label in labels else len(labels))
+        model = labels[0].split("/", 1)[1]
+        return sorted(stops, key=lambda stop: stop.route.model != model)
+
+    def as_begun(self, stop: Stop) -> Stop:
+        """Return a stop with the window it had when its unfinished job began, if it isn't smaller now."""
+        context = self.windows.get(stop.label)
+        if not self.unfinished or context is None or context >= stop.route.window.context:
+            return stop
+        return replace(stop, route=replace(stop.route, window=replace(stop.route.window, context=context)))
 
 
-def remember(stops: Sequence[Stop], output: Path) -> None:
-    """Keep the order for a run that takes the job up again."""
+def remembered(options: Options) -> Remembered:
+    """Return what is remembered of this result set for the same wish; nothing with --fresh."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        value = json.loads((options.output / FILE).read_text(encoding="utf-8"))
+        status = json.loads((options.output / "job.json").read_text(encoding="utf-8"))["status"]
+        if value["wish"] == _wish(options) and not options.fresh:
+            windows = {str(label): int(context) for label, context in value["windows"].items()}
+            return Remembered(windows, status != "done")
+    return Remembered({}, unfinished=False)
+
+
+def remember(stops: Sequence[Stop], options: Options) -> None:
+    """Keep the routes and their windows."""
+    value = {"wish": _wish(options), "windows": {stop.label: stop.route.window.context for stop in stops}}
     with contextlib.suppress(OSError):
-        (output / FILE).write_text(json.dumps([stop.label for stop in stops]), encoding="utf-8")
+        (options.output / FILE).write_text(json.dumps(value), encoding="utf-8")
 
 
-def _labels(output: Path) -> list[str]:
-    try:
-        status = json.loads((output / "job.json").read_text(encoding="utf-8"))["status"]
-        labels = json.loads((output / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [] if status == "done" else [str(label) for label in labels]
+def _wish(options: Options) -> dict[str, Any]:
+    wish: dict[str, Any] = options.model_dump(mode="json", include=set(WISH))
+    return wish

@@ -15,6 +15,8 @@ from tasks.jobs.options import Options
 from tasks.jobs.prompts import Prompts, load_prompts
 from tasks.jobs.window import told_window
 from tasks.providers.account import Account, Keys
+from tasks.providers.registry import wire_of
+from tasks.providers.wire import Completion, Message
 from tasks.routing.catalogue import Provider
 from tasks.routing.choice import LOCAL, Candidate
 from tasks.routing.price import Price, parse_price
@@ -22,6 +24,8 @@ from tasks.routing.ranking import Offer, average, latency_at, ranked, weights
 from tasks.routing.route import Route, resolve
 
 CHARACTERS_A_TOKEN = 4
+# integrity 12 asks twice, 13 three times, and the vote is another call.
+FIRST_VOTE = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,13 @@ class Settling:
             price=_price(options.price),
             gguf=str(self.local) if self.local else None,
         )
+        if options.integrity and provider.wire == "apipie":
+            route = replace(route, price=_times(route.price, options.integrity - FIRST_VOTE))
         prompts = load_prompts(self.flow, route.subtype, options.prompt)
         told = candidate.served.latency if candidate.served else ()
         latency = self.history.get((route.provider, route.upstream, route.model)) or told
         doubtful = candidate.served is not None and candidate.served.is_gone
+        wire_of(provider.wire).completion(Completion(route.id, (Message("user", ""),), 1))  # which may refuse the id
         stop = Stop(route, provider, account, load_tokenizer(route.tokenizer), prompts, latency, is_doubtful=doubtful)
         _require_room(stop, options)
         return stop
@@ -90,17 +97,21 @@ class Settling:
     def possible(self, candidates: Sequence[Candidate]) -> list[Stop]:
         """Return the stops of those that fit, and note why others don't. Raises UserMistake where none does."""
         found = []
+        _require_known(self.options.exclude, candidates)
+        alone = len(candidates) == 1
         for candidate in candidates:
             try:
                 if (why := _unwanted(candidate, self.options)) is not None:
                     self.left_out[candidate.label] = why
                     continue
-                stop = self.stop(candidate, ask=False)  # the lists were read just now
+                stop = self.stop(candidate, ask=alone)  # lists were read just now
                 if stop.route.window.context < (self.options.min_context or 0):
                     self.left_out[candidate.label] = f"its window of {stop.route.window.context:,} is too small"
                     continue
                 found.append(stop)
             except UserMistake as error:
+                if alone:
+                    raise
                 self.left_out[candidate.label] = str(error)
         if not found:
             whys = "; ".join(f"{label}: {why}" for label, why in list(self.left_out.items())[:3])
@@ -135,18 +146,38 @@ def _offer(stop: Stop, sizes: Sequence[int], options: Options) -> Offer[Stop]:
     )
 
 
+def _times(price: Price | None, copies: int) -> Price | None:
+    """Return the price of asking a model so many times for one answer."""
+    if price is None:
+        return None
+    return Price(price.input * copies, price.output * copies, price.checked, f"{price.source}, {copies} times over")
+
+
 def _untold() -> None:
     """Nobody is asked."""
 
 
+def _names(candidate: Candidate) -> set[str]:
+    """Return the words that --exclude leaves a route out by."""
+    provider, upstream = candidate.provider.name, candidate.upstream
+    behind = {f"{provider}@{upstream}", upstream} if upstream else set()
+    return {candidate.label.lower(), provider, candidate.name.lower(), *behind}
+
+
+def _require_known(words: Sequence[str], candidates: Sequence[Candidate]) -> None:
+    """Refuse a word of --exclude that leaves nothing out: it is misspelt, and what it means would be paid."""
+    known = set[str]().union(*map(_names, candidates))
+    for word in words:
+        if word.lower() not in known:
+            raise UserMistake(f"--exclude {word}: no route is called so: {', '.join(sorted(known))}")
+
+
 def _unwanted(candidate: Candidate, options: Options) -> str | None:
     """Say why a route isn't wanted, by --exclude or --max-price; or None."""
-    label, provider = candidate.label.lower(), candidate.provider.name
-    names = {label, provider, candidate.name.lower(), f"{provider}@{candidate.upstream}", candidate.upstream}
-    if any(word.lower() in names for word in options.exclude):
+    if not _names(candidate).isdisjoint(word.lower() for word in options.exclude):
         return "excluded"
     most = _price(options.max_price, "--max-price")
-    price = candidate.served.price if candidate.served else None
+    price = _price(options.price) or (candidate.served.price if candidate.served else None)
     if most is None:
         return None
     if price is None:

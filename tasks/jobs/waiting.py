@@ -101,7 +101,10 @@ class Waiting:
         shares = self.shares
         if shares is None:
             return list(self.strategists)
-        open_ones = [one for one in self.strategists if one.asker.dispatcher.limits.wants_more]
+        pool = [one for one in self.strategists if shares[one.asker.route.label] > 0]
+        if all(one.asker.dispatcher.lost or one.asker.dispatcher.breaker.is_open for one in pool):
+            return list(self.strategists)
+        open_ones = [one for one in pool if one.asker.dispatcher.limits.wants_more]
         return sorted(open_ones, key=lambda one: self._given[one.asker.route.label] / shares[one.asker.route.label])
 
     async def _beyond_doubt(self, work: Work) -> Strategist | None:

@@ -1,7 +1,9 @@
 """Keys and base URLs, from the environment or a `.env` file beside you."""
 
+import json
 import os
-from collections.abc import Callable, Mapping
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,13 +41,23 @@ class Account:
         """What an answer depends on of where it was asked."""
         return self.identity or self.base_url
 
+    def same_as(self, other: "Account") -> bool:
+        """Whether it is the same account."""
+        return (self.provider, self.base_url) == (other.provider, other.base_url)
+
     def hidden(self, reply: Reply) -> Reply:
         """Return a reply without the key, which some servers repeat in their errors."""
-        key = self.key.get_secret_value().encode() if self.key else b""
-        # A short one is a word like `none`, which an honest answer may hold.
-        if not key or key not in reply.body or (reply.status < 300 and len(key) < SECRET_LENGTH):
-            return reply
-        return Reply(reply.status, reply.headers, reply.body.replace(key, b"(the key)"))
+        body = reply.body
+        for secret in self._secrets():
+            # A short one is a word like `none`, which an honest answer may hold.
+            if secret and (reply.status >= 300 or len(secret) >= SECRET_LENGTH):
+                for spelling in {secret, json.dumps(secret)[1:-1], secret.replace("/", "\\/")}:
+                    body = body.replace(spelling.encode(), b"(the key)")
+        return reply if body is reply.body else Reply(reply.status, reply.headers, body)
+
+    def _secrets(self) -> Sequence[str]:
+        own = [self.key.get_secret_value()] if self.key else []
+        return [*own, *(self.signer.secrets() if self.signer else ())]
 
     def headers(self, method: str, url: str, body: bytes = b"") -> dict[str, str]:
         """Return the headers of a request, the key or a signature among them: never log them."""
@@ -91,7 +103,14 @@ def account_of(
     if not url.startswith(("http://", "https://")):
         # What it holds isn't said: it may be a key in the wrong place.
         raise UserMistake(f"{variable} holds no base URL: one starts with http:// or https://")
+    parts = urllib.parse.urlsplit(url)
+    if not parts.hostname or "@" in parts.netloc:
+        raise UserMistake(
+            f"{variable} holds no base URL: it names no host, or a user and password, which belong in a key"
+        )
     key = environment.get(key_variable or "", "").strip() or keys(provider)
+    if key and not key.isprintable():
+        raise UserMistake(f"{key_variable} holds a key with a line break or another character that no header takes")
     if signed and not key:
         sign = signer(environment, region_of(environment))
         return Account(provider, url.rstrip("/"), signer=sign, extra=extra or {})

@@ -4,22 +4,54 @@ A path is sent exactly as it is given here, and signed as it is sent: percent-en
 on the wire and once more in the signature (`:` is %3A, and signed as %253A).
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import UserMistake
+from tasks.errors import AccountRefused, UserMistake
 
 SERVICE = "bedrock"
+REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 # Where credentials can be without asking anybody on the network.
 HINTS = (
     "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_SHARED_CREDENTIALS_FILE",
 )  # fmt: skip
 
-# The headers of a request, given its method, URL and body.
-Signer = Callable[[str, str, bytes], dict[str, str]]
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs requests with AWS credentials; its repr shows none of them."""
+
+    region: str
+    credentials: Any = field(repr=False)
+
+    def __call__(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """Return the headers of a request. Raises AccountRefused where the credentials can't be had any more."""
+        auth, request = import_module("botocore.auth"), import_module("botocore.awsrequest")
+        wanted = request.AWSRequest(method, url, data=body, headers={"Content-Type": "application/json"})
+        with _asking(AccountRefused):
+            auth.SigV4Auth(self.credentials.get_frozen_credentials(), SERVICE, self.region).add_auth(wanted)
+        return dict(wanted.headers.items())
+
+    def secrets(self) -> list[str]:
+        """Return what is to be shown to nobody."""
+        with _asking(AccountRefused):
+            frozen = self.credentials.get_frozen_credentials()
+        return [word for word in (frozen.access_key, frozen.secret_key, frozen.token) if word]
+
+
+@contextlib.contextmanager
+def _asking(kind: type[UserMistake | AccountRefused]) -> Iterator[None]:
+    """Raise what botocore says of credentials as one of our errors."""
+    try:
+        yield
+    except import_module("botocore.exceptions").BotoCoreError as error:
+        raise kind(f"AWS credentials: {' '.join(str(error).split())}: mend AWS_PROFILE, or log in again") from error
 
 
 def is_hinted(environment: Mapping[str, str]) -> bool:
@@ -31,9 +63,12 @@ def region_of(environment: Mapping[str, str]) -> str:
     """Return the region. Raises UserMistake where none is set."""
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     if not region and _installed():
-        region = import_module("botocore.session").get_session().get_config_variable("region")
+        with _asking(UserMistake):
+            region = import_module("botocore.session").get_session().get_config_variable("region")
     if not region:
         raise UserMistake("bedrock needs a region: set AWS_REGION (as in us-east-1)")
+    if not REGION.fullmatch(str(region)):
+        raise UserMistake("AWS_REGION holds no region: one is written as in us-east-1")
     return str(region)
 
 
@@ -43,18 +78,7 @@ def signer(environment: Mapping[str, str], region: str) -> Signer:
         raise UserMistake(
             "bedrock needs AWS_BEARER_TOKEN_BEDROCK, or to sign with AWS credentials: pip install 'docmill[bedrock]'"
         )
-    auth, request, credentials = (
-        import_module("botocore.auth"),
-        import_module("botocore.awsrequest"),
-        _found(environment),
-    )
-
-    def sign(method: str, url: str, body: bytes) -> dict[str, str]:
-        wanted = request.AWSRequest(method, url, data=body, headers={"Content-Type": "application/json"})
-        auth.SigV4Auth(credentials.get_frozen_credentials(), SERVICE, region).add_auth(wanted)
-        return dict(wanted.headers.items())
-
-    return sign
+    return Signer(region, _found(environment))
 
 
 def _found(environment: Mapping[str, str]) -> Any:
@@ -63,7 +87,8 @@ def _found(environment: Mapping[str, str]) -> Any:
     if key and secret:
         made = import_module("botocore.credentials")
         return made.Credentials(key, secret, environment.get("AWS_SESSION_TOKEN"))
-    found = import_module("botocore.session").get_session().get_credentials()
+    with _asking(UserMistake):
+        found = import_module("botocore.session").get_session().get_credentials()
     if found is None:
         raise UserMistake("bedrock needs AWS_BEARER_TOKEN_BEDROCK, or AWS credentials (`aws configure`, AWS_PROFILE …)")
     return found

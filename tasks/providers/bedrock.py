@@ -105,8 +105,8 @@ def _refusal(reply: Reply, body: dict[str, Any]) -> DocmillError:
         return AccountRefused(f"the account is refused ({said}): check credentials, region, quota and model access")
     if kind == "ResourceNotFoundException" or reply.status == 404:
         return ModelUnknown(f"not found ({said}): check --model and AWS_REGION")
+    if reply.status in AGAIN:  # a limit of tokens speaks of too many of them, as a window does
+        return Transient(f"http_{reply.status}", said, status=reply.status)
     if OVERFLOW.search(said):
         return Overflow("context_overflow", said, status=reply.status)
-    if reply.status in AGAIN:
-        return Transient(f"http_{reply.status}", said, status=reply.status)
     return SetAside(f"http_{reply.status}", said, status=reply.status)

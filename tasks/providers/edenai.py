@@ -5,10 +5,11 @@ has: text and history in, one result a provider out, whose key may be `mistral` 
 `mistral/tiny`. A provider's failure comes in the body of a 200. No usage; cost at the top.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import Overflow, Transient
+from tasks.errors import Overflow, Transient, UserMistake
 from tasks.providers.failures import OVERFLOW, error_in, failure, message_of
 from tasks.providers.numbers import amount, per_million
 from tasks.providers.openai import OpenAI, decoded, entry_id
@@ -17,6 +18,7 @@ from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
 
 V2 = "v2/"
+A_RATE = re.compile(r"per (second|minute|hour|day)|rate.?limit|429|try again|wait", re.IGNORECASE)
 
 
 class EdenAI(OpenAI):
@@ -36,7 +38,7 @@ class EdenAI(OpenAI):
         if not request.model.startswith(V2):
             path, body = super().embedding(request)
             return f"/v3{path}", body
-        _, provider, model = request.model.split("/", 2)
+        provider, model = _named(request.model)
         texts = list(request.texts)
         return "/v2/text/embeddings", {"providers": provider, "settings": {provider: model}, "texts": texts}
 
@@ -73,8 +75,16 @@ class EdenAI(OpenAI):
         )
 
 
+def _named(model: str) -> tuple[str, str]:
+    """Return the provider and model of version 2's ids. Raises UserMistake for another."""
+    parts = model.split("/", 2)
+    if len(parts) < 3 or not all(parts):
+        raise UserMistake(f"edenai's version 2 has no model {model!r}: give v2/PROVIDER/MODEL, as in v2/mistral/tiny")
+    return parts[1], parts[2]
+
+
 def _version_2(request: Completion) -> dict[str, Any]:
-    _, provider, model = request.model.split("/", 2)
+    provider, model = _named(request.model)
     *history, last = request.messages
     return {
         "providers": provider,
@@ -102,6 +112,6 @@ def _result(body: Mapping[str, Any], reply: Reply) -> Answer:
 def _failed(result: Mapping[str, Any], reply: Reply) -> Exception:
     error = result.get("error")
     said = message_of(error) or "the provider failed and doesn't say why"
-    if OVERFLOW.search(said):
+    if OVERFLOW.search(said) and not A_RATE.search(said):
         return Overflow("context_overflow", said, status=reply.status)
     return failure(Reply(200, reply.headers, reply.body), error or said)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.errors import AccountRefused, SetAside
-from tasks.providers.numbers import per_million, whole
+from tasks.providers.numbers import amount, per_million, whole
 from tasks.providers.openai import OpenAI, entry_id
 from tasks.providers.wire import Answer, Reply
 from tasks.routing.listed import Listed
@@ -33,6 +33,8 @@ class OpenRouter(OpenAI):
     def entry(self, entry: Mapping[str, Any]) -> Listed:
         """Return one model of the list; the window is the smaller of the model's and its first host's."""
         host, prices = _table(entry, "top_provider"), _table(entry, "pricing")
+        # A fee for each request isn't a price of tokens: then that isn't known.
+        prices = {} if amount(prices.get("request")) else prices
         windows = [whole(entry.get("context_length")), whole(host.get("context_length"))]
         return Listed(
             entry_id(entry),

@@ -4,16 +4,30 @@ Its model list is a bare array with prices in USD per million tokens, and 0 for 
 it doesn't say. No answer tells a cost. A prompt over the window is a 403, a spent limit a 402.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.errors import AccountRefused, Overflow
 from tasks.providers.numbers import amount, whole
 from tasks.providers.openai import OpenAI, entry_id
+from tasks.providers.wire import Answer, Reply
 from tasks.routing.listed import Listed
+
+ABOUT_THE_ACCOUNT = re.compile(r"key|credit|billing|permission|auth|forbidden|account|access|balance", re.IGNORECASE)
 
 
 class Together(OpenAI):
     """Together's serverless models."""
+
+    def answer(self, reply: Reply) -> Answer:
+        """Return the answer in a reply; a 403 is about the window, unless its words are about the account."""
+        try:
+            return super().answer(reply)
+        except AccountRefused as error:
+            if reply.status == 403 and not ABOUT_THE_ACCOUNT.search(reply.body.decode("utf-8", "replace")):
+                raise Overflow("context_overflow", str(error), status=403) from error
+            raise
 
     def entry(self, entry: Mapping[str, Any]) -> Listed:
         """Return one model of the list."""

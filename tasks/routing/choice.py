@@ -79,7 +79,7 @@ def _automatic(wish: Wish, catalogue: Catalogue, remote: Sequence[str], local_mo
         )
     model = catalogue.find(wish.model) if wish.model else None
     if wish.model is not None and model is None:
-        return [_unknown(wish.model, catalogue, remote)]
+        return _unknown(wish.model, catalogue, remote)
     wanted = (model,) if model else tuple(one for one in catalogue.models if one.subtype == wish.subtype)
     found = [one for each in wanted for one in _routes(each, catalogue, remote)]
     if found:
@@ -116,11 +116,12 @@ def _elsewhere(model: Model, catalogue: Catalogue, remote: Sequence[str]) -> Can
     return _at(catalogue.provider(COMPATIBLE), model.name, None, catalogue)
 
 
-def _unknown(name: str, catalogue: Catalogue, remote: Sequence[str]) -> Candidate:
-    """A model outside the catalogue: whoever lists it, else a compatible server, else the aggregator."""
-    lists = [one for one in remote if catalogue.live(one, name) is not None]
-    order = [*lists, COMPATIBLE, AGGREGATOR, *remote]
-    return _at(catalogue.provider(next(one for one in order if one in remote)), name, None, catalogue)
+def _unknown(name: str, catalogue: Catalogue, remote: Sequence[str]) -> list[Candidate]:
+    """A model outside the catalogue: at all that list it, else at a compatible server, else at the aggregator."""
+    listed = [(one, catalogue.live(one, name)) for one in remote]
+    there = [one for one, row in listed if row is not None and row.available is not False]
+    order = [one for one in (COMPATIBLE, AGGREGATOR, *remote) if one in remote]
+    return [_at(catalogue.provider(one), name, None, catalogue) for one in there or order[:1]]
 
 
 def _local(model: str | None, catalogue: Catalogue, local_model: str) -> Candidate:
@@ -148,13 +149,19 @@ def _at(provider: Provider, name: str, upstream: str | None, catalogue: Catalogu
         places = ", ".join(row.provider for row in model.routes)
         raise UserMistake(f"{upstream} doesn't serve {name}: it is at {places}")
     if upstream and model:
-        served = catalogue.behind(model, upstream) or served
+        served = catalogue.behind(model, upstream) or (_not_listed(served) if catalogue.lists(AGGREGATOR) else served)
     wire_name = model.name if model and provider.name == AGGREGATOR else name
     label = model.name if model else name
     wire_name = (served and not upstream and served.id) or wire_name
     if model is None and upstream is None:
         served = catalogue.live(provider.name, name)
     return Candidate(provider, label, wire_name, model, served, upstream)
+
+
+def _not_listed(served: Served | None) -> Served | None:
+    """A row that the aggregator's own list lacks: doubtful, and of unknown price there."""
+    gone = {"is_gone": True, "input_price": None, "output_price": None}
+    return served.model_copy(update=gone) if served else None
 
 
 def _listed(provider: Provider, catalogue: Catalogue) -> str:

@@ -8,12 +8,15 @@ availability always is newer than the shipped table; a pinned row is never chang
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.routing.catalogue import Catalogue, Model, Served
 from tasks.routing.listed import Listed
+
+# Eden AI's second version has no list, and OpenRouter names what is free.
+UNLISTED, FREE = "v2/", ":free"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +47,15 @@ def load_snapshots(folder: Path) -> list[Snapshot]:
 def save_snapshot(folder: Path, snapshot: Snapshot) -> None:
     """Keep a list as the latest, and the one before it as history. Raises OSError."""
     latest = folder / f"{snapshot.provider}.json"
-    before = _read(latest)
-    if before is not None:
-        kept = folder / "history" / snapshot.provider / f"{before.at:%Y%m%dT%H%M%S}.json"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        latest.replace(kept)
     folder.mkdir(parents=True, exist_ok=True)
     beside = latest.with_suffix(".new")
     value = {"at": snapshot.at.isoformat(), "models": [entry._asdict() for entry in snapshot.entries]}
     beside.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    before = _read(latest)
+    if before is not None:
+        kept = folder / "history" / snapshot.provider / f"{before.at:%Y%m%dT%H%M%S}.json"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(latest.read_bytes())
     beside.replace(latest)
 
 
@@ -60,7 +63,8 @@ def _read(path: Path) -> Snapshot | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         entries = tuple(_entry(record) for record in value["models"])
-        return Snapshot(path.stem, datetime.fromisoformat(value["at"]), entries)
+        at = datetime.fromisoformat(value["at"])
+        return Snapshot(path.stem, at if at.tzinfo else at.replace(tzinfo=UTC), entries)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -140,9 +144,17 @@ def _row(model: Model, row: Served, snapshot: Snapshot | None) -> Served:
     if snapshot is None or row.pinned:
         return row
     wanted = (row.id or model.name).lower()
+    if wanted.startswith(UNLISTED):
+        return row
     entry = next((entry for entry in snapshot.entries if entry.key == (None, wanted)), None)
     # A list that has other models and not this one says that it is gone.
     return row.model_copy(update={"is_gone": True}) if entry is None else _served(row, entry, snapshot)
+
+
+def _is_told(entry: Listed) -> bool:
+    """Whether a list tells a price: 0 is one for what is named free only, and else means that it isn't said."""
+    prices = (entry.input_price, entry.output_price)
+    return None not in prices and (all(prices) or entry.id.endswith(FREE))
 
 
 def _served(row: Served, entry: Listed, snapshot: Snapshot) -> Served:
@@ -154,7 +166,7 @@ def _served(row: Served, entry: Listed, snapshot: Snapshot) -> Served:
     update["max_answer"] = min(answer, context) if answer and context else answer
     day = snapshot.at.date()
     newer = row.price_checked is None or row.price_checked <= day
-    if newer and entry.input_price is not None and entry.output_price is not None:
+    if newer and _is_told(entry):
         update |= {
             "input_price": entry.input_price,
             "output_price": entry.output_price,

@@ -40,13 +40,14 @@ def ranked(offers: Sequence[Offer[T]], routing: str) -> list[Offer[T]]:
 def weights(offers: Sequence[Offer[T]], routing: str) -> list[float]:
     """Return the share of a job that each route of a pool is to take, as far as its limits allow.
 
-    Twice as dear or as slow is half as much; where one of them isn't known, all are equal.
+    Twice as dear or as slow is half as much; one that isn't known counts as the dearest.
     """
-    measures = [offer.measure(routing) for offer in offers]
-    if any(measure is None for measure in measures) or not any(measures):
+    known = [measure for offer in offers if (measure := offer.measure(routing))]
+    if not known:
         return [1.0 / len(offers)] * len(offers)
-    least = min(measure for measure in measures if measure) / 10
-    shares = [1.0 / max(measure or 0.0, least) for measure in measures]
+    least, most = min(known) / 10, max(known)
+    measures = [offer.measure(routing) for offer in offers]
+    shares = [1.0 / max(most if measure is None else measure, least) for measure in measures]
     return [share / sum(shares) for share in shares]
 
 

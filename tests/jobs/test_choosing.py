@@ -17,6 +17,7 @@ from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.providers.counterparts import Counterparts
 from tests.providers.test_counterparts import set_all
+from tests.simulator import Simulator
 
 MODEL = "Mixtral-8x22B-Instruct-v0.1"
 IDS = {
@@ -101,7 +102,7 @@ class TestChoosing:
         first = chosen(tmp_path)
         listed(tmp_path, "together", input_price=0.01, output_price=0.01)
         assert labels(chosen(tmp_path))[0] == "together"
-        remember(first.stops, tmp_path / "out")
+        remember(first.stops, first.options)
         (tmp_path / "out" / "job.json").write_text('{"status": "paused"}')
         assert labels(chosen(tmp_path))[0] == labels(first)[0] != "together"
         (tmp_path / "out" / "job.json").write_text('{"status": "done"}')
@@ -167,3 +168,105 @@ def test_integrity_asks_the_aggregator_to_vote(
     assert ran.code == 0
     (sent,) = parts.sent
     assert (sent.body["integrity"], sent.body["provider"], sent.body["model"]) == (13, "pool", "my-pool")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"max_price": "0.1"}, "no route is left"),
+        ({"exclude": ("openrouter",)}, "no route is left"),
+        ({"min_context": 10**6}, "no route is left"),
+        ({"max_price": "bogus"}, "--max-price bogus"),
+        ({"exclude": ("openruter",)}, "--exclude openruter: no route is called so"),
+        ({"integrity": 12}, "only apipie asks several times"),
+    ],
+)
+def test_a_constraint_holds_for_a_single_route_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path, words: dict[str, Any], said: str
+) -> None:
+    monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
+    monkeypatch.delenv("DEEPINFRA_API_KEY", raising=False)
+    fill(folder, 1)
+    with pytest.raises(UserMistake) as refused:
+        chosen(tmp_path, **words)
+    assert said in str(refused.value)
+
+
+def test_without_a_model_a_later_run_stays_with_that_of_the_first(
+    parts: Counterparts, tmp_path: Path, folder: Path, run_job: RunJob
+) -> None:
+    fill(folder, 4)
+    first = run_job(provider="auto", model=None)
+    (model,) = {row["model"] for row in first.documents.values()}
+    listed(tmp_path, "openrouter", input_price=0.0001, output_price=0.0001)
+    put(folder, "new.txt", prose(500, "new"))
+    ran = run_job(provider="auto", model=None)
+    assert {row["model"] for row in ran.documents.values()} == {model}
+    assert (ran.record.totals.unchanged, len(parts.sent)) == (4, 5)
+
+
+def test_a_window_that_a_list_tells_meanwhile_makes_nothing_undone(
+    parts: Counterparts, tmp_path: Path, folder: Path, run_job: RunJob
+) -> None:
+    put(folder, "long.txt", prose(500_000))
+    listed(tmp_path, "openrouter", context=32_000)
+    run_job(provider="openrouter", model=MODEL)
+    asked = len(parts.sent)
+    listed(tmp_path, "openrouter", context=64_000)
+    ran = run_job(provider="openrouter", model=MODEL)
+    assert (len(parts.sent), ran.record.totals.unchanged) == (asked, 1)
+
+
+@pytest.mark.parametrize("provider", ["auto", "openrouter"])
+def test_a_job_taken_up_again_cuts_as_it_began_though_a_list_tells_a_larger_window(
+    parts: Counterparts, tmp_path: Path, folder: Path, run_job: RunJob, provider: str
+) -> None:
+    put(folder, "long.txt", prose(500_000))
+    listed(tmp_path, "openrouter", context=32_000, input_price=0.1, output_price=0.1)
+    parts.lost_after["openrouter"] = 3
+    words: dict[str, Any] = {"provider": provider, "model": MODEL, "concurrency": 1}
+    assert run_job(**words).code == 4
+    parts.lost_after.clear()
+    listed(tmp_path, "openrouter", context=64_000, input_price=0.1, output_price=0.1)
+    ran = run_job(**words)
+    assert ran.code == 0
+    answered = [sent.raw for sent in parts.sent]
+    calls = ran.rows("calls")
+    assert len(calls) == len(set(answered)) == parts.answers["openrouter"]
+
+
+def test_what_refuses_one_route_of_an_account_refuses_all(
+    parts: Counterparts, folder: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for provider in IDS:
+        monkeypatch.delenv(f"{provider.upper()}_API_KEY")
+    set_all(monkeypatch, parts.environment("apipie"))
+    fill(folder, 9)
+    parts.lost_after["apipie"] = 2
+    assert run_job(provider="auto", model=MODEL, pool=True, concurrency=1).code == 4
+    assert len(parts.sent) == 3
+
+
+def test_another_server_s_answers_are_not_taken_for_this_one_s(
+    provider: Simulator, second_provider: Simulator, folder: Path, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENROUTER_API_KEY", "TOGETHER_API_KEY", "DEEPINFRA_API_KEY", "APIPIE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    fill(folder, 2)
+    run_job(provider="auto")
+    monkeypatch.setenv("OPENAI_BASE_URL", second_provider.url)
+    run_job(provider="auto")
+    assert (provider.counts.answers, second_provider.counts.answers) == (2, 2)
+
+
+def test_asking_several_times_is_priced(
+    parts: Counterparts, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_all(monkeypatch, parts.environment("apipie"))
+    fill(folder, 2)
+    once, voted = (
+        make_plan(chosen(tmp_path, provider="apipie@deepinfra", integrity=integrity)).price_high
+        for integrity in (None, 13)
+    )
+    assert once is not None
+    assert voted == pytest.approx(4 * once)

@@ -121,3 +121,27 @@ def test_a_route_of_a_pool_that_is_down_is_passed_by_and_comes_back(pool: Pool, 
     ran = run_job(provider="auto", model=MODEL, pool=True, concurrency=2, patience=60.0)
     assert ran.code == 0
     assert Counter(row["status"] for row in ran.documents.values()) == {"done": 120}
+
+
+def test_a_fallback_waits_until_the_pool_fails(pool: Pool, folder: Path, run_job: RunJob) -> None:
+    fill(folder, 60)
+    words = {"provider": "auto", "model": MODEL, "pool": True, "exclude": ("together",), "concurrency": 2}
+    ran = run_job(fallback=(f"together/{MODEL}",), **words)
+    assert ran.code == 0
+    assert pool["together"].counts.requests == 0
+    for name in ("openrouter", "deepinfra"):
+        pool[name].settings.key = "revoked"
+    put(folder, "new.txt", prose(500, "new"))
+    assert run_job(fallback=(f"together/{MODEL}",), **words).code == 0
+    assert pool["together"].counts.answers == 1
+
+
+def test_answers_dearer_than_their_price_end_the_job_with_those_in_flight(
+    pool: Pool, folder: Path, run_job: RunJob
+) -> None:
+    pool["openrouter"].settings.cost = 0.005
+    fill(folder, 40)
+    ran = run_job(provider="openrouter", model=MODEL, price="0.1/0.1", budget=0.02, concurrency=1)
+    assert ran.code == 4
+    assert ran.record.totals.cost_usd is not None
+    assert ran.record.totals.cost_usd <= 0.025

@@ -1,9 +1,16 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tasks.errors import UserMistake
+from tasks.jobs.accounts import account_with, available
 from tasks.providers.account import Account, account_of, read_environment
+from tasks.providers.aws import region_of, signer
+from tasks.providers.wire import Reply
+from tasks.routing.catalogue import load_catalogue
 
 KEY = "sk-very-secret"
 URL = "http://127.0.0.1:8000/v1"
@@ -113,3 +120,63 @@ def test_the_dotenv_file_beside_the_user_is_read_by_default(tmp_path: Path, monk
 def test_without_a_dotenv_file_the_environment_is_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCMILL_TEST_ONE", "here")
     assert read_environment(tmp_path)["DOCMILL_TEST_ONE"] == "here"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "http://user:hunter2@127.0.0.1/v1"}, "a user and password"),
+        ({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "http://"}, "names no host"),
+        ({"OPENAI_API_KEY": "two\nlines", "OPENAI_BASE_URL": URL}, "a line break"),
+    ],
+)
+def test_what_can_t_work_is_refused_without_being_shown(values: dict[str, str], said: str) -> None:
+    with pytest.raises(UserMistake) as refused:
+        compatible(values)
+    assert said in str(refused.value)
+    assert not any(secret in str(refused.value) for secret in ("hunter2", "two", KEY))
+
+
+@pytest.mark.parametrize("echo", [lambda key: key, lambda key: key.replace("/", "\\/")])
+def test_a_key_that_an_error_repeats_in_json_s_own_spelling_is_masked(echo: Callable[[str], str]) -> None:
+    key = "abcdefgh/ijklmnop+qrst/uvwx"
+    account = Account("bedrock", URL, SecretStr(key))
+    body = f'{{"message": "bad key {echo(key)}"}}'.encode()
+    hidden = account.hidden(Reply(403, {}, body))
+    assert key not in json.loads(hidden.body)["message"]
+
+
+def test_a_signed_request_s_credentials_are_masked_and_in_no_repr() -> None:
+    credentials = {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "s3cr3t/key",
+        "AWS_SESSION_TOKEN": "tok3n",
+    }
+    account = Account("bedrock", URL, signer=signer(credentials, "us-east-1"))
+    hidden = account.hidden(Reply(403, {}, b'{"message": "AKIDEXAMPLE x-amz-security-token:tok3n"}'))
+    assert b"AKID" not in hidden.body
+    assert b"tok3n" not in hidden.body
+    assert not any(value in repr(account) + repr(account.signer) for value in credentials.values())
+
+
+@pytest.mark.parametrize("values", [{"AWS_PROFILE": "nonexistent"}, {"AWS_ACCESS_KEY_ID": "AKIAX"}])
+def test_half_set_aws_credentials_are_the_users_mistake_and_no_other_provider_s(
+    values: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK", raising=False)
+    for name, value in (values | {"AWS_REGION": "us-east-1"}).items():
+        monkeypatch.setenv(name, value)
+    environment = read_environment()
+    assert "bedrock" not in available(load_catalogue(), environment, lambda _: None)
+    with pytest.raises(UserMistake, match="AWS credentials"):
+        account_with(load_catalogue().provider("bedrock"), environment, lambda _: None)
+
+
+@pytest.mark.parametrize(("region", "said"), [("", "AWS_REGION"), ("us east", "holds no region")])
+def test_bedrock_needs_a_region(region: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserMistake, match=said):
+        region_of({"AWS_REGION": region})
