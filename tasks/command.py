@@ -168,9 +168,10 @@ def _expecting(plan: Plan) -> Meter:
 def _out(value: dict[str, Any], *, as_json: bool) -> int:
     """With --json the one object on stdout."""
     if as_json:
-        json.dump(value, sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+        with contextlib.suppress(BrokenPipeError):  # whoever read our output has seen enough
+            json.dump(value, sys.stdout, ensure_ascii=False)
+            sys.stdout.write("\n")
+            sys.stdout.flush()
     return 0
 
 

@@ -147,12 +147,18 @@ def show_summary(record: JobRecord, meter: Meter, output: str, console: Console)
             f"{totals.prompt_tokens:,} in{_planned(record, 'prompt_tokens')}, {totals.completion_tokens:,} out",
         ),
         ("cost", f"{_cost(totals.cost_usd, meter)}{_planned_cost(record)}"),
+        *([("this run", _paid(meter))] if meter.calls and record.status != "done" else []),
         ("time", duration(totals.seconds)),
         *([("not reached", f"{_waiting(record, meter):,} documents")] if record.status != "done" else []),
         *(("trouble", trouble) for trouble in meter.troubles),
         ("next", _next(record, output)),
     ]
     _print(rows, console)
+
+
+def _paid(meter: Meter) -> str:
+    """What was paid in this run, for documents that aren't done yet too."""
+    return f"{meter.calls:,} calls, {meter.prompt_tokens:,} tokens in, {meter.completion_tokens:,} out"
 
 
 def _planned(record: JobRecord, name: str) -> str:

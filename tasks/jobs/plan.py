@@ -181,7 +181,7 @@ def _explained(strategy: str, sums: Sums, room: int) -> str:
     if short <= 0:
         return f"auto: map-reduce, no document fits in one call ({room:,} tokens of text)"
     fits = f"{short:,} documents that fit in it ({room:,} tokens of text)"
-    return f"auto: one call for {fits}, map-reduce for the {sums.long:,} others"
+    return f"auto: one call for {fits}, map-reduce for {_others(sums.long)}"
 
 
 def _seconds(prepared: Prepared, work: Expected) -> float:
@@ -190,6 +190,10 @@ def _seconds(prepared: Prepared, work: Expected) -> float:
         return _time(prepared.stops[0], prepared, work)
     speeds = [1 / max(_time(stop, prepared, work), 1e-9) for stop in prepared.stops]
     return 1 / sum(speeds)
+
+
+def _others(count: int) -> str:
+    return f"the {count:,} others" if count > 1 else "the other"
 
 
 def _time(stop: Stop, prepared: Prepared, work: Expected) -> float:

@@ -7,18 +7,13 @@ from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from tasks.documents.document import Document
-from tasks.errors import DocumentFailed, JobStopped, Overflow, RouteLost
-from tasks.jobs.cut import Cut
+from tasks.errors import DocumentFailed, JobStopped
+from tasks.jobs.answer import answered
 from tasks.jobs.job import Job, Settled
-from tasks.jobs.measure import Measure
 from tasks.jobs.parallel import PROCESSORS
 from tasks.jobs.read import Read, batches, read_all
-from tasks.jobs.rows import Reading, Result, Work, document_rows
-from tasks.jobs.strategy import Strategist
-from tasks.ledger.records import Finished
-from tasks.results.parts import write_part
-from tasks.results.schemas import Row
-from tasks.routing.route import Route
+from tasks.jobs.rows import Reading, Result, Work
+from tasks.jobs.write import write
 
 CALLS_A_SHARD = 1000
 FLUSH_SECONDS = 5.0
@@ -140,7 +135,7 @@ class _Shard:
         """Answer one document; its place is free for another then."""
         work = Work(document.document_id)
         try:
-            self._add(await _answered(self.job, document, work, reading))
+            self._add(await answered(self.job, document, work, reading))
         except JobStopped as error:
             self.job.stop(error)
         finally:
@@ -165,87 +160,10 @@ class _Shard:
         """Assign, write, finish: in this order a kill at any instant loses nothing."""
         results, self._waiting = self._waiting, []
         if results:
-            written = await asyncio.to_thread(_write, self.job, self.part, results)
+            written = await asyncio.to_thread(write, self.job, self.part, results)
             self.written += len(results) if written else 0
 
 
 def _broke(task: "asyncio.Task[None]") -> bool:
     """Whether a task ended by a defect, which is to be raised."""
     return task.done() and not task.cancelled() and task.exception() is not None
-
-
-def _write(job: Job, part: int, results: Sequence[Result]) -> bool:
-    """Write rows, and record that they are; where the disk refuses, stop the job."""
-    try:
-        homes = job.ledger.assign([result.document["document_id"] for result in results], job.work, part)
-        with job.writing:
-            for home in sorted(set(homes.values())):
-                mine = [result for result in results if homes[result.document["document_id"]] == home]
-                write_part(job.output, home, [one.document["document_id"] for one in mine], _tables(mine))
-        job.ledger.finish([_finished(result) for result in results], homes, job.work)
-    except JobStopped as error:
-        job.stop(error)
-        return False
-    return True
-
-
-def _tables(results: Sequence[Result]) -> dict[str, list[Row]]:
-    return {
-        "documents": [result.document for result in results],
-        "calls": [row for result in results for row in result.calls],
-        "failures": [row for result in results for row in result.failures],
-        "sections": [row for result in results for row in result.sections],
-    }
-
-
-def _finished(result: Result) -> Finished:
-    """Tokens and cost are what was paid for: a reused answer adds none."""
-    row, paid = result.document, [call for call in result.calls if not call["reused"]]
-    return Finished(
-        row["document_id"],
-        row["content_sha256"],
-        row["status"],
-        len(result.calls),
-        len(result.calls) - len(paid),
-        sum(call["prompt_tokens"] for call in paid),
-        sum(call["completion_tokens"] for call in paid),
-        row["cost_usd"],
-    )
-
-
-def _begun_at(job: Job, reading: Reading) -> Strategist | None:
-    """Return the route at which a document was begun before the job was taken up again, if it was."""
-    for strategist in job.strategists:
-        with contextlib.suppress(DocumentFailed):
-            if strategist.has_begun(reading.content):
-                return strategist
-    return None
-
-
-async def _answered(job: Job, document: Document, work: Work, reading: Reading | DocumentFailed) -> Result:
-    """Answer at the first route that is there; at another one the text is cut anew."""
-    if isinstance(reading, DocumentFailed):
-        return document_rows(job.ledger.job_id, document, work, None, reading, job.first_route)
-    refused: dict[Route, Measure] = {}
-    preferred = await asyncio.to_thread(_begun_at, job, reading) if job.may_have_begun else None
-    while True:
-        strategist = await job.waiting.route(work, preferred)
-        route = strategist.asker.route
-        cut: Cut | None = None
-        try:
-            cut = reading.cuts.get(route)
-            if cut is None:
-                cut = await asyncio.to_thread(strategist.cut, reading.content, refused.get(route))
-                reading.cuts[route] = cut
-            outcome = await strategist.answer(work, cut)
-        except RouteLost:
-            continue
-        except Overflow as error:
-            cut = reading.cuts.pop(route)
-            refused[route] = cut.measure
-            strategist.measures.overflowed(cut.measure, route.window.context, str(error))
-            work.cuts += 1
-            continue
-        except DocumentFailed as error:
-            return document_rows(job.ledger.job_id, document, work, reading, error, route, cut)
-        return document_rows(job.ledger.job_id, document, work, reading, outcome, route, cut)

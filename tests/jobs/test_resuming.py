@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import Interrupted, StorageFailed, UserMistake
-from tasks.jobs import shard
+from tasks.jobs import shard, write
 from tasks.jobs.job import Job
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
@@ -220,7 +220,7 @@ def test_a_retry_of_what_failed_that_met_a_full_disk_is_taken_up_again(
     assert run_job().code == 3
     provider.settings.fault = None
     with monkeypatch.context() as full:
-        full.setattr(shard, "write_part", _full)
+        full.setattr(write, "write_part", _full)
         assert run_job(retry_failed=True).code == 4
     ran = run_job(retry_failed=True)
     assert ran.code == 0

@@ -1,0 +1,51 @@
+"""Answer one document, at whichever of the job's routes is there."""
+
+import asyncio
+import contextlib
+
+from tasks.documents.document import Document
+from tasks.errors import DocumentFailed, Overflow, RouteLost
+from tasks.jobs.cut import Cut
+from tasks.jobs.job import Job
+from tasks.jobs.measure import Measure
+from tasks.jobs.rows import Reading, Result, Work, document_rows
+from tasks.jobs.strategy import Strategist
+from tasks.routing.route import Route
+
+
+def _begun_at(job: Job, reading: Reading) -> Strategist | None:
+    """Return the route at which a document was begun before the job was taken up again, if it was."""
+    for strategist in job.strategists:
+        with contextlib.suppress(DocumentFailed):
+            if strategist.has_begun(reading.content):
+                return strategist
+    return None
+
+
+async def answered(job: Job, document: Document, work: Work, reading: Reading | DocumentFailed) -> Result:
+    """Answer at the first route that is there; at another one the text is cut anew."""
+    if isinstance(reading, DocumentFailed):
+        return document_rows(job.ledger.job_id, document, work, None, reading, job.first_route)
+    refused: dict[Route, Measure] = {}
+    preferred = await asyncio.to_thread(_begun_at, job, reading) if job.may_have_begun else None
+    while True:
+        strategist = await job.waiting.route(work, preferred)
+        route = strategist.asker.route
+        cut: Cut | None = None
+        try:
+            cut = reading.cuts.get(route)
+            if cut is None:
+                cut = await asyncio.to_thread(strategist.cut, reading.content, refused.get(route))
+                reading.cuts[route] = cut
+            outcome = await strategist.answer(work, cut)
+        except RouteLost:
+            continue
+        except Overflow as error:
+            cut = reading.cuts.pop(route)
+            refused[route] = cut.measure
+            strategist.measures.overflowed(cut.measure, route.window.context, str(error))
+            work.cuts += 1
+            continue
+        except DocumentFailed as error:
+            return document_rows(job.ledger.job_id, document, work, reading, error, route, cut)
+        return document_rows(job.ledger.job_id, document, work, reading, outcome, route, cut)
