@@ -3,7 +3,8 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -128,7 +129,7 @@ def _print(rows: list[tuple[str, str]], console: Console) -> None:
 
 def _price(plan: Plan) -> str:
     if plan.price_low is None or plan.price_high is None:
-        return "not known: give --price IN/OUT (USD per million tokens) to see one"
+        return f"not known at {', '.join(plan.unpriced)}: give --price IN/OUT (USD per million tokens) to see one"
     if plan.price_high == 0:
         return f"nothing: {plan.price_source if plan.calls else 'there is nothing to ask'}"
     return f"${plan.price_low:.4f} to ${plan.price_high:.4f}, about ${plan.price_expected:.4f}, by {plan.price_source}"
@@ -162,12 +163,17 @@ def _paid(meter: Meter) -> str:
 
 
 def _planned(record: JobRecord, name: str) -> str:
-    return f" (planned: {record.plan[name]:,})" if record.plan else ""
+    return f" (planned: {record.plan[name]:,})" if record.plan and _is_whole(record.plan) else ""
+
+
+def _is_whole(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan is of all that a job does, not of what was left of it."""
+    return not plan["kept_answers"] and not plan["unchanged"]
 
 
 def _planned_cost(record: JobRecord) -> str:
     plan = record.plan
-    if not plan or plan["price_low"] is None:
+    if not plan or plan["price_low"] is None or not _is_whole(plan):
         return ""
     return f" (planned: ${plan['price_low']:.4f} to ${plan['price_high']:.4f})"
 

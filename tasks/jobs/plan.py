@@ -39,7 +39,7 @@ class Plan:
     `exact` is False where they were scaled up from a sample: `error` is then the share
     by which tokens may be off, at 95 %. Prices are in USD: `low` with answers of one
     token, `expected` with answers of the usual length, `high` with every answer at its
-    most; None where the price isn't known. `seconds` is the time the limits allow.
+    most; None where one isn't known, of the routes in `unpriced`. `seconds` is the time the limits allow.
     """
 
     provider: str
@@ -64,6 +64,7 @@ class Plan:
     price_expected: float | None
     price_high: float | None
     price_source: str | None
+    unpriced: Sequence[str]
     seconds: float
     exact: bool
     error: float
@@ -121,6 +122,7 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: Sums, found: Kept) -> Plan:
         price_expected=_weighted(known, [one.share for one in prepared.stops]) if known else None,
         price_high=max((cost[2] for cost in known), default=None),
         price_source="the cheapest and the dearest of the pool" if options.pool else _source(price),
+        unpriced=[one.label for one in (prepared.stops if options.pool else [stop]) if one.route.price is None],
         seconds=_seconds(prepared, middle),
         exact=sums.exact,
         error=0.0 if sums.exact else round(sums.error(), 4),
