@@ -9,7 +9,7 @@ from tasks.errors import UserMistake
 from tasks.providers.account import Account, Keys, account_of
 from tasks.providers.aws import is_hinted
 from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
-from tasks.routing.live import load_snapshots, with_live
+from tasks.routing.live import Snapshot, load_snapshots, with_live
 
 VARIABLE = "DOCMILL_CATALOGUE"
 
@@ -22,7 +22,19 @@ def catalogue_folder(environment: Mapping[str, str]) -> Path:
 
 def live_catalogue(environment: Mapping[str, str]) -> Catalogue:
     """Return the shipped catalogue with the latest lists laid over it."""
-    return with_live(load_catalogue(), load_snapshots(catalogue_folder(environment)))
+    return with_live(load_catalogue(), lists_of(environment))
+
+
+def lists_of(environment: Mapping[str, str]) -> list[Snapshot]:
+    """Return the latest lists that were read where the providers are reached now: another server's tell nothing."""
+    places = {provider.name: _place(provider, environment) for provider in load_catalogue().providers}
+    found = load_snapshots(catalogue_folder(environment))
+    return [snapshot for snapshot in found if snapshot.place == places.get(snapshot.provider)]
+
+
+def _place(provider: Provider, environment: Mapping[str, str]) -> str | None:
+    url = environment.get(provider.base_url_variable or "", "").strip() or provider.base_url
+    return url.rstrip("/") if url else None
 
 
 def account_with(provider: Provider, environment: Mapping[str, str], keys: Keys) -> Account:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from tasks.dispatch.client import Client
 from tasks.errors import CallFailed, RouteLost
-from tasks.jobs.accounts import account_with, available, catalogue_folder
+from tasks.jobs.accounts import account_with, available, catalogue_folder, lists_of
 from tasks.providers.account import Account, Keys
 from tasks.providers.registry import wire_of
 from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
 from tasks.routing.choice import COMPATIBLE
-from tasks.routing.live import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot
+from tasks.routing.live import Change, Snapshot, changes, pinned_rows, save_snapshot
 
 LIST_SECONDS, QUICK_SECONDS = 60.0, 10.0
 # How long a list is live.
@@ -45,7 +45,7 @@ def refresh(
     providers = [catalogue.provider(name) for name in names]
     accounts = [account_with(provider, environment, keys) for provider in providers]
     read = asyncio.run(_read_all(providers, accounts, now or datetime.now(UTC), seconds))
-    before = {snapshot.provider: snapshot for snapshot in load_snapshots(folder)}
+    before = {snapshot.provider: snapshot for snapshot in lists_of(environment)}
     return [
         one if isinstance(one, Refreshed) else _keep(one, before.get(one.provider), catalogue, folder) for one in read
     ]
@@ -54,7 +54,7 @@ def refresh(
 def refresh_if_old(environment: Mapping[str, str], keys: Keys) -> None:
     """Read the lists that are older than OLD; what can't be read or kept is as it was."""
     folder, now = catalogue_folder(environment), datetime.now(UTC)
-    young = {snapshot.provider for snapshot in load_snapshots(folder) if now - snapshot.at < OLD}
+    young = {snapshot.provider for snapshot in lists_of(environment) if now - snapshot.at < OLD}
     there = available(load_catalogue(), environment, keys)
     with contextlib.suppress(OSError):
         refresh(
@@ -93,4 +93,4 @@ async def _read(
     entries = tuple({entry.key: entry for entry in wire.listed(reply)}.values())
     if reply.status >= 300 or not entries:
         return Refreshed(provider.name, trouble=f"HTTP {reply.status} and no list of models: check the key and the URL")
-    return Snapshot(provider.name, now, entries)
+    return Snapshot(provider.name, now, entries, account.base_url)

@@ -21,11 +21,12 @@ UNLISTED, FREE = "v2/", ":free"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One provider's list at one time."""
+    """One provider's list at one time; `place` is the base URL it was read from."""
 
     provider: str
     at: datetime
     entries: tuple[Listed, ...]
+    place: str = ""
 
 
 class Change(NamedTuple):
@@ -49,7 +50,11 @@ def save_snapshot(folder: Path, snapshot: Snapshot) -> None:
     latest = folder / f"{snapshot.provider}.json"
     folder.mkdir(parents=True, exist_ok=True)
     beside = latest.with_suffix(".new")
-    value = {"at": snapshot.at.isoformat(), "models": [entry._asdict() for entry in snapshot.entries]}
+    value = {
+        "at": snapshot.at.isoformat(),
+        "place": snapshot.place,
+        "models": [entry._asdict() for entry in snapshot.entries],
+    }
     beside.write_text(json.dumps(value, indent=1), encoding="utf-8")
     before = _read(latest)
     if before is not None:
@@ -64,7 +69,7 @@ def _read(path: Path) -> Snapshot | None:
         value = json.loads(path.read_text(encoding="utf-8"))
         entries = tuple(_entry(record) for record in value["models"])
         at = datetime.fromisoformat(value["at"])
-        return Snapshot(path.stem, at if at.tzinfo else at.replace(tzinfo=UTC), entries)
+        return Snapshot(path.stem, at if at.tzinfo else at.replace(tzinfo=UTC), entries, str(value.get("place", "")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

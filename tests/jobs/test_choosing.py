@@ -1,5 +1,6 @@
 """Which route `auto` takes: by what this job costs there or how fast it is, within what the user allows."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tasks.routing.listed import Listed
 from tasks.routing.live import Snapshot, save_snapshot
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
-from tests.providers.counterparts import Counterparts
+from tests.providers.counterparts import VARIABLES, Counterparts
 from tests.providers.test_counterparts import set_all
 from tests.simulator import Simulator
 
@@ -37,7 +38,8 @@ def keys(parts: Counterparts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 def listed(folder: Path, provider: str, **values: Any) -> None:
     """Let a provider's list, refreshed just now, tell this of the model."""
     entry = Listed(IDS[provider])._replace(**values)
-    save_snapshot(folder / "lists", Snapshot(provider, datetime.now(UTC), (entry,)))
+    place = os.environ[VARIABLES[provider][1]]
+    save_snapshot(folder / "lists", Snapshot(provider, datetime.now(UTC), (entry,), place))
 
 
 def chosen(tmp_path: Path, **words: Any) -> Prepared:
@@ -88,7 +90,7 @@ class TestChoosing:
     ) -> None:
         fill(folder, 1)
         listed(tmp_path, "openrouter", available=False)
-        save_snapshot(tmp_path / "lists", Snapshot("deepinfra", datetime.now(UTC), (Listed("another"),)))
+        listed(tmp_path, "deepinfra", id="another")
         assert labels(chosen(tmp_path)) == ["together", "deepinfra"]
 
     def test_with_nothing_left_it_is_said_what_stood_against_each(self, tmp_path: Path, folder: Path) -> None:
@@ -270,3 +272,14 @@ def test_asking_several_times_is_priced(
     )
     assert once is not None
     assert voted == pytest.approx(4 * once)
+
+
+def test_a_list_of_another_server_tells_nothing_of_this_one(
+    parts: Counterparts, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, 1)
+    listed(tmp_path, "openrouter", context=4096, input_price=0.01, output_price=0.01)
+    monkeypatch.setenv("OPENROUTER_BASE_URL", parts.base("openrouter") + "/")
+    assert chosen(tmp_path, provider="openrouter").stops[0].route.window.context == 4096
+    monkeypatch.setenv("OPENROUTER_BASE_URL", "http://127.0.0.1:1/v1")
+    assert chosen(tmp_path, provider="openrouter").stops[0].route.window.context == 65_536
