@@ -142,9 +142,9 @@ class Catalogue:
         """Return what a provider's list tells of a model, or None."""
         return self.told.get((provider, None, name.lower()))
 
-    def lists(self, provider: str) -> bool:
-        """Whether a list of the provider's models has been read."""
-        return any(name == provider for name, _, _ in self.told)
+    def lists_behind(self, provider: str) -> bool:
+        """Whether a list of an aggregator was read that says who serves its models."""
+        return any(name == provider and upstream for name, upstream, _ in self.told)
 
     def behind(self, model: Model, upstream: str) -> Served | None:
         """Return what the aggregator's list tells of a model at a provider behind it, or None."""

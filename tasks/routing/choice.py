@@ -149,7 +149,9 @@ def _at(provider: Provider, name: str, upstream: str | None, catalogue: Catalogu
         places = ", ".join(row.provider for row in model.routes)
         raise UserMistake(f"{upstream} doesn't serve {name}: it is at {places}")
     if upstream and model:
-        served = catalogue.behind(model, upstream) or (_not_listed(served) if catalogue.lists(AGGREGATOR) else served)
+        served = catalogue.behind(model, upstream) or (
+            _not_listed(served) if catalogue.lists_behind(AGGREGATOR) else served
+        )
     wire_name = model.name if model and provider.name == AGGREGATOR else name
     label = model.name if model else name
     wire_name = (served and not upstream and served.id) or wire_name

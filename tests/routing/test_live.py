@@ -8,6 +8,7 @@ import pytest
 
 from tasks.catalogue import main
 from tasks.routing.catalogue import Catalogue, load_catalogue
+from tasks.routing.choice import Wish, candidates
 from tasks.routing.listed import Listed
 from tasks.routing.live import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot, with_live
 from tests.providers.counterparts import playing
@@ -143,3 +144,44 @@ def test_refresh_without_a_key_says_what_to_set(
     monkeypatch.chdir(tmp_path)
     assert main("about", ["--refresh"]) == 2
     assert "OPENROUTER_API_KEY" in capsys.readouterr().err
+
+
+def test_what_the_aggregator_s_list_lacks_is_doubtful_there_and_of_unknown_price() -> None:
+    catalogue = load_catalogue()
+    list_ = snapshot(Listed("mistral-large", 128_000, None, 9.0, 9.0, upstream="openrouter"), provider="apipie")
+    found = candidates(Wish("mistral-large"), with_live(catalogue, [list_]), ("apipie",), "local-model")
+    rows = {candidate.upstream: candidate.served for candidate in found}
+    assert rows["openrouter"] is not None
+    assert rows["bedrock"] is not None
+    assert (rows["openrouter"].is_gone, rows["openrouter"].input_price) == (False, 9.0)
+    assert (rows["bedrock"].is_gone, rows["bedrock"].price, rows["bedrock"].context) == (True, None, 8192)
+    untold = snapshot(Listed("mistral-large", 128_000), provider="apipie")
+    (first, *_) = candidates(Wish("mistral-large"), with_live(catalogue, [untold]), ("apipie",), "local-model")
+    assert first.served is not None
+    assert first.served.price is not None
+
+
+def test_a_model_outside_the_catalogue_is_compared_at_all_that_list_it() -> None:
+    lists = [
+        snapshot(Listed("new/model", 8192, None, 5.0, 5.0), provider="together"),
+        snapshot(Listed("new/model", 8192, None, 0.1, 0.1), provider="deepinfra"),
+        snapshot(Listed("new/model", 8192, available=False), provider="openrouter"),
+    ]
+    live = with_live(load_catalogue(), lists)
+    found = candidates(Wish("new/model"), live, ("openrouter", "together", "deepinfra", "apipie"), "local-model")
+    assert [candidate.provider.name for candidate in found] == ["together", "deepinfra"]
+
+
+@pytest.mark.parametrize(("price", "known"), [((0.0, 0.0), False), ((0.2, 0.0), False), ((0.2, 0.3), True)])
+def test_a_price_of_nothing_is_not_told_unless_the_name_says_free(
+    small: Catalogue,
+    price: tuple[float, float],
+    known: bool,  # noqa: FBT001
+) -> None:
+    row = with_live(small, [snapshot(Listed("vendor/model-one", None, None, *price))]).models[0].routes[0]
+    assert (row.input_price == price[0]) is known
+    free = with_live(small, [snapshot(Listed("vendor/x:free", None, None, 0.0, 0.0))]).live(
+        "somewhere", "vendor/x:free"
+    )
+    assert free is not None
+    assert free.input_price == 0.0
