@@ -20,12 +20,11 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
+from tests.loopback import served
 from tests.quota import Quota, from_json
 
 # Where a hanging request looks whether its client has left.
 LOOK_AGAIN = 0.1
-# 2,000 clients connect at once.
-BACKLOG = 4096
 
 Fault = Callable[[int, dict[str, Any]], web.StreamResponse | None]
 
@@ -359,26 +358,9 @@ def prompt_tokens(body: dict[str, Any]) -> int:
 def serving(settings: Settings | None = None, port: int = 0) -> Iterator[Simulator]:
     """Serve a provider from a thread of its own while the block runs."""
     simulator = Simulator(settings)
-    loop = asyncio.new_event_loop()
-    # Requests that hang don't hold up the end.
-    runner = web.AppRunner(simulator.application(), shutdown_timeout=1.0)
-
-    async def start() -> None:
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port, backlog=BACKLOG)
-        await site.start()
-        simulator.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(start(), loop).result()
-    try:
+    with served(simulator.application(), port) as root:
+        simulator.url = f"{root}/v1"
         yield simulator
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from tasks.jobs.cut import SEAM, Cutter
 USUAL_ANSWER = 120
 # Chunks are cut at boundaries, so that they are filled by so much.
 FILL = 0.97
+# Of prose, where nothing is counted.
+CHARACTERS_A_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.routing.choice import AGGREGATOR
+from tasks.jobs.expect import CHARACTERS_A_TOKEN
+from tasks.routing.catalogue import AGGREGATOR
 from tasks.routing.ranking import SIZES
 
 COLUMNS = ["provider", "served_by", "model", "latency_ms", "prompt_tokens", "reused"]
 # The latest parts tell enough.
 MOST_PARTS = 20
-CHARACTERS_A_TOKEN = 4
 # A provider, the one behind it where it is an aggregator, and a model.
 Key = tuple[str, str | None, str]
 

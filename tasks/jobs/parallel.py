@@ -1,14 +1,14 @@
 """Work ahead on all processors."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from tasks.chunking.places import PROCESSORS
+
 T = TypeVar("T")
 R = TypeVar("R")
-PROCESSORS = os.cpu_count() or 1
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks.jobs.cut import Cutter
-from tasks.jobs.expect import Expected, of_chunks, of_text, usual_answer
+from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected, of_chunks, of_text, usual_answer
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.reuse import Kept, kept
 from tasks.jobs.stops import Stop
@@ -15,8 +15,6 @@ from tasks.routing.price import Price
 
 # A run begins with a quick plan: it reads so many bytes and scales up from there; --plan reads more.
 QUICK_BYTES, PLAN_BYTES = 20_000_000, 400_000_000
-# Where tokens are only bounded (by bytes), prose has about a quarter of them.
-CHARACTERS_A_TOKEN = 4
 RIVALS = 8
 
 

@@ -6,18 +6,18 @@ from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from tasks.chunking.places import PROCESSORS
 from tasks.documents.document import Document
 from tasks.errors import DocumentFailed, JobStopped
 from tasks.jobs.answer import answered
+from tasks.jobs.expect import CHARACTERS_A_TOKEN
 from tasks.jobs.job import Job, Settled
-from tasks.jobs.parallel import PROCESSORS
 from tasks.jobs.read import Read, batches, read_all
 from tasks.jobs.rows import Reading, Result, Work
 from tasks.jobs.write import write
 
 CALLS_A_SHARD = 1000
 FLUSH_SECONDS = 5.0
-CHARACTERS_A_TOKEN = 4
 T = TypeVar("T")
 
 

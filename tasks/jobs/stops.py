@@ -9,7 +9,7 @@ from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
 from tasks.errors import UserMistake
 from tasks.jobs.accounts import account_with
 from tasks.jobs.cut import LEAST_ROOM, Cutter
-from tasks.jobs.expect import Expected, of_text, usual_answer
+from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected, of_text, usual_answer
 from tasks.jobs.history import Key
 from tasks.jobs.options import Options
 from tasks.jobs.prompts import Prompts, load_prompts
@@ -23,7 +23,6 @@ from tasks.routing.price import Price, parse_price
 from tasks.routing.ranking import Offer, average, latency_at, ranked, weights
 from tasks.routing.route import Route, resolve
 
-CHARACTERS_A_TOKEN = 4
 # integrity 12 asks twice, 13 three times, and the vote is another call.
 FIRST_VOTE = 9
 

@@ -11,7 +11,7 @@ from typing import Any
 from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient, UserMistake
 from tasks.providers.failures import OVERFLOW, message_of
 from tasks.providers.numbers import whole
-from tasks.providers.openai import decoded
+from tasks.providers.openai import decoded, table
 from tasks.providers.vectors import Embedding, Vectors
 from tasks.providers.wire import Answer, Completion, Message, Reply
 from tasks.routing.listed import Listed
@@ -59,8 +59,7 @@ class Bedrock:
         text = _text(body)
         if reason == "malformed_model_output" or not text.strip():
             raise Transient("empty_answer", f"an empty answer (stopReason {reason})", status=reply.status)
-        usage = body.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
+        usage = table(body, "usage")
         finish = "length" if reason == CUT_BY_WINDOW else FINISHED.get(str(reason), str(reason) if reason else None)
         return Answer(text, finish, whole(usage.get("inputTokens")), whole(usage.get("outputTokens")), None, None)
 

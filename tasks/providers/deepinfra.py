@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.providers.numbers import amount, whole
-from tasks.providers.openai import OpenAI, entry_id
+from tasks.providers.openai import OpenAI, entry_id, table
 from tasks.routing.listed import Listed
 
 
@@ -16,10 +16,8 @@ class DeepInfra(OpenAI):
 
     def entry(self, entry: Mapping[str, Any]) -> Listed:
         """Return one model of the list."""
-        about = entry.get("metadata")
-        about = about if isinstance(about, Mapping) else {}
-        prices = about.get("pricing")
-        prices = prices if isinstance(prices, Mapping) else {}
+        about = table(entry, "metadata")
+        prices = table(about, "pricing")
         return Listed(
             entry_id(entry),
             whole(about.get("context_length")),

@@ -12,7 +12,7 @@ from typing import Any
 from tasks.errors import Overflow, Transient, UserMistake
 from tasks.providers.failures import OVERFLOW, error_in, failure, message_of
 from tasks.providers.numbers import amount, per_million
-from tasks.providers.openai import OpenAI, decoded, entry_id
+from tasks.providers.openai import OpenAI, decoded, entry_id, table
 from tasks.providers.vectors import Embedding, Vectors, matrix
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
@@ -64,8 +64,7 @@ class EdenAI(OpenAI):
     def entry(self, entry: Mapping[str, Any]) -> Listed:
         """Return one model of version 3's list; its prices are USD a token."""
         listed = super().entry(entry)
-        prices = entry.get("pricing")
-        prices = prices if isinstance(prices, Mapping) else {}
+        prices = table(entry, "pricing")
         return Listed(
             entry_id(entry),
             listed.context,

@@ -40,8 +40,7 @@ class OpenAI:
         error = error_in(body) if "data" not in body else body.get("error")
         if error is not None or reply.status >= 300:
             raise failure(reply, error)
-        usage = body.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
+        usage = table(body, "usage")
         listed = body.get("data")
         records = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
         return Vectors(matrix(records, count), whole(usage.get("prompt_tokens")), self.cost(body, usage))
@@ -65,8 +64,7 @@ class OpenAI:
             raise SetAside("content_filter", "the provider's filter withheld the answer", status=reply.status)
         if finish == "error" or not text.strip():
             raise Transient("empty_answer", f"an empty answer (finish_reason {finish})", status=reply.status)
-        usage = body.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
+        usage = table(body, "usage")
         return Answer(
             text,
             finish,
@@ -90,9 +88,7 @@ class OpenAI:
 
     def entry(self, entry: Mapping[str, Any]) -> Listed:
         """Return one model of a list, with the smallest window that it tells."""
-        meta = entry.get("meta")
-        meta = meta if isinstance(meta, dict) else {}
-        told = [whole(entry.get(key)) for key in WINDOW_KEYS] + [whole(meta.get("n_ctx"))]
+        told = [whole(entry.get(key)) for key in WINDOW_KEYS] + [whole(table(entry, "meta").get("n_ctx"))]
         return Listed(entry_id(entry), min((number for number in told if number), default=None))
 
 
@@ -133,6 +129,12 @@ def model_entries(models: Reply) -> Sequence[Mapping[str, Any]]:
     if isinstance(body, dict):
         body = body.get("data") or body.get("models") or []
     return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else []
+
+
+def table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a record's table; empty where there is none, or something else."""
+    value = entry.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def entry_id(entry: Mapping[str, Any]) -> str:

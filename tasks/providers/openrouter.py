@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks.errors import AccountRefused, SetAside
 from tasks.providers.numbers import amount, per_million, whole
-from tasks.providers.openai import OpenAI, entry_id
+from tasks.providers.openai import OpenAI, entry_id, table
 from tasks.providers.wire import Answer, Reply
 from tasks.routing.listed import Listed
 
@@ -32,7 +32,7 @@ class OpenRouter(OpenAI):
 
     def entry(self, entry: Mapping[str, Any]) -> Listed:
         """Return one model of the list; the window is the smaller of the model's and its first host's."""
-        host, prices = _table(entry, "top_provider"), _table(entry, "pricing")
+        host, prices = table(entry, "top_provider"), table(entry, "pricing")
         # A fee for each request isn't a price of tokens: then that isn't known.
         prices = {} if amount(prices.get("request")) else prices
         windows = [whole(entry.get("context_length")), whole(host.get("context_length"))]
@@ -43,8 +43,3 @@ class OpenRouter(OpenAI):
             per_million(prices.get("prompt")),
             per_million(prices.get("completion")),
         )
-
-
-def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = entry.get(key)
-    return value if isinstance(value, Mapping) else {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import AccountRefused, Overflow
 from tasks.providers.numbers import amount, whole
-from tasks.providers.openai import OpenAI, entry_id
+from tasks.providers.openai import OpenAI, entry_id, table
 from tasks.providers.wire import Answer, Reply
 from tasks.routing.listed import Listed
 
@@ -31,8 +31,7 @@ class Together(OpenAI):
 
     def entry(self, entry: Mapping[str, Any]) -> Listed:
         """Return one model of the list."""
-        prices = entry.get("pricing")
-        prices = prices if isinstance(prices, Mapping) else {}
+        prices = table(entry, "pricing")
         price = amount(prices.get("input")), amount(prices.get("output"))
         known = price if any(price) else (None, None)
         kind = str(entry["type"]) if entry.get("type") else None

@@ -20,6 +20,7 @@ from tasks.chunking.tokenizer import NAMES
 from tasks.errors import UserMistake
 from tasks.routing.price import Price
 
+AGGREGATOR = "apipie"
 DATA = Path(__file__).parents[2] / "data"
 T = TypeVar("T", bound="Entry")
 Subtype = Literal["Chat", "Language", "Code", "Embedding"]
@@ -149,7 +150,7 @@ class Catalogue:
     def behind(self, model: Model, upstream: str) -> Served | None:
         """Return what the aggregator's list tells of a model at a provider behind it, or None."""
         names = (model.name, *model.aliases)
-        found = (self.told.get(("apipie", upstream, name.lower())) for name in names)
+        found = (self.told.get((AGGREGATOR, upstream, name.lower())) for name in names)
         return next((served for served in found if served), None)
 
     def provider(self, name: str) -> Provider:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import UserMistake
-from tasks.routing.catalogue import Catalogue, Model, Provider, Served
+from tasks.routing.catalogue import AGGREGATOR, Catalogue, Model, Provider, Served
 
 LOCAL = "local"
-AGGREGATOR = "apipie"
 COMPATIBLE = "openai-compatible"
 POOL = "pool"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from tasks.chunking.template import Window
 from tasks.chunking.tokenizer import GGUF, tokenizer_for_unknown
 from tasks.errors import UserMistake
-from tasks.routing.catalogue import Model
-from tasks.routing.choice import AGGREGATOR, LOCAL, Candidate
+from tasks.routing.catalogue import AGGREGATOR, Model
+from tasks.routing.choice import LOCAL, Candidate
 from tasks.routing.price import Price
 
 

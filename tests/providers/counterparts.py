@@ -5,16 +5,16 @@ checks what the real one would refuse, and answers in the real one's shape. `wro
 answer a failure instead.
 """
 
-import asyncio
 import contextlib
 import json
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+from tests.loopback import served
 
 KEY = "sk-counterpart-0123456789"
 TEXT = "A faithful summary."
@@ -174,21 +174,6 @@ def playing() -> Iterator[Counterparts]:
     parts = Counterparts()
     application = web.Application(client_max_size=64 * 2**20)
     application.router.add_route("*", "/{tail:.*}", parts.handle)
-    loop = asyncio.new_event_loop()
-    runner = web.AppRunner(application, shutdown_timeout=1.0)
-
-    async def start() -> None:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        parts.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(start(), loop).result()
-    try:
+    with served(application) as root:
+        parts.url = root
         yield parts
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -83,11 +83,13 @@ def test_every_route_of_the_catalogue_completes_a_document(
     assert (ran.code, row["status"], row["output"]) == (0, "done", TEXT)
     told = (served.id or "").startswith("v2/") is False
     assert not told or (row["prompt_tokens"], row["completion_tokens"]) == (PROMPT_TOKENS, COMPLETION_TOKENS)
-    assert row["model"], row["provider"] == (name, provider)
+    assert (row["model"], row["provider"]) == (name, provider)
     if provider in TELLS_COST or (provider == "edenai" and told):
         assert row["cost_usd"] == pytest.approx(COST)
     elif served.price is None:
         assert row["cost_usd"] is None
+    else:
+        assert row["cost_usd"] == pytest.approx(served.price.cost(PROMPT_TOKENS, COMPLETION_TOKENS))
 
 
 @pytest.mark.parametrize(("name", "provider"), ROUTES, ids=str)
