@@ -182,8 +182,8 @@ def _cost(cost: float | None, meter: Meter) -> str:
     """Say what is known of the cost, and of how many calls it isn't."""
     if cost is not None:
         return f"${cost:.4f}"
-    known = f"${meter.cost:.4f} of this run is known, " if meter.cost else ""
-    return f"not known: {known}{meter.cost_unknown:,} calls are of unknown price"
+    known = f", ${meter.cost:.4f} for the others" if meter.cost else ""
+    return f"not known: {meter.cost_unknown:,} calls of this run are of unknown price{known}"
 
 
 def _waiting(record: JobRecord, meter: Meter) -> int:
