@@ -17,7 +17,7 @@ from rich.console import Console
 from tasks.display import show_plan, show_summary, shown
 from tasks.errors import DocmillError, JobStopped, UserMistake
 from tasks.jobs.meter import Meter
-from tasks.jobs.options import PATIENCE_SECONDS, Options
+from tasks.jobs.options import PATIENCE_SECONDS, EmbedOptions, ExtractOptions, Options
 from tasks.jobs.plan import Plan, make_plan
 from tasks.jobs.prepare import prepare
 from tasks.jobs.ready import offer
@@ -30,7 +30,8 @@ _WAITING_FOR = {
 }
 DEFECT, MISTAKE, PAUSED = 1, 2, 4
 
-RunFlow = Callable[[list[str], Options], tuple[JobRecord, int]]
+RunFlow = Callable[[list[str], Any], tuple[JobRecord, int]]
+Add = Callable[..., Any]
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,16 +42,33 @@ class Parser(argparse.ArgumentParser):
         raise UserMistake(f"{message} (python -m flows.{self.prog.rsplit('.', 1)[-1]} --help lists them all)")
 
 
-def command_line(name: str, about: str) -> argparse.ArgumentParser:
+def command_line(name: str, about: str, kind: type[Options] = Options) -> argparse.ArgumentParser:
     """Return the parser of a flow's command line."""
     parser = Parser(prog=f"python -m flows.{name}", description=about, allow_abbrev=False)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, or table")
     add = parser.add_argument
-    add("--output", type=_folder, default=Path("output") / name, metavar="DIR", help="the result set (%(default)s)")
+    output = kind.model_fields["output"].default
+    add("--output", type=_folder, default=output, metavar="DIR", help="the result set (%(default)s)")
+    add("--state", metavar="PLACE", help="where the ledger lies: a folder, or a PostgreSQL URL (beside the results)")
+    _add_routes(add)
+    if issubclass(kind, EmbedOptions):
+        _add_embedding(add)
+    else:
+        _add_completions(add)
+    if issubclass(kind, ExtractOptions):
+        _add_extraction(add)
+    _add_limits(add)
+    _add_documents(add)
+    add("--plan", action="store_true", help="print the plan, call nobody")
+    add("--json", action="store_true", help="the summary (or plan) as one JSON object on stdout")
+    add("--no-progress", action="store_true", help="no live display")
+    return parser
+
+
+def _add_routes(add: Add) -> None:
     add("--model", help="a catalogue name or the provider's own id")
     add("--provider", help="a provider, apipie@PROVIDER, or auto (all with a key)")
     add("--routing", choices=("price", "perf", "perf-avg"), default="price", help="how auto chooses (%(default)s)")
-    add("--subtype", choices=("chat", "code", "language"), default="chat", help="of the model that auto takes (chat)")
     add("--max-price", metavar="IN/OUT", help="auto takes no dearer route (USD per million tokens)")
     add(
         "--exclude",
@@ -60,13 +78,36 @@ def command_line(name: str, about: str) -> argparse.ArgumentParser:
         help="a provider or model auto leaves out; repeatable",
     )
     add("--min-context", type=int, metavar="N", help="auto takes no route with a smaller window")
-    add("--integrity", type=int, choices=(12, 13), help="apipie asks the model 2 or 3 times, and votes")
     add("--pool", action="store_true", help="use all routes that fit at once")
     add("--fallback", action="append", default=[], metavar="P/M", help="next route when one fails; repeatable")
+    add("--context", type=int, metavar="N", help="the window in tokens, where nobody tells it")
+
+
+def _add_completions(add: Add) -> None:
+    add("--subtype", choices=("chat", "code", "language"), default="chat", help="of the model that auto takes (chat)")
+    add("--integrity", type=int, choices=(12, 13), help="apipie asks the model 2 or 3 times, and votes")
     add("--strategy", choices=("auto", "stuff", "map-reduce", "refine"), default="auto", help="(%(default)s)")
     add("--prompt", type=Path, metavar="FILE", help="a prompt template with {text} in it")
     add("--max-output-tokens", type=int, default=512, metavar="N", help="per call (%(default)s)")
-    add("--context", type=int, metavar="N", help="the window in tokens, where nobody tells it")
+
+
+def _add_extraction(add: Add) -> None:
+    add(
+        "--schema",
+        dest="json_schema",
+        metavar="SCHEMA",
+        help="a JSON Schema file, or a pydantic model as package.module:Model",
+    )
+    add("--merge", choices=("first", "list", "vote", "reduce"), default="list", help="of a document's chunks (list)")
+
+
+def _add_embedding(add: Add) -> None:
+    add("--chunk-tokens", type=int, default=512, metavar="N", help="most tokens of a chunk (%(default)s)")
+    add("--overlap", type=int, default=0, metavar="N", help="tokens a chunk repeats of the one before (%(default)s)")
+    add("--dimensions", type=int, metavar="N", help="of the vectors, where the model allows a choice")
+
+
+def _add_limits(add: Add) -> None:
     add("--budget", type=float, metavar="USD", help="never spend more: pause, resumably")
     add("--price", metavar="IN/OUT", help="USD per million tokens, where the price isn't known")
     add("--rpm", type=int, metavar="N", help="requests a minute")
@@ -80,15 +121,16 @@ def command_line(name: str, about: str) -> argparse.ArgumentParser:
         help="to wait for routes that are down: 90s, 30m, 2h (30m)",
     )
     add("--hedge", action="store_true", help="ask the slowest few per cent a second time, and pay for both")
+
+
+def _add_documents(add: Add) -> None:
     add("--limit", type=int, metavar="N", help="the first N documents")
     add("--text-column", metavar="NAME", help="column of a table that holds the text")
     add("--id-column", metavar="NAME", help="column of a table that holds the document's id")
+    add("--join", action="store_true", help="the table's other columns stand beside the answer")
+    add("--prune", action="store_true", help="drop the documents that have gone from the inputs")
     add("--retry-failed", action="store_true", help="only what failed before")
     add("--fresh", action="store_true", help="ignore answers and results of earlier runs")
-    add("--plan", action="store_true", help="print the plan, call nobody")
-    add("--json", action="store_true", help="the summary (or plan) as one JSON object on stdout")
-    add("--no-progress", action="store_true", help="no live display")
-    return parser
 
 
 def _folder(text: str) -> Path:
@@ -105,13 +147,15 @@ def _seconds(text: str) -> float:
     return float(match[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
 
 
-def main(name: str, about: str, run_flow: RunFlow, argv: Sequence[str] | None = None) -> int:
+def main(
+    name: str, about: str, run_flow: RunFlow, kind: type[Options] = Options, argv: Sequence[str] | None = None
+) -> int:
     """Run a flow from the command line; return the exit code of the contract."""
     _quiet_prefect()
     console = Console(stderr=True)
     try:
-        words = vars(command_line(name, about).parse_args(argv))
-        return _run(name, words, run_flow, console)
+        words = vars(command_line(name, about, kind).parse_args(argv))
+        return _run(name, words, run_flow, kind, console)
     except KeyboardInterrupt:
         return said(console, "interrupted before the first call: nothing was asked, nothing is lost", 130)
     except UserMistake as error:
@@ -125,10 +169,10 @@ def main(name: str, about: str, run_flow: RunFlow, argv: Sequence[str] | None = 
         return said(console, "this is a defect in docmill; what was paid is kept: try the same command again", DEFECT)
 
 
-def _run(name: str, words: dict[str, Any], run_flow: RunFlow, console: Console) -> int:
+def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options], console: Console) -> int:
     inputs, as_json = words.pop("inputs"), words.pop("json")
     only_plan, live = words.pop("plan"), not words.pop("no_progress")
-    options = _options(words)
+    options = _options(words, kind)
     with contextlib.ExitStack() as stack:
         server = None
         if not only_plan:
@@ -152,12 +196,12 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, console: Console) 
     return code
 
 
-def _options(words: dict[str, Any]) -> Options:
+def _options(words: dict[str, Any], kind: type[Options]) -> Options:
     try:
-        return Options(**words)
+        return kind(**words)
     except ValidationError as error:
         first = error.errors()[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-")
+        flag = "--" + str(first["loc"][0]).replace("_", "-").replace("json-schema", "schema")
         raise UserMistake(f"{flag} {first['input']}: {first['msg'].lower()}") from None
 
 

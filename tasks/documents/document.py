@@ -1,8 +1,8 @@
 """The records that flow from the source to the shards: a document, and what is in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,8 @@ class Document:
     """One document as the source lists it, before anybody has read it.
 
     `document_id` is unique in the result set; `source` is a URI; `size` is in
-    bytes. Files carry a `path`, table rows carry their `text`.
+    bytes. Files carry a `path`, table rows carry their `text`, and those other `columns`
+    of the table that the job needs.
     """
 
     document_id: str
@@ -18,6 +19,7 @@ class Document:
     size: int
     path: str | None = None
     text: str | None = None
+    columns: Mapping[str, Any] | None = None
 
 
 Documents = Iterator[Document]

@@ -11,9 +11,11 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
+from tasks.ledger.state import State
+
+NOTE = "measures.jsonl"
 # A prompt of fewer tokens tells what is put around each, a longer one how they are counted.
 LONG = 1000
 # More than this isn't a way of counting: the provider asked a model several times, say.
@@ -44,11 +46,11 @@ OURS = Measure()
 
 
 class Measures:
-    """What has been learned of one route, oldest first; `path` is the file that keeps it."""
+    """What has been learned of one route, oldest first; `state` keeps it."""
 
-    def __init__(self, path: Path, route: str) -> None:
-        self._path, self._route = path, route
-        self.all = [OURS, *_kept(path, route)]
+    def __init__(self, state: State, route: str) -> None:
+        self._state, self._route = state, route
+        self.all = [OURS, *_kept(state.read(NOTE), route)]
 
     @property
     def latest(self) -> Measure:
@@ -75,15 +77,13 @@ class Measures:
     def _add(self, measure: Measure) -> None:
         self.all.append(measure)
         # A line that a kill left unfinished ends where this one begins.
-        line = "\n" + json.dumps([self._route, *measure]) + "\n"
-        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
-            file.write(line)  # without it a resumed job may pay for a document's calls again; it goes on all the same
+        # Where it can't be kept, a resumed job may pay for a document's calls again; it goes on all the same.
+        self._state.append(NOTE, "\n" + json.dumps([self._route, *measure]) + "\n")
 
 
-def _kept(path: Path, route: str) -> Iterator[Measure]:
+def _kept(note: str, route: str) -> Iterator[Measure]:
     """Yield what earlier runs learned of a route."""
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    for line in lines:
+    for line in note.splitlines():
         with contextlib.suppress(ValueError, TypeError):  # unfinished, or damaged
             name, extra, ratio = json.loads(line)
             measure = Measure(int(extra), float(ratio))

@@ -23,13 +23,13 @@ from tasks.jobs.job import Job
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
 from tasks.jobs.options import Options
+from tasks.jobs.places import state_of
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.read import DOCUMENTS_AT_ONCE
 from tasks.jobs.sticky import remember
 from tasks.jobs.stops import Stop
 from tasks.jobs.strategy import Strategist
 from tasks.ledger.ledger import Ledger
-from tasks.ledger.lock import hold
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.registry import wire_of
@@ -50,9 +50,10 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
     output = prepared.options.output
     create_tables(output)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(hold(output / ".docmill"))
+        state = state_of(prepared.options)
+        stack.enter_context(state.hold())
         stack.enter_context(calm_collector())
-        ledger = Ledger(output / ".docmill" / "ledger.sqlite", fresh=prepared.options.fresh)
+        ledger = Ledger(state.ledger, fresh=prepared.options.fresh)
         stack.callback(ledger.close)
         meter = meter or Meter()
         if ledger.notice:
@@ -135,7 +136,7 @@ def _strategist(
         options.routing,
         _extras(options, provider),
         stop.prompts.go_on,
-        Measures(job.output / ".docmill" / "measures.jsonl", f"{stop.route.provider} {stop.route.id} {account.place}"),
+        Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}"),
         job.stopped,
     )
     cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
 Subtype = Literal["chat", "code", "language"]
 Routing = Literal["price", "perf", "perf-avg"]
+MergeRule = Literal["first", "list", "vote", "reduce"]
 PATIENCE_SECONDS = 1800.0
 
 
@@ -45,7 +46,29 @@ class Options(BaseModel):
     id_column: str | None = Field(default=None, description="column of a table that holds the document's id")
     retry_failed: bool = Field(default=False, description="only the documents that failed before")
     fresh: bool = Field(default=False, description="ignore the answers and results of earlier runs")
+    state: str | None = Field(default=None, description="where the ledger lies: a folder, or a PostgreSQL URL")
+    join: bool = Field(default=False, description="the table's other columns stand beside the answer")
+    prune: bool = Field(default=False, description="drop the documents that have gone from the inputs")
 
     def spec(self) -> dict[str, Any]:
         """Return the options as job.json keeps them."""
         return self.model_dump(mode="json")
+
+
+class ExtractOptions(Options):
+    """What `extract` takes besides."""
+
+    output: Path = Field(default=Path("output/extract"), description="folder of the result set")
+    json_schema: str | None = Field(
+        default=None, description="a JSON Schema file, or a pydantic model as package.module:Model"
+    )
+    merge: MergeRule = Field(default="list", description="how the answers over a long document's chunks become one")
+
+
+class EmbedOptions(Options):
+    """What `embed` takes besides."""
+
+    output: Path = Field(default=Path("output/embed"), description="folder of the result set")
+    chunk_tokens: int = Field(default=512, gt=0, description="most tokens of a chunk")
+    overlap: int = Field(default=0, ge=0, description="tokens that a chunk repeats of the one before")
+    dimensions: int | None = Field(default=None, gt=0, description="of the vectors, where the model allows a choice")

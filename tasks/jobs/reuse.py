@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from tasks.jobs.places import state_of
 from tasks.jobs.prepare import Prepared
 
 DONE = "SELECT document_id, content_sha256 FROM documents WHERE work = ? AND status = 'done'"
@@ -30,7 +31,7 @@ class Kept:
 
 def kept(prepared: Prepared) -> Kept:
     """Return what the ledger of the result set knows, read without touching it; nothing where there is none."""
-    path = prepared.options.output / ".docmill" / "ledger.sqlite"
+    path = state_of(prepared.options).ledger
     if prepared.options.fresh or not path.is_file():
         return Kept()
     with (

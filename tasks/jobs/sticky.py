@@ -9,13 +9,13 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from tasks.jobs.options import Options
+from tasks.jobs.places import state_of
 from tasks.jobs.stops import Stop
 
-FILE = Path(".docmill") / "routes.json"
+NOTE = "routes.json"
 # The same wish: with others, other routes may be meant.
 WISH = ("provider", "model", "context", "subtype", "routing", "pool", "max_price", "min_context", "exclude", "fallback")
 
@@ -48,7 +48,7 @@ class Remembered:
 def remembered(options: Options) -> Remembered:
     """Return what is remembered of this result set for the same wish; nothing with --fresh."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        value = json.loads((options.output / FILE).read_text(encoding="utf-8"))
+        value = json.loads(state_of(options).read(NOTE))
         status = json.loads((options.output / "job.json").read_text(encoding="utf-8"))["status"]
         if value["wish"] == _wish(options) and not options.fresh:
             windows = {str(label): int(context) for label, context in value["windows"].items()}
@@ -59,8 +59,7 @@ def remembered(options: Options) -> Remembered:
 def remember(stops: Sequence[Stop], options: Options) -> None:
     """Keep the routes and their windows."""
     value = {"wish": _wish(options), "windows": {stop.label: stop.route.window.context for stop in stops}}
-    with contextlib.suppress(OSError):
-        (options.output / FILE).write_text(json.dumps(value), encoding="utf-8")
+    state_of(options).write(NOTE, json.dumps(value))
 
 
 def _wish(options: Options) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tasks.dispatch.dispatcher import Call
 from tasks.ledger.known import Known
-from tasks.ledger.records import ASSIGNED, Finished, Kept, Seen, Sums
+from tasks.ledger.records import ASSIGNED, Finished, Kept, Owned, Seen, Sums
 from tasks.ledger.schema import ANSWERS, checksum, set_aside_if_unsound
-from tasks.ledger.statements import ANSWER, ASSIGN, COST, FINISH
+from tasks.ledger.statements import ANSWER, ASSIGN, COST, FINISH, OWN, PLACED
 from tasks.ledger.store import Store, Value, doubt_mark
 from tasks.providers.wire import Reply
 from tasks.routing.route import Route
@@ -175,6 +175,28 @@ class Ledger:
             for one in outcomes
         ]  # fmt: skip
         self._store.write_many(FINISH, rows)
+
+    def texts(self, text_ids: Sequence[str]) -> dict[str, Owned]:
+        """Return what is known of these texts to embed; with `fresh`, of this job's own only."""
+        sql = (
+            "SELECT text_id, job_id, document_id, call_id, place FROM texts "
+            "WHERE text_id IN (SELECT value FROM json_each(?))"
+        )
+        rows = self._store.read(sql, (json.dumps(list(text_ids)),))
+        found = {
+            str(name): Owned(str(job), str(document), str(call) if call else None, _int(place) if call else None)
+            for name, job, document, call, place in rows
+        }
+        return {name: one for name, one in found.items() if one.job_id == self.job_id} if self._fresh else found
+
+    def own(self, texts: Sequence[tuple[str, str]]) -> None:
+        """Have texts (their id, a document's) belong to documents of this job, before they are asked."""
+        self._store.write_many(OWN, [(text_id, self.job_id, document_id) for text_id, document_id in texts])
+
+    def placed(self, call_id: str, texts: Sequence[tuple[str, str, int]]) -> None:
+        """Note where in an answer the vectors of texts (their id, a document's, the place) are. On the event loop."""
+        for text_id, document_id, place in texts:
+            self._store.note(PLACED, (text_id, self.job_id, document_id, call_id, place))
 
     def parts(self) -> list[tuple[int, int, int, int]]:
         """Return of each part its number and the least rows of documents, calls and failures in it."""

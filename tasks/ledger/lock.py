@@ -22,6 +22,7 @@ def hold(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / "lock", blocking=False)
     holder = folder / "holder.json"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         who = _named(holder)

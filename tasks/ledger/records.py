@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from tasks.providers.wire import Reply
 
@@ -30,6 +31,15 @@ class Seen:
     content_sha256: str | None
     status: str
     part: int
+
+
+class Owned(NamedTuple):
+    """A text to embed: the document it is asked for, and the place of its vector in an answer, once there is one."""
+
+    job_id: str
+    document_id: str
+    call_id: str | None
+    place: int | None
 
 
 @dataclass(frozen=True, slots=True)

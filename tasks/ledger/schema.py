@@ -14,8 +14,8 @@ from zlib import crc32
 
 from tasks.errors import UserMistake
 
-VERSION = 2
-SCHEMA = """
+VERSION, BEFORE = 3, 2
+SCHEMA_BEFORE = """
 CREATE TABLE IF NOT EXISTS jobs (
     job_id TEXT PRIMARY KEY, work TEXT NOT NULL, status TEXT NOT NULL, started_at TEXT NOT NULL
 ) STRICT;
@@ -34,6 +34,12 @@ CREATE TABLE IF NOT EXISTS documents (
 CREATE UNIQUE INDEX IF NOT EXISTS call_ids ON answers (call_id);
 CREATE INDEX IF NOT EXISTS documents_of_job ON documents (job_id, status);
 CREATE INDEX IF NOT EXISTS cost_of_job ON answers (job_id, cost_usd, worst_usd);
+"""
+# Which document of which job a text to embed belongs to, and where its vector is: equal texts are asked once.
+SCHEMA = f"""{SCHEMA_BEFORE}
+CREATE TABLE IF NOT EXISTS texts (
+    text_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, document_id TEXT NOT NULL, call_id TEXT, place INTEGER
+) WITHOUT ROWID, STRICT;
 """
 # All that an answer's checksum is of, which comes second.
 ANSWERS = "SELECT body, checksum, call_id, job_id, document_id, status, attempts, latency_ms, created_at FROM answers"
@@ -99,9 +105,11 @@ def _unsound(path: Path, *, doubted: bool) -> str | None:
 def _wrong_tables(connection: sqlite3.Connection) -> str | None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = _tables(connection)
-    if version != VERSION:
+    if version not in (VERSION, BEFORE):
         return f"is of version {version}, not {VERSION}" if tables else None
-    return None if tables == _right_tables() else "is damaged (its tables are changed)"
+    # One of the version before gets the tables that it lacks when it is opened.
+    right = _right_tables(SCHEMA if version == VERSION else SCHEMA_BEFORE)
+    return None if tables == right else "is damaged (its tables are changed)"
 
 
 def _tables(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
@@ -109,9 +117,9 @@ def _tables(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
 
 
 @cache
-def _right_tables() -> list[tuple[str, ...]]:
+def _right_tables(schema: str) -> list[tuple[str, ...]]:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
+        connection.executescript(schema)
         return _tables(connection)
 
 

@@ -27,3 +27,15 @@ FINISH = Many(
     2 + len(_OUTCOME),
     f"ON CONFLICT (document_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _OUTCOME)}",
 )
+OWN = Many(
+    "INSERT INTO texts (text_id, job_id, document_id) VALUES",
+    3,
+    "ON CONFLICT (text_id) DO UPDATE SET job_id = excluded.job_id, document_id = excluded.document_id, "
+    "call_id = NULL, place = NULL",
+)
+PLACED = Many(
+    "INSERT INTO texts (text_id, job_id, document_id, call_id, place) VALUES",
+    5,
+    "ON CONFLICT (text_id) DO UPDATE SET call_id = excluded.call_id, place = excluded.place",
+    is_note=True,
+)

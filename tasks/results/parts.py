@@ -16,20 +16,20 @@ import pyarrow.parquet as pq
 
 from tasks.errors import UserMistake
 from tasks.results.files import replace_file
-from tasks.results.schemas import TABLES, Row
+from tasks.results.schemas import TABLES, Row, Schemas
 
 # Documents come last: a reader who sees a document's row finds its calls too.
-ORDER = ("calls", "failures", "sections", "documents")
+ORDER = ("chunks", "calls", "failures", "sections", "documents")
 
 
-def create_tables(output: Path) -> None:
+def create_tables(output: Path, schemas: Schemas = TABLES) -> None:
     """Make the folders, with one empty part each so that every glob matches from the start.
 
     Raises UserMistake where the output can't be written.
     """
     try:
         (output / ".docmill").mkdir(parents=True, exist_ok=True)
-        for name, schema in TABLES.items():
+        for name, schema in schemas.items():
             (output / name).mkdir(exist_ok=True)
             empty = part_path(output, name, 0)
             if not empty.exists():
@@ -68,23 +68,31 @@ def _rows(path: Path) -> int:
     return count
 
 
-def write_part(output: Path, part: int, document_ids: Collection[str], tables: Mapping[str, Sequence[Row]]) -> None:
+def write_part(
+    output: Path,
+    part: int,
+    document_ids: Collection[str],
+    tables: Mapping[str, Sequence[Row] | pa.Table],
+    schemas: Schemas = TABLES,
+) -> None:
     """Put the rows of `document_ids` in place of what the part holds of them.
 
     Raises StorageFailed where the disk refuses; the part is then as it was.
     """
-    for name in ORDER:
+    for name in (name for name in ORDER if name in schemas):
         path = part_path(output, name, part)
-        rows = as_table(tables.get(name, ()), TABLES[name])
+        rows = as_table(tables.get(name, ()), schemas[name])
         if _rows(path) >= 0:
-            rows = pa.concat_tables([_others(path, TABLES[name], document_ids), rows])
+            rows = pa.concat_tables([_others(path, schemas[name], document_ids), rows])
         elif not rows.num_rows:
             continue
         write_table(path, rows)
 
 
-def as_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+def as_table(rows: Sequence[Row] | pa.Table, schema: pa.Schema) -> pa.Table:
     """Return rows as a table, made by columns: each is a short step, so no thread waits long for Python's lock."""
+    if isinstance(rows, pa.Table):
+        return rows
     if not rows:
         return schema.empty_table()
     columns = zip(*map(itemgetter(*schema.names), rows), strict=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 Row = Mapping[str, Any]
+Schemas = Mapping[str, pa.Schema]
 
 TEXT, INT, REAL = pa.string(), pa.int64(), pa.float64()
 TIME = pa.timestamp("us", tz="UTC")
@@ -81,5 +82,22 @@ SECTIONS = _schema(
     ("start_char", INT, "start in the extracted text, as in calls"),
     ("end_char", INT, "end, exclusive"),
 )
+
+
+def chunks_schema(dimensions: int) -> pa.Schema:
+    """Return the schema of `chunks`, with vectors of so many dimensions."""
+    return _schema(
+        ("document_id", TEXT, "document the chunk is of"),
+        ("position", INT, "place in the document, from 0"),
+        ("start_char", INT, "start in the extracted text"),
+        ("end_char", INT, "end, exclusive"),
+        ("text", TEXT, "the chunk's text, as it was embedded"),
+        ("tokens", INT, "its tokens, by the model's tokenizer or an upper bound"),
+        ("embedding", pa.list_(pa.float32(), dimensions), f"its vector, of {dimensions} dimensions"),
+        ("model", TEXT, "model that embedded it"),
+        ("provider", TEXT, "provider that embedded it"),
+        ("call_id", TEXT, "call that its vector came with"),
+    )
+
 
 TABLES = {"documents": DOCUMENTS, "calls": CALLS, "failures": FAILURES, "sections": SECTIONS}

@@ -11,6 +11,7 @@ from tasks.chunking.tokenizer import load_tokenizer
 from tasks.errors import Interrupted
 from tasks.jobs.job import Job
 from tasks.jobs.measure import LONG, OURS, Measure, Measures
+from tasks.ledger.state import LocalState
 from tests.conftest import Ran, RunJob, hasten
 from tests.jobs.texts import prose, put
 from tests.simulator import Simulator, error
@@ -30,7 +31,7 @@ def counting(ratio: float, extra: int = 0) -> Callable[[dict[str, Any]], int]:
 
 @pytest.fixture
 def measures(tmp_path: Path) -> Measures:
-    return Measures(tmp_path / "measures.jsonl", "route")
+    return Measures(LocalState(tmp_path), "route")
 
 
 def test_what_counts_no_more_than_we_do_changes_nothing(measures: Measures) -> None:
@@ -52,11 +53,11 @@ def test_a_short_prompt_tells_what_is_put_around_each_and_a_long_one_the_ratio(m
 
 def test_what_was_learned_is_kept_for_the_route_and_a_half_written_line_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "measures.jsonl"
-    Measures(path, "route").learn(5000, 6000)
-    Measures(path, "other").learn(100, 200)
+    Measures(LocalState(tmp_path), "route").learn(5000, 6000)
+    Measures(LocalState(tmp_path), "other").learn(100, 200)
     with path.open("a") as file:
         file.write('["route", 1')
-    assert Measures(path, "route").all == [OURS, Measure(0, 1.22)]
+    assert Measures(LocalState(tmp_path), "route").all == [OURS, Measure(0, 1.22)]
 
 
 @pytest.mark.parametrize(
@@ -145,10 +146,10 @@ def test_a_job_killed_after_it_has_learned_pays_for_nothing_again(
 def test_a_damaged_file_of_measures_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "measures.jsonl"
     path.write_bytes(b'["x\xff\n["route", 0, 0.0]\n["route", 0, NaN]\n["route", -5, 1.0]\n["route", 5]\n["ro')
-    measures = Measures(path, "route")
+    measures = Measures(LocalState(tmp_path), "route")
     assert measures.all == [OURS]
     measures.learn(5000, 6000)
-    assert Measures(path, "route").all == [OURS, Measure(0, 1.22)]
+    assert Measures(LocalState(tmp_path), "route").all == [OURS, Measure(0, 1.22)]
 
 
 def test_a_budget_holds_where_the_route_counts_more(folder: Path, provider: Simulator, run_job: RunJob) -> None:
