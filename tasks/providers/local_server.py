@@ -28,7 +28,7 @@ def local_server(model: Path, *, context: int, slots: int) -> Iterator[Account]:
     params.n_parallel = slots
     params.verbosity = -1
     params.ui = False
-    params.cpuparams.n_threads = os.cpu_count() or 1
+    params.cpuparams.n_threads = cores()
     try:
         server = xllamacpp.Server(params)
     except RuntimeError as error:
@@ -37,6 +37,11 @@ def local_server(model: Path, *, context: int, slots: int) -> Iterator[Account]:
         yield Account("local", f"{server.listening_address}/v1", identity=local_identity(model))
     finally:
         del server  # its destructor stops the server and joins its thread
+
+
+def cores() -> int:
+    """Return how many cores this process may use; a container or `taskset` may give it fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def free_port() -> int:

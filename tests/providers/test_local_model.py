@@ -1,4 +1,5 @@
 import hashlib
+import os
 import subprocess
 import zipfile
 from pathlib import Path
@@ -18,6 +19,7 @@ from tasks.providers.local_model import (
     require_extra,
     sha256_of,
 )
+from tasks.providers.local_server import cores
 
 CONTENT = b"GGUF and so on"
 
@@ -157,6 +159,16 @@ def test_a_missing_extra_names_both_ways_out() -> None:
 def test_an_extra_that_is_there_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_model, "find_spec", lambda name: object() if name == "xllamacpp" else None)
     require_extra()
+
+
+def test_the_model_gets_no_more_threads_than_this_process_has_cores() -> None:
+    all_of_them = os.sched_getaffinity(0)
+    assert cores() == len(all_of_them)
+    os.sched_setaffinity(0, {max(all_of_them)})
+    try:
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, all_of_them)
 
 
 def test_a_sum_is_that_of_the_bytes(tmp_path: Path) -> None:
