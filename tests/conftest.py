@@ -1,15 +1,21 @@
 """What the tests share: a simulated provider and jobs run against it, without Prefect."""
 
 import asyncio
+import os
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.dispatch import client
+from tasks.jobs import opening
 from tasks.jobs.job import Job
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
@@ -20,6 +26,7 @@ from tests.providers.counterparts import VARIABLES, Counterparts, playing
 from tests.simulator import Settings, Simulator, serving
 
 KEY = "secret-key-of-the-tests"
+AUTHORITIES = client._authorities
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,17 @@ def no_lists(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path_factory.getbasetemp() / "no-lists"))
 
 
+@cache
+def authorities(_file: str | None) -> ssl.SSLContext:
+    return AUTHORITIES()
+
+
+@pytest.fixture(autouse=True)
+def authorities_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The authorities are read once, not by every client: that takes longer than most tests."""
+    monkeypatch.setattr(client, "_authorities", lambda: authorities(os.environ.get("SSL_CERT_FILE")))
+
+
 @pytest.fixture
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """No provider has a key or a base URL."""
@@ -134,6 +152,8 @@ def folder(tmp_path: Path) -> Path:
 def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunJob:
     """Run a whole job over `folder` as the flow does: prepare, open, every shard, conclude."""
     monkeypatch.chdir(tmp_path)
+    # It would look through all that the tests have loaded, for every job.
+    monkeypatch.setattr(opening, "calm_collector", nullcontext)
 
     def run(opened: Callable[[Job], None] = hasten, threads: int = 1, **words: Any) -> Ran:
         chosen = {

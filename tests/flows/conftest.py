@@ -1,4 +1,4 @@
-"""One Prefect server for all flow tests."""
+"""Prefect for the tests of flows: a server for those in this process, a home for the others."""
 
 import logging
 import os
@@ -13,8 +13,16 @@ from prefect.testing.utilities import prefect_test_harness
 
 
 @pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Command lines keep their runs in a database of this session, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        yield
+
+
+@pytest.fixture(scope="session")
 def prefect() -> Iterator[None]:
-    """A temporary server and database, once a session."""
+    """A temporary server and database, once a session: for whoever calls a flow in this process."""
     logging.getLogger("prefect").setLevel(logging.CRITICAL)
     with prefect_test_harness(server_startup_timeout=90):
         yield

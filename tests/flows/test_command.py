@@ -102,7 +102,7 @@ def test_documents_that_are_no_text_are_failures_and_the_others_are_done(provide
 def corpus(tmp_path: Path) -> Path:
     folder = tmp_path / "corpus"
     folder.mkdir()
-    for number in range(300):
+    for number in range(120):
         (folder / f"{number:03d}.txt").write_text(f"Report {number}: the bridge was mended in spring. " * 30)
     (folder / "long.txt").write_text("Chapter. The valley changed, and so did its people.\n\n" * 3000)
     return folder
@@ -161,7 +161,7 @@ def test_a_signal_drains_what_is_in_flight_and_the_same_command_goes_on(
             stderr=subprocess.PIPE,
             text=True,
         )
-        wait_for(provider, 100)
+        wait_for(provider, 40)
         process.send_signal(number)
         out, err = process.communicate(timeout=SECONDS)
         again = run(words, environment(provider))

@@ -4,15 +4,29 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.flows.tables import query
 
 ROOT = Path(__file__).parents[2]
+# One model at a time.
+pytestmark = [pytest.mark.xdist_group("local model"), pytest.mark.timeout(300)]
 TEXT = """The Skarn lighthouse was lit in 1871 and automated in 1988. Its last keeper, Oona Brask, kept a diary.
 
 In it she wrote of storms, of seals, and of the mail boat that came on Thursdays.
 """
+
+
+@pytest.fixture(autouse=True)
+def one_core() -> Iterator[None]:
+    """The model's threads wait for one another awake: beside other work, one is quicker than two."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
 
 
 def test_the_local_model_answers_a_document_and_a_longer_one_by_map_and_reduce(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def test_calls_that_take_too_long_to_drain_are_left_and_asked_again_later(
     folder: Path, provider: Simulator, run_job: RunJob
 ) -> None:
     fill(folder, 6)
-    provider.settings.latency = 3.0
+    provider.settings.latency = 30.0
     jobs: list[Job] = []
 
     def stop(number: int, _: dict[str, Any]) -> None:
@@ -246,7 +246,7 @@ def test_calls_that_take_too_long_to_drain_are_left_and_asked_again_later(
     provider.settings.fault = stop
     began = time.monotonic()
     first = run_job(opened=jobs.append, concurrency=2)
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 25
     assert (first.code, first.documents) == (143, {})
     provider.settings.latency, provider.settings.fault = 0.0, None
     assert run_job().code == 0
