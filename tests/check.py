@@ -10,7 +10,7 @@ CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     # Many tests wait for a server or a process: one worker more than CI has cores.
-    ("pytest", "-n", "3", "--dist", "loadgroup"),
+    ("pytest", "-n", "3"),
 )
 BESIDE = ("mypy",)
 

@@ -24,6 +24,7 @@ from tasks.jobs.shard import run_shard, shards
 from tasks.results.job_file import JobRecord
 from tests.providers.counterparts import VARIABLES, Counterparts, playing
 from tests.simulator import Settings, Simulator, serving
+from tests.spread import Spread
 
 KEY = "secret-key-of-the-tests"
 AUTHORITIES = client._authorities
@@ -87,6 +88,11 @@ def hasten(job: Job) -> None:
 
 
 RunJob = Callable[..., Ran]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
+    return Spread(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def prefect() -> Iterator[None]:
-    """A temporary server and database, once a session: for whoever calls a flow in this process."""
+    """A temporary server and database, once a session; modules that run processes alone need none."""
     logging.getLogger("prefect").setLevel(logging.CRITICAL)
     with prefect_test_harness(server_startup_timeout=90):
         yield

@@ -18,6 +18,11 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 120
 
 
+@pytest.fixture(scope="session")
+def prefect() -> None:
+    """Every command has a server of its own."""
+
+
 @pytest.fixture
 def provider() -> Iterator[Simulator]:
     with serving(Settings(context=8192)) as simulator:

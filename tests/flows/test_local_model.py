@@ -12,12 +12,16 @@ import pytest
 from tests.flows.tables import query
 
 ROOT = Path(__file__).parents[2]
-# One model at a time.
-pytestmark = [pytest.mark.xdist_group("local model"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 TEXT = """The Skarn lighthouse was lit in 1871 and automated in 1988. Its last keeper, Oona Brask, kept a diary.
 
 In it she wrote of storms, of seals, and of the mail boat that came on Thursdays.
 """
+
+
+@pytest.fixture(scope="session")
+def prefect() -> None:
+    """Every process has a server of its own."""
 
 
 @pytest.fixture(autouse=True)

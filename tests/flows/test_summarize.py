@@ -16,9 +16,6 @@ from tasks.jobs.options import Options
 from tests.flows.tables import query
 from tests.simulator import Settings, Simulator, serving
 
-# One server for all of them, on one worker.
-pytestmark = [pytest.mark.usefixtures("prefect"), pytest.mark.xdist_group("prefect")]
-
 
 @pytest.fixture
 def documents(tmp_path: Path) -> Path:
