@@ -75,7 +75,7 @@ def test_a_pool_taken_up_again_asks_nothing_twice(pool: Pool, folder: Path, run_
     for number in range(40):
         put(folder, f"{number:02d}.txt", prose(2000, number))
     for number in range(3):
-        put(folder, f"long-{number}.txt", prose(400_000, number))
+        put(folder, f"long-{number}.txt", prose(100_000, number))
 
     def stopping(job: Job) -> None:
         hasten(job)
@@ -85,10 +85,11 @@ def test_a_pool_taken_up_again_asks_nothing_twice(pool: Pool, folder: Path, run_
     def total() -> int:
         return sum(simulator.counts.answers for simulator in pool.values())
 
-    assert run_job(stopping, provider="auto", model=MODEL, pool=True, concurrency=2).code == 130
+    words = {"provider": "auto", "model": MODEL, "pool": True, "concurrency": 2, "context": 16_384}
+    assert run_job(stopping, **words).code == 130
     for simulator in pool.values():
         simulator.settings.fault = None
-    ran = run_job(provider="auto", model=MODEL, pool=True, concurrency=2)
+    ran = run_job(**words)
     assert ran.code == 0
     assert len(ran.documents) == 43
     for simulator in pool.values():
