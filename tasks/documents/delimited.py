@@ -30,7 +30,7 @@ class Delimited:
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """Yield the rows; one with too few or too many cells, or broken quotes, is a trouble."""
-        places = {column: self.columns.index(column) for column in wanted}
+        places = {column: self.columns.index(column) for column in wanted if column in self.columns}
         while True:
             rows, troubles = self._some()
             if not rows:

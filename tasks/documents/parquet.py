@@ -33,7 +33,8 @@ class Parquet:
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """Yield the rows; a text that isn't UTF-8 is a trouble."""
-        for batch in self._file.iter_batches(self._rows_at_once(wanted), columns=list(wanted)):
+        there = [column for column in wanted if column in self.columns]
+        for batch in self._file.iter_batches(self._rows_at_once(wanted), columns=there):
             troubles: dict[int, str] = {}
             columns = {
                 column: _values(array, troubles)

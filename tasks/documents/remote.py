@@ -31,6 +31,7 @@ AZURE = ("abfs", "abfss", "az")  # container@account: what stands before the @ i
 USER = re.compile(r"(?<=://)[^/@\s]*@")
 QUERY = re.compile(r"(://[^\s?'\"]*)\?[^\s'\")]*")
 LONGEST_WORDS = 200
+GONE = (404, 410)
 PAUSES = (0.5, 2.0)  # seconds before a fetch is tried again
 FINAL = (FileNotFoundError, PermissionError, IsADirectoryError)
 READ_AHEAD = 8 * 1024 * 1024
@@ -111,7 +112,10 @@ def mistakes(url: str) -> Iterator[None]:
         yield
     except UserMistake:
         raise
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        # Whatever goes wrong on the web is this error there, with its cause.
+        if scheme_of(url) in WEB and error.__cause__ and getattr(error.__cause__, "status", 0) not in GONE:
+            raise UserMistake(f"{shown(url)}: can't be read: {said(error.__cause__)}") from None
         raise UserMistake(f"{shown(url)}: no such file, folder or bucket") from None
     except PermissionError as error:
         raise UserMistake(f"{shown(url)}: no permission ({said(error)}): check the credentials and rights") from None

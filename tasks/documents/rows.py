@@ -69,6 +69,8 @@ def rows(file: Document, wanted: Wanted, *, alone: bool) -> Iterator[Document]:
 def _rest(table: _File, number: int, error: Exception) -> Document:
     """Return the document that stands for all that can't be read from row `number` on."""
     words, file = damage(error), table.file
+    if words is None and file.remote is None and not isinstance(error, OSError):
+        raise error  # a defect
     place = shown(file.path or file.source)
     if words is None and number:
         raise JobStopped(f"{place}: can't be read any more after row {number}: {said(error)}") from error
@@ -126,7 +128,7 @@ def _names(table: _File, ids: Sequence[Any] | None, numbers: range) -> list[str]
 
 
 def _column(table: _File, batch: Batch, name: str) -> Sequence[Any]:
-    return batch.columns[name] if name in batch.columns else [table.folders[name]] * batch.rows
+    return batch.columns[name] if name in batch.columns else [table.folders.get(name)] * batch.rows
 
 
 def _carried(table: _File, batch: Batch) -> Sequence[dict[str, Any] | None]:

@@ -27,7 +27,7 @@ class Table(Protocol):
     columns: list[str]
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
-        """Yield the rows of these columns, which are there, in their order."""
+        """Yield the rows of those of the columns that are there."""
 
 
 def is_table(name: str) -> bool:

@@ -110,7 +110,7 @@ def test_of_rows_of_one_identifier_the_later_ones_fail_by_names_of_their_own(tmp
 def test_whatever_the_ids_are_each_row_is_one_document_of_a_unique_name(
     tmp_path: Path, names: list[str | None], write: Writer
 ) -> None:
-    rows = [{"name": "first", "body": "x"}, *({"name": name, "body": "x"} for name in names)]
+    rows: Rows = [{"name": name, "body": "x"} for name in ["first", *names]]
     path = write(tmp_path / "table", rows)
     documents = listed(path)
     assert len({document.document_id for document in documents}) == len(documents) == len(rows)
