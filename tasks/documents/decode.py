@@ -33,6 +33,7 @@ ODD = regex.compile(
 )
 ASCII = 0x7F
 BEYOND = regex.compile(r"[^\x00-\x7f]")
+DAMAGED, FEW_DAMAGED = regex.compile(r"[\udc80-\udcff]"), 10
 
 
 def decode(data: bytes) -> str:
@@ -40,15 +41,37 @@ def decode(data: bytes) -> str:
 
     Raises DocumentFailed with reason `not_text` where it isn't text.
     """
-    for mark, encoding in BOMS:
-        if data.startswith(mark):
-            return _strictly(data, encoding)
-    if b"\0" in data[:SAMPLE]:
-        return _strictly(data, _wide(data[:SAMPLE]))
+    if encoding := marked(data):
+        return _strictly(data, encoding)
     for encoding in ("iso2022_jp", "utf-8") if JAPANESE_MAIL in data[:SAMPLE] else ("utf-8",):
         with contextlib.suppress(UnicodeDecodeError):
             return data.decode(encoding)
     return _strictly(data, _detected(data))
+
+
+def marked(data: bytes) -> str | None:
+    """Return the encoding that a text's beginning tells: by its mark, or by the zeros of UTF-16.
+
+    Raises DocumentFailed with reason `not_text` for a binary file.
+    """
+    for mark, encoding in BOMS:
+        if data.startswith(mark):
+            return encoding
+    return _wide(data[:SAMPLE]) if b"\0" in data[:SAMPLE] else None
+
+
+def guessed(data: bytes) -> str:
+    """Return the likeliest encoding of a part of a text that isn't all ASCII, which may end inside a character.
+
+    It is UTF-8 where a damaged character stands among ten sound ones.
+
+    Raises DocumentFailed with reason `not_text`.
+    """
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(data)
+    damaged = len(DAMAGED.findall(text))
+    if JAPANESE_MAIL in data:
+        return "iso2022_jp"
+    return "utf-8" if damaged * FEW_DAMAGED <= len(BEYOND.findall(text)) - damaged else _detected(data)
 
 
 def _strictly(data: bytes, encoding: str) -> str:

@@ -1,8 +1,18 @@
 """The records that flow from the source to the shards: a document, and what is in it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+
+class Remote(NamedTuple):
+    """Where an object lies: the URL that its store is opened by, and its path there.
+
+    Either may hold a signature: they are never shown (`Document.source` is).
+    """
+
+    url: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,8 +20,10 @@ class Document:
     """One document as the source lists it, before anybody has read it.
 
     `document_id` is unique in the result set; `source` is a URI; `size` is in
-    bytes. Files carry a `path`, table rows carry their `text`, and those other `columns`
-    of the table that the job needs.
+    bytes. Files carry a `path`, objects in a store their place (`remote`); table rows carry
+    their `text`, and those other `columns` of the table that the job needs.
+    `trouble` says why it can't be read at all, where the source knows it already:
+    `extract` raises it with the reason `trouble_kind`.
     """
 
     document_id: str
@@ -20,6 +32,9 @@ class Document:
     path: str | None = None
     text: str | None = None
     columns: Mapping[str, Any] | None = None
+    trouble: str | None = None
+    trouble_kind: str = "damaged"
+    remote: Remote | None = field(default=None, repr=False)
 
 
 Documents = Iterator[Document]

@@ -2,13 +2,16 @@
 
 import os
 import stat
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 from tasks.documents.decode import SAMPLE
-from tasks.documents.document import Content, Document
+from tasks.documents.document import Content, Document, Remote
 from tasks.documents.readers.isolated import Stopped, readers
 from tasks.documents.readers.kinds import kind_of
 from tasks.documents.readers.text import read_text
+from tasks.documents.remote import fetch
 from tasks.errors import DocumentFailed
 
 
@@ -19,25 +22,46 @@ def extract(document: Document, stopped: Stopped = lambda: False) -> Content:
 
     Raises DocumentFailed with reason `unreadable`, `not_text` or `empty`, or one of a reader:
     `damaged`, `encrypted`, `no_text`, `too_large`, `timeout`, `crashed`; `stopped` where a
-    reader was cut off because `stopped` said so.
+    reader was cut off because `stopped` said so; `damaged`, `no_id` or `duplicate_id` where the
+    source knows that a row can't be read.
     """
-    content = Content(document.text or "") if document.path is None else _of_file(document.path, stopped)
+    if document.trouble is not None:
+        raise DocumentFailed(document.trouble_kind, document.trouble)
+    content = _content(document, stopped)
     text = content.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if not text.strip():
         raise DocumentFailed("empty", "the document holds no text")
     return replace(content, text=text)
 
 
-def _of_file(path: str, stopped: Stopped) -> Content:
-    data = _read(path)
-    kind = kind_of(data, path)
+def _content(document: Document, stopped: Stopped) -> Content:
+    if document.remote is not None:
+        return _of_object(document, document.remote, stopped)
+    if document.path is not None:
+        return _of_file(document.path, _read(document.path), document.path, stopped)
+    return Content(document.text or "")
+
+
+def _of_object(document: Document, remote: Remote, stopped: Stopped) -> Content:
+    """The readers of formats work on a path in processes of their own: they get a copy for as long as they need it."""
+    data, name = fetch(remote, stopped), document.document_id
+    if kind_of(data, name) is None:
+        return read_text(data, name)
+    with tempfile.TemporaryDirectory(prefix="docmill-") as folder:
+        path = Path(folder, "object" + "".join(Path(name).suffixes[-2:]))
+        path.write_bytes(data)
+        return _of_file(str(path), data, name, stopped)
+
+
+def _of_file(path: str, data: bytes, name: str, stopped: Stopped) -> Content:
+    kind = kind_of(data, name)
     if kind is None:
-        return read_text(data, path)
+        return read_text(data, name)
     try:
         return readers().read(path, kind, stopped)
     except DocumentFailed as error:
         if kind == "code" and error.reason in ("timeout", "crashed", "damaged"):
-            return read_text(data, path)  # its definitions aren't known, but it is text all the same
+            return read_text(data, name)  # its definitions aren't known, but it is text all the same
         raise
 
 

@@ -1,99 +1,76 @@
-"""Tables as sources: one row a document, streamed."""
+"""Table files: which files are some, and how one is opened, here or behind a URL."""
 
-import json
-from collections.abc import Iterator
+import contextlib
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, Protocol, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import csv
 
+from tasks.documents.batch import Batch
+from tasks.documents.delimited import Delimited
 from tasks.documents.document import Document
-from tasks.errors import UserMistake
+from tasks.documents.json_lines import JsonLines
+from tasks.documents.parquet import Parquet
+from tasks.documents.remote import said, stream
+from tasks.errors import DocmillError, DocumentFailed
 
-ENDINGS = (".parquet", ".jsonl", ".csv")
-ROWS_AT_ONCE = 1024
-LARGEST_CELL = 64 * 2**20  # bytes; a row of a CSV must lie in one block
+ENDINGS = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")
+PACKED = ".gz"
 
 
-def is_table(path: Path) -> bool:
+class Table(Protocol):
+    """An open table."""
+
+    columns: list[str]
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+        """Yield the rows of those of the columns that are there."""
+
+
+def is_table(name: str) -> bool:
     """Whether the ending is one of the table formats."""
-    return path.suffix.lower() in ENDINGS
+    return _plain(name).endswith(ENDINGS)
 
 
-def rows(path: Path, text_column: str, id_column: str | None) -> Iterator[Document]:
-    """Yield a document for each row; without an id column the row number is the id.
+def _plain(name: str) -> str:
+    """Return a name in small letters, without the ending of a packed one."""
+    small = name.lower()
+    return small if small.endswith(f".parquet{PACKED}") else small.removesuffix(PACKED)
 
-    A row whose text is null or no string becomes an empty document, which fails
-    by name later: no row is dropped.
 
-    Raises UserMistake for a column that isn't there or a table that can't be read.
+@contextlib.contextmanager
+def opened(file: Document, wanted: Sequence[str] = ()) -> Iterator[Table]:
+    """Open a table file; `wanted` are columns by which the separator of a CSV is told.
+
+    Raises whatever its format or its store raise: see `damage`.
     """
-    if not is_table(path):
-        raise UserMistake(f"{path}: --text-column goes with a table ({', '.join(ENDINGS)})")
-    number = 0
-    try:
-        for record in _records(path, text_column, id_column):
-            value = record.get(text_column)
-            text = value if isinstance(value, str) else ""
-            name = _name(path, number, record[id_column]) if id_column else str(number)
-            source = f"{path.absolute().as_uri()}#row={number}"
-            yield Document(name, source, len(text.encode("utf-8", "replace")), text=text)
-            number += 1
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{path}: can't be read as a table after row {number}: {error}") from error
+    name = _plain(file.document_id)
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(_stream(file, forward=not name.endswith(".parquet")))
+        if file.document_id.lower().endswith(PACKED):
+            raw = cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=raw)))
+        if name.endswith(".parquet"):
+            yield Parquet(raw)
+        elif name.endswith((".jsonl", ".ndjson")):
+            yield JsonLines(raw)
+        else:
+            yield Delimited(raw, wanted)
 
 
-def _records(path: Path, text_column: str, id_column: str | None) -> Iterator[dict[str, object]]:
-    wanted = [text_column] + ([id_column] if id_column else [])
-    if path.suffix.lower() == ".jsonl":
-        yield from _json_lines(path, wanted)
-        return
-    for batch in _batches(path, wanted):
-        yield from batch.to_pylist()
+def _stream(file: Document, *, forward: bool) -> BinaryIO:
+    if file.remote is not None:
+        return stream(file.remote, forward=forward)
+    return Path(file.path or "").open("rb")
 
 
-def _batches(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
-    if path.suffix.lower() == ".parquet":
-        table = pq.ParquetFile(path)
-        _check(path, wanted, table.schema_arrow.names)
-        yield from table.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted)
-    else:
-        options = csv.ParseOptions(newlines_in_values=True)
-        blocks = csv.ReadOptions(block_size=LARGEST_CELL)
-        with csv.open_csv(path, parse_options=options, read_options=blocks) as reader:
-            _check(path, wanted, reader.schema.names)
-        # As it is written: a guess at its type would make 007 into 7, and a number no text.
-        as_text = csv.ConvertOptions(column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted)
-        with csv.open_csv(path, parse_options=options, read_options=blocks, convert_options=as_text) as reader:
-            yield from reader
-
-
-def _json_lines(path: Path, wanted: list[str]) -> Iterator[dict[str, object]]:
-    with path.open(encoding="utf-8-sig") as lines:
-        first = True
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise UserMistake(f"{path}: line {number} isn't JSON: {error}") from error
-            if not isinstance(record, dict):
-                raise UserMistake(f"{path}: line {number} isn't a JSON object")
-            # Later records may lack their text (an empty document, by name), never their id.
-            _check(path, wanted if first else wanted[1:], list(record))
-            first = False
-            yield record
-
-
-def _name(path: Path, number: int, value: object) -> str:
-    if value is None or value == "":
-        raise UserMistake(f"{path}: row {number} has no value in its id column: give each row one")
-    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _check(path: Path, wanted: list[str], present: list[str]) -> None:
-    for column in wanted:
-        if column not in present:
-            raise UserMistake(f"{path}: no column {column!r}; it has {', '.join(present)}")
+def damage(error: Exception) -> str | None:
+    """Say what is wrong with a table's content; None where it is its store that failed."""
+    if isinstance(error, DocmillError) and not isinstance(error, DocumentFailed):
+        return None
+    # What pyarrow says of a damaged file is an OSError without a number.
+    unnumbered = isinstance(error, OSError) and type(error) in {OSError, gzip.BadGzipFile} and error.errno is None
+    content = isinstance(error, (pa.ArrowException, ValueError, EOFError, zlib.error, DocumentFailed))
+    return said(error) if content or unnumbered else None

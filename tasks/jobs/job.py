@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from tasks.documents.document import Document
+from tasks.documents.remote import shown
 from tasks.errors import Interrupted, JobStopped, ModelUnknown, StorageFailed
 from tasks.jobs.meter import Meter
 from tasks.jobs.prepare import Prepared, docmill_version
@@ -136,7 +137,7 @@ class Job:
             self.ledger.job_id,
             self.prepared.flow,
             docmill_version(),
-            {"inputs": list(self.prepared.inputs), **self.prepared.options.spec()},
+            {"inputs": [shown(name) for name in self.prepared.inputs], **self.prepared.options.spec()},
             status,
             str(self._stopped) if self._stopped else None,
             self.ledger.started_at(),

@@ -9,9 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tasks.documents.carried import ALL
 from tasks.documents.document import Documents
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents
+from tasks.documents.sources import identity_of
 from tasks.errors import DocumentFailed, UserMistake
 from tasks.jobs.accounts import account_with, available, live_catalogue
 from tasks.jobs.history import latencies
@@ -54,7 +56,7 @@ class Prepared:
         """The identity of the whole job: the same command has the same one."""
         options = self.options
         which = [options.limit, options.text_column, options.id_column, options.retry_failed, options.fresh]
-        return _hash([self.flow, [str(Path(name).absolute()) for name in self.inputs], self.work, which])
+        return _hash([self.flow, [identity_of(name) for name in self.inputs], self.work, which])
 
     def documents(self) -> Documents:
         """List the documents anew; raises UserMistake as `list_documents` does."""
@@ -140,7 +142,13 @@ def _texts(inputs: Sequence[str], options: Options) -> Iterator[str]:
 
 
 def _documents(inputs: Sequence[str], options: Options) -> Documents:
-    return list_documents(inputs, skip=options.output, text_column=options.text_column, id_column=options.id_column)
+    return list_documents(
+        inputs,
+        skip=options.output,
+        text_column=options.text_column,
+        id_column=options.id_column,
+        columns=(ALL,) if options.join else (),
+    )
 
 
 def _is_automatic(options: Options) -> bool:

@@ -132,9 +132,9 @@ def test_a_glob_that_matches_nothing_is_refused(tmp_path: Path) -> None:
         ids(f"{tmp_path}/*.md")
 
 
-@pytest.mark.parametrize("name", ["s3://bucket/folder", "https://example.org/a.txt"])
-def test_an_url_is_refused_with_what_to_do(name: str) -> None:
-    with pytest.raises(UserMistake, match="copy the documents to a folder first"):
+@pytest.mark.parametrize("name", ["ftp://host/folder", "zip://a.txt::s3://bucket/a.zip", "s4://b"])
+def test_an_url_of_another_kind_is_refused_with_those_that_are_read(name: str) -> None:
+    with pytest.raises(UserMistake, match=r"such URLs aren't read; those that are: s3://, .*file://"):
         ids(name)
 
 
@@ -202,3 +202,10 @@ def test_a_result_set_is_never_read_as_documents(tmp_path: Path) -> None:
         list(list_documents([str(results)]))
     with pytest.raises(UserMistake, match="is, or is to be, a result set"):
         list(list_documents([str(tmp_path)], skip=tmp_path))
+
+
+def test_the_folder_of_a_job_whose_ledger_lies_elsewhere_is_a_result_set_too(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "results/job.json", "results/documents/part.parquet", "other/job.json")
+    assert ids(tmp_path) == ["a.txt", "other/job.json"]
+    with pytest.raises(UserMistake, match="is, or is to be, a result set"):
+        ids(tmp_path / "results")

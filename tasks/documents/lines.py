@@ -1,0 +1,57 @@
+"""The lines of a text of any encoding, streamed."""
+
+import codecs
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from tasks.documents.decode import JAPANESE_MAIL, guessed, marked
+
+BLOCK = 1024 * 1024
+LONGEST = 256 * 1024 * 1024  # characters
+
+
+def lines(file: BinaryIO) -> Iterator[str]:
+    r"""Yield the lines with their ends (\n, \r\n or \r), in flat memory.
+
+    What doesn't fit the encoding stands in a line as lone surrogates: `is_whole` finds them.
+
+    Raises DocumentFailed for a file that isn't text, and ValueError for a line longer than LONGEST.
+    """
+    waiting: list[str] = []
+    for text in _texts(file):
+        end = text.rfind("\n") + 1
+        if not end:
+            waiting.append(text)
+            if sum(map(len, waiting)) > LONGEST:
+                raise ValueError(f"a line is longer than {LONGEST} characters")
+            continue
+        yield from io.StringIO("".join(waiting) + text[:end], newline="")
+        waiting = [text[end:]]
+    yield from io.StringIO("".join(waiting), newline="")
+
+
+def is_whole(text: str) -> bool:
+    """Whether no part of a line is missing for its encoding."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _texts(file: BinaryIO) -> Iterator[str]:
+    """Yield the file block by block; what is ASCII at first may show its encoding later."""
+    block = file.read(BLOCK)
+    encoding = marked(block)
+    while encoding is None and block and block.isascii() and JAPANESE_MAIL not in block:
+        yield block.decode("ascii")
+        block = file.read(BLOCK)
+    if not block:
+        return
+    encoding = encoding or guessed(block)
+    wide = encoding.startswith(("utf-16", "utf-32"))
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass" if wide else "surrogateescape")
+    while block:
+        yield decoder.decode(block)
+        block = file.read(BLOCK)
+    yield decoder.decode(b"", final=True)

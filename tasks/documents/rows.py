@@ -1,0 +1,139 @@
+"""From the rows of a table to documents, streamed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.documents.batch import Batch, missing
+from tasks.documents.document import Document
+from tasks.documents.fitting import fitted
+from tasks.documents.partitions import partitions
+from tasks.documents.remote import said, shown
+from tasks.documents.tables import damage, opened
+from tasks.errors import DocmillError, JobStopped, UserMistake
+
+NO_ID = "no_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is read of each row: the columns of its text, its id, and those that are carried."""
+
+    text: str
+    id: str | None
+    carried: pa.Schema
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A table file: what its rows are called after, and what each of them has of its folders."""
+
+    file: Document
+    wanted: Wanted
+    prefix: str
+    folders: dict[str, str | None]
+
+    def name(self, number: int) -> str:
+        """Return what row `number` is called where it has no id of its own."""
+        return f"{self.prefix}#{number}"
+
+
+def rows(file: Document, wanted: Wanted, *, alone: bool) -> Iterator[Document]:
+    """Yield a document for each row, called by its id, else by its number (after the file's name, save `alone`).
+
+    A row whose text is null or no string is an empty document, which fails by name later;
+    one that can't be read, or has no id, is a document with `trouble`: no row is dropped.
+    So is the rest of a table that is damaged, as one document.
+
+    Raises UserMistake for a column that isn't there or a table that can't be opened, and
+    JobStopped where its store fails later.
+    """
+    of_folders = {} if alone else partitions(file.document_id)
+    table = _File(file, wanted, "" if alone else file.document_id, of_folders)
+    number = 0
+    try:
+        for documents in _batches(table):
+            yield from documents
+            number += len(documents)
+    except DocmillError as error:
+        if damage(error) is None:
+            raise
+        yield _rest(table, number, error)
+    except Exception as error:  # noqa: BLE001 - each store has errors of its own
+        yield _rest(table, number, error)
+
+
+def _rest(table: _File, number: int, error: Exception) -> Document:
+    """Return the document that stands for all that can't be read from row `number` on."""
+    words, file = damage(error), table.file
+    if words is None and file.remote is None and not isinstance(error, OSError):
+        raise error  # a defect
+    place = shown(file.path or file.source)
+    if words is None and number:
+        raise JobStopped(f"{place}: can't be read any more after row {number}: {said(error)}") from error
+    if words is None or (number == 0 and not table.prefix):
+        raise UserMistake(f"{place}: can't be read as a table: {words or said(error)}") from error
+    trouble = f"the table can't be read from row {number} on ({words}): all after it is missing"
+    return Document(table.name(number), f"{file.source}#row={number}", 0, text="", trouble=trouble)
+
+
+def _batches(table: _File) -> Iterator[list[Document]]:
+    wanted = table.wanted
+    needed = [wanted.text, *([wanted.id] if wanted.id else [])]
+    number = 0
+    with opened(table.file, needed) as reader:
+        absent = missing(needed, [*reader.columns, *table.folders])
+        if absent:
+            raise UserMistake(f"{table.file.path or table.file.source}: {absent}")
+        names = dict.fromkeys([*needed, *wanted.carried.names])
+        # A record of JSON Lines may have what the first one hasn't.
+        of_file = [name for name in names if name in reader.columns or name not in table.folders]
+        for batch in reader.batches(of_file):
+            yield _documents(table, batch, number)
+            number += batch.rows
+
+
+def _documents(table: _File, batch: Batch, first: int) -> list[Document]:
+    wanted, numbers = table.wanted, range(first, first + batch.rows)
+    texts = [value if isinstance(value, str) else "" for value in _column(table, batch, wanted.text)]
+    sizes = [len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts]
+    base = f"{table.file.source}#row="
+    sources = [f"{base}{number}" for number in numbers]
+    ids = _column(table, batch, wanted.id) if wanted.id else None
+    names = _names(table, ids, numbers)
+    carried = _carried(table, batch)
+    made = list(map(Document, names, sources, sizes, repeat(None), texts, carried))
+    for place, trouble in batch.troubles.items():
+        name = table.name(first + place) if wanted.id else names[place]
+        made[place] = replace(made[place], document_id=name, text="", size=0, trouble=trouble)
+    for place, value in enumerate(ids or ()):
+        if (value is None or value == "") and place not in batch.troubles:
+            trouble = f"row {first + place} has no value in its id column: give each row one"
+            made[place] = replace(made[place], trouble=trouble, trouble_kind=NO_ID)
+    return made
+
+
+def _names(table: _File, ids: Sequence[Any] | None, numbers: range) -> list[str]:
+    if ids is None:
+        return [table.name(number) for number in numbers] if table.prefix else list(map(str, numbers))
+    return [
+        (value if value.isascii() else value.encode("utf-8", "backslashreplace").decode())
+        if isinstance(value, str) and value
+        else (table.name(number) if value is None or value == "" else str(value))
+        for value, number in zip(ids, numbers, strict=True)
+    ]
+
+
+def _column(table: _File, batch: Batch, name: str) -> Sequence[Any]:
+    return batch.columns[name] if name in batch.columns else [table.folders.get(name)] * batch.rows
+
+
+def _carried(table: _File, batch: Batch) -> Sequence[dict[str, Any] | None]:
+    schema = table.wanted.carried
+    if not len(schema):
+        return [None] * batch.rows
+    columns = [fitted(_column(table, batch, field.name), field.type) for field in schema]
+    return [dict(zip(schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
