@@ -15,7 +15,9 @@ from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
 from tasks.jobs.shard import run_shard, shards
+from tasks.results.folder import Folder
 from tasks.results.job_file import JobRecord
+from tasks.results.parts import read_part
 from tests.providers.counterparts import VARIABLES, Counterparts, playing
 from tests.simulator import Settings, Simulator, serving
 
@@ -28,10 +30,15 @@ class Ran:
 
     record: JobRecord
     code: int
-    output: Path
+    folder: Folder
+
+    @property
+    def output(self) -> Path:
+        assert self.folder.path is not None, "it is a bucket"
+        return self.folder.path
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        return rows(self.output, table)
+        return [row for name in self.folder.parts(table) for row in read_part(self.folder, name).to_pylist()]
 
     @property
     def documents(self) -> dict[str, dict[str, Any]]:
@@ -150,6 +157,6 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
                 for _ in pool.map(lambda documents: job.run(run_shard(job, documents)), groups):
                     pass
             record, code = job.conclude()
-        return Ran(record, code, prepared.options.output)
+        return Ran(record, code, prepared.options.folder)
 
     return run

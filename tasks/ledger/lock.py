@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -14,10 +15,11 @@ from tasks.errors import UserMistake
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path, place: str | None = None) -> Iterator[None]:
     """Hold `folder`'s lock while the block runs; the system frees it when the process dies.
 
-    Raises UserMistake naming the holder, or the folder where it can't be written.
+    It locks the result set at `place`, or the one that the folder lies in. Raises
+    UserMistake naming the holder, or the folder where it can't be written.
     """
     lock = FileLock(folder / "lock", blocking=False)
     holder = folder / "holder.json"
@@ -26,23 +28,37 @@ def hold(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         who = _named(holder)
-        raise UserMistake(f"{folder.parent} is in use by {who}: wait for it, or give another --output") from None
+        raise UserMistake(in_use(place or str(folder.parent), who)) from None
     except OSError as error:
-        raise UserMistake(f"{folder.parent} can't be written: {error.strerror}: give another --output") from error
+        where, fix = (folder, "--state") if place else (folder.parent, "--output")
+        raise UserMistake(f"{where} can't be written: {error.strerror}: give another {fix}") from error
     try:
-        holder.write_text(json.dumps(_me()), encoding="utf-8")
+        holder.write_text(json.dumps(me()), encoding="utf-8")
         yield
     finally:
         lock.release()
 
 
-def _me() -> dict[str, str | int]:
+def in_use(place: str, who: str) -> str:
+    """Return what the second run is told."""
+    return f"{place} is in use by {who}: wait for it, or give another --output"
+
+
+def me() -> dict[str, str | int]:
+    """Return which process this is, and since when it holds."""
     return {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def _named(holder: Path) -> str:
     try:
-        who = json.loads(holder.read_text(encoding="utf-8"))
+        return named(json.loads(holder.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return "another process"
+
+
+def named(who: Any) -> str:
+    """Return a holder as people are told of it."""
+    try:
         return f"process {who['pid']} on {who['host']} since {who['since']}"
-    except (OSError, ValueError, KeyError):
+    except (KeyError, TypeError):
         return "another process"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.results.folder import folder_at
 from tasks.results.parts import held_documents
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
@@ -77,12 +78,12 @@ def test_a_result_set_whose_ledger_was_removed_ends_with_one_row_a_document(
 ) -> None:
     fill(folder, 5)
     output = run_job().output
-    homes = held_documents(output)
+    homes = held_documents(folder_at(str(output)))
     shutil.rmtree(output / ".docmill")
     put(folder, "new.txt", prose(600, "new"))
     after = run_job()
     assert (after.code, len(after.documents), len(after.rows("calls"))) == (0, 6, 6)
-    assert homes.items() <= held_documents(output).items()
+    assert homes.items() <= held_documents(folder_at(str(output))).items()
 
 
 @pytest.mark.parametrize("spoil", [_damage, _junk_in_the_middle])
@@ -93,7 +94,7 @@ def test_a_result_set_whose_ledger_was_damaged_ends_with_one_row_a_document(
     run_job()
     fill(folder, 7)
     before = run_job()
-    homes = held_documents(before.output)
+    homes = held_documents(before.folder)
     assert len(set(homes.values())) == 2
     spoil(before.output / ".docmill" / "ledger.sqlite")
     troubles: list[str] = []
@@ -104,7 +105,7 @@ def test_a_result_set_whose_ledger_was_damaged_ends_with_one_row_a_document(
     assert (after.code, after.record.totals.done) == (0, 8)
     assert {row["status"] for row in after.documents.values()} == {"done"}
     assert len(after.documents) == len(after.rows("calls")) == 8
-    assert homes.items() <= held_documents(after.output).items()
+    assert homes.items() <= held_documents(after.folder).items()
     [notice] = troubles
     [aside] = (after.output / ".docmill").glob("ledger.sqlite.aside-*")
     assert aside.name in notice
