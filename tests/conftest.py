@@ -1,11 +1,13 @@
 """What the tests share: a simulated provider and jobs run against it, without Prefect."""
 
 import asyncio
+import logging
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +22,9 @@ from tasks.results.job_file import JobRecord
 from tasks.results.parts import read_part
 from tests.providers.counterparts import VARIABLES, Counterparts, playing
 from tests.simulator import Settings, Simulator, serving
+
+if TYPE_CHECKING:
+    from tests.buckets import Store
 
 KEY = "secret-key-of-the-tests"
 
@@ -127,6 +132,31 @@ def second_provider(monkeypatch: pytest.MonkeyPatch, provider: Simulator) -> Ite
         monkeypatch.setenv("APIPIE_BASE_URL", simulator.url)
         monkeypatch.setenv("APIPIE_API_KEY", KEY)
         yield simulator
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator["Store"]:
+    """S3 on loopback, for all tests that want a bucket."""
+    from tests.buckets import storing  # noqa: PLC0415 - few tests do, and it takes a second
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    with storing() as found:
+        yield found
+
+
+@pytest.fixture
+def s3(store: "Store", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a bucket of this test's own, which the environment knows how to reach."""
+    from s3fs import S3FileSystem  # noqa: PLC0415 - as above
+
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DOCMILL_STATE", str(tmp_path / "states"))
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    store.client.create_bucket(Bucket=name)
+    yield f"s3://{name}"
+    store.refuse = lambda _, __: None
+    S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture
