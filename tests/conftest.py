@@ -147,16 +147,16 @@ def store() -> Iterator["Store"]:
 @pytest.fixture
 def s3(store: "Store", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of a bucket of this test's own, which the environment knows how to reach."""
-    from s3fs import S3FileSystem  # noqa: PLC0415 - as above
+    import fsspec  # noqa: PLC0415 - as above
 
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("DOCMILL_STATE", str(tmp_path / "states"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     store.client.create_bucket(Bucket=name)
     yield f"s3://{name}"
     store.refuse = lambda _, __: None
-    S3FileSystem.clear_instance_cache()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 @pytest.fixture

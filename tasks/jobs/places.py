@@ -1,12 +1,11 @@
 """Where a job's result set remembers what it paid, and how a job holds it.
 
-What it remembers lies beside the results in a folder, for those of a bucket on this
-machine, or where `--state` says.
+That lies beside the results in a folder; for those of a bucket on this machine; or where
+`--state` or DOCMILL_STATE says.
 """
 
 import contextlib
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tasks.errors import StorageFailed
 from tasks.jobs.options import Options
 from tasks.ledger.lock import hold as hold_folder
 from tasks.ledger.state import LocalState
+from tasks.providers.account import read_environment
 from tasks.results.holder import held
 from tasks.results.remote import RemoteFolder
 
@@ -26,19 +26,17 @@ VARIABLE = "DOCMILL_STATE"
 
 def state_of(options: Options) -> LocalState:
     """Return the state of a job's result set: one folder may hold those of several."""
-    folder = options.folder
-    if options.state is None and folder.path is not None:
-        return LocalState(folder.path / BESIDE)
-    place = folder.place if folder.path is None else str(folder.path.absolute())
-    base = Path(options.state) if options.state else _states()
-    return LocalState(base / result_set_name(place), place)
+    path, named = options.folder.path, _named(options)
+    if path is not None and named is None:
+        return LocalState(path / BESIDE)
+    place = options.folder.place if path is None else str(path.absolute())
+    return LocalState((named or platformdirs.user_state_path("docmill")) / result_set_name(place), place)
 
 
 def elsewhere(options: Options) -> str | None:
     """Return where the state of a result set lies, or None where that is beside the results."""
-    if options.state is None and options.folder.path is not None:
-        return None
-    return str(state_of(options).folder)
+    beside = options.folder.path is not None and _named(options) is None
+    return None if beside else str(state_of(options).folder)
 
 
 @contextlib.contextmanager
@@ -53,14 +51,15 @@ def holding(options: Options, lost: Callable[[StorageFailed], None]) -> Iterator
         folder = options.folder
         if isinstance(folder, RemoteFolder):
             stack.enter_context(held(folder, lost))
-        elif elsewhere(options) and folder.path is not None:
+        elif folder.path is not None and elsewhere(options):
             stack.enter_context(hold_folder(folder.path / BESIDE))
         yield
 
 
-def _states() -> Path:
-    named = os.environ.get(VARIABLE, "").strip()
-    return Path(named) if named else platformdirs.user_state_path("docmill")
+def _named(options: Options) -> Path | None:
+    """Return the folder that is named to hold the states of result sets, if one is."""
+    named = options.state or read_environment().get(VARIABLE, "").strip()
+    return Path(named) if named else None
 
 
 def result_set_name(place: str) -> str:

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -27,13 +26,13 @@ def hold(folder: Path, place: str | None = None) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        who = _named(holder)
+        who = named(_read(holder))
         raise UserMistake(in_use(place or str(folder.parent), who)) from None
     except OSError as error:
         where, fix = (folder, "--state") if place else (folder.parent, "--output")
         raise UserMistake(f"{where} can't be written: {error.strerror}: give another {fix}") from error
     try:
-        holder.write_text(json.dumps(me()), encoding="utf-8")
+        holder.write_text(me(), encoding="utf-8")
         yield
     finally:
         lock.release()
@@ -44,21 +43,23 @@ def in_use(place: str, who: str) -> str:
     return f"{place} is in use by {who}: wait for it, or give another --output"
 
 
-def me() -> dict[str, str | int]:
-    """Return which process this is, and since when it holds."""
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+def me() -> str:
+    """Return who this process is, for others to read."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
 
 
-def _named(holder: Path) -> str:
+def named(holder: str) -> str:
+    """Return who a holder said it was."""
     try:
-        return named(json.loads(holder.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return "another process"
-
-
-def named(who: Any) -> str:
-    """Return a holder as people are told of it."""
-    try:
+        who = json.loads(holder)
         return f"process {who['pid']} on {who['host']} since {who['since']}"
-    except (KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return "another process"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

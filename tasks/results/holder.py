@@ -7,6 +7,7 @@ whose process on this host is gone, is taken over.
 import contextlib
 import json
 import os
+import socket
 import threading
 import time
 import uuid
@@ -20,6 +21,8 @@ from tasks.ledger.lock import in_use, me, named
 NAME = ".docmill/holder.json"
 BEAT_SECONDS, DEAD_SECONDS = 20.0, 90.0
 Clock = Callable[[], float]
+# The runs of this process that hold something: one that couldn't take its object away isn't among them.
+_HELD: set[str] = set()
 
 
 class TakenOver(StorageFailed):
@@ -54,16 +57,17 @@ class Holder:
     def __init__(self, folder: Objects, clock: Clock = time.time) -> None:
         self.folder = folder
         self.clock = clock
-        self._me = {**me(), "token": uuid.uuid4().hex}
+        self._me: dict[str, Any] = {**json.loads(me()), "token": uuid.uuid4().hex}
 
     def take(self) -> None:
         """Take the result set, from a dead holder too. Raises UserMistake naming a live one."""
         for _ in range(2):
             if self.folder.create(NAME, self._beaten()):
+                _HELD.add(self._me["token"])
                 return
             held = self._held()
             if held is not None and not _is_dead(held, self.clock()):
-                raise UserMistake(in_use(self.folder.place, named(held)))
+                raise UserMistake(in_use(self.folder.place, named(json.dumps(held))))
             self.folder.remove(NAME)
         raise UserMistake(in_use(self.folder.place, "a run that began this very moment"))
 
@@ -71,11 +75,12 @@ class Holder:
         """Say that this run lives. Raises TakenOver, and StorageFailed."""
         held = self._held()
         if held is not None and held.get("token") != self._me["token"]:
-            raise TakenOver(f"{self.folder.place} was taken over by {named(held)}: let that end first")
+            raise TakenOver(f"{self.folder.place} was taken over by {named(json.dumps(held))}: let that end first")
         self.folder.put(NAME, self._beaten())
 
     def leave(self) -> None:
-        """Give the result set back."""
+        """Give the result set back. Raises StorageFailed, and then it counts as dead all the same."""
+        _HELD.discard(self._me["token"])
         held = self._held()
         if held is not None and held.get("token") == self._me["token"]:
             self.folder.remove(NAME)
@@ -110,7 +115,7 @@ def held(folder: Objects, lost: Callable[[StorageFailed], None], clock: Clock = 
     finally:
         ended.set()
         thread.join()
-        with contextlib.suppress(StorageFailed):  # it is dead in a while
+        with contextlib.suppress(StorageFailed):
             holder.leave()
 
 
@@ -128,13 +133,16 @@ def _is_dead(held: dict[str, Any], now: float) -> bool:
     """Whether a holder has ended without a word; one that can't be read is."""
     try:
         beat = datetime.fromisoformat(held["beat"]).timestamp()
-        ours = held["host"] == me()["host"]
-        return now - beat > DEAD_SECONDS or (ours and not _runs(int(held["pid"])))
+        ours = held["host"] == socket.gethostname()
+        return now - beat > DEAD_SECONDS or (ours and not _runs(int(held["pid"]), held.get("token")))
     except (KeyError, TypeError, ValueError):
         return True
 
 
-def _runs(pid: int) -> bool:
+def _runs(pid: int, token: str | None) -> bool:
+    """Whether a run of this host goes on."""
+    if pid == os.getpid():
+        return token in _HELD
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
