@@ -208,5 +208,5 @@ def _query(output: str, table: str, columns: str) -> str:
     """DuckDB reads a bucket by the same package and keys as we."""
     sql = f"select {columns} from '{output.rstrip('/')}/{table}/*.parquet'"
     scheme, remote, _ = output.partition("://")
-    by = f"import fsspec; duckdb.register_filesystem(fsspec.filesystem('{scheme}')); " if remote else ""
+    by = f"import fsspec as f; duckdb.register_filesystem(f.filesystem('{scheme}')); " if remote else ""
     return f"""python -c "import duckdb; {by}duckdb.sql(\\"{sql}\\").show()" """

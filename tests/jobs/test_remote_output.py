@@ -12,10 +12,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from tasks.display import show_summary
 from tasks.errors import StorageRefused, UserMistake
 from tasks.jobs import shard
 from tasks.jobs.job import Job
+from tasks.jobs.meter import Meter
 from tasks.jobs.options import EmbedOptions, ExtractOptions, Options
 from tasks.jobs.places import elsewhere
 from tasks.results import holder
@@ -273,6 +276,20 @@ def test_a_key_in_the_output_is_refused_whoever_makes_the_options() -> None:
     with pytest.raises(UserMistake, match="set it in the environment") as got:
         Options(output="s3://key:hush@bucket/out")
     assert "hush" not in str(got.value)
+
+
+def test_the_line_that_the_summary_ends_with_shows_what_is_in_the_bucket(
+    folder: Path, provider: Simulator, run_job: RunJob, s3: str
+) -> None:
+    fill(folder, 2)
+    ran, said = run_job(output=s3), io.StringIO()
+    show_summary(ran.record, Meter(), s3, Console(file=said), "/where/the/ledger/is")
+    assert "ledger in   /where/the/ledger/is" in said.getvalue()
+    line = said.getvalue().rpartition("next        python ")[2].strip()
+    done = subprocess.run(
+        f"{sys.executable} {line}", shell=True, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert all(name in done.stdout for name in ("000.txt", "001.txt", "A short answer"))
 
 
 def test_no_key_of_the_bucket_reaches_a_file(
