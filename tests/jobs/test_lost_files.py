@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.results.folder import folder_at
 from tasks.results.parts import held_documents
+from tasks.results.schemas import TABLES
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Simulator, error
@@ -65,6 +67,22 @@ def test_a_lost_part_with_vanished_documents_is_mended_once(folder: Path, provid
     assert again.record.totals.unchanged == 4
     assert len(again.documents) == 4
     assert provider.counts.requests == asked
+
+
+def test_parts_with_other_columns_become_the_jobs_own_and_unchanged_documents_cost_nothing(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    fill(folder, 3)
+    before = run_job()
+    path = before.output / "documents" / "part-000001.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["error"]).append_column("city", [["Bern"] * 3]), path)
+    fill(folder, 4)
+    after = run_job()
+    assert (after.record.totals.unchanged, after.record.totals.done) == (3, 1)
+    assert provider.counts.requests == 4
+    table = pq.read_table(before.output / "documents")
+    assert table.schema.names == TABLES["documents"].names
+    assert table.num_rows == 4
 
 
 def _junk_in_the_middle(path: Path) -> None:
