@@ -15,12 +15,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tasks.display import show_plan, show_summary, shown
-from tasks.errors import DocmillError, JobStopped, UserMistake
+from tasks.errors import DocmillError, JobStopped, StorageRefused, UserMistake
 from tasks.jobs.meter import Meter
 from tasks.jobs.options import PATIENCE_SECONDS, EmbedOptions, ExtractOptions, Options
+from tasks.jobs.places import elsewhere
 from tasks.jobs.plan import Plan, make_plan
 from tasks.jobs.prepare import prepare
 from tasks.jobs.ready import offer
+from tasks.results.folder import named_place
 from tasks.results.job_file import JobRecord
 from tasks.results.parts import create_tables
 
@@ -48,7 +50,13 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, or table")
     add = parser.add_argument
     output = kind.model_fields["output"].default
-    add("--output", type=_folder, default=output, metavar="DIR", help="the result set (%(default)s)")
+    add(
+        "--output",
+        type=named_place,
+        default=output,
+        metavar="PLACE",
+        help="the result set: a folder, or a URL as s3://bucket/folder (%(default)s)",
+    )
     add("--state", metavar="PLACE", help="where the ledger lies: a folder, or a PostgreSQL URL (beside the results)")
     _add_routes(add)
     if issubclass(kind, EmbedOptions):
@@ -133,12 +141,6 @@ def _add_documents(add: Add) -> None:
     add("--fresh", action="store_true", help="ignore answers and results of earlier runs")
 
 
-def _folder(text: str) -> Path:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty: name a folder")
-    return Path(text)
-
-
 def _seconds(text: str) -> float:
     """Read a time: a number of seconds, or one with s, m or h."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", text.strip())
@@ -158,7 +160,7 @@ def main(
         return _run(name, words, run_flow, kind, console)
     except KeyboardInterrupt:
         return said(console, "interrupted before the first call: nothing was asked, nothing is lost", 130)
-    except UserMistake as error:
+    except (UserMistake, StorageRefused) as error:
         return said(console, str(error), MISTAKE)
     except JobStopped as error:
         return said(console, str(error), PAUSED)
@@ -179,17 +181,17 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
             server = stack.enter_context(_server())
         prepared = prepare(name, inputs, options, keys=_block_key)
         plan = make_plan(prepared, quick=not only_plan)
-        show_plan(plan, console)
+        show_plan(plan, console, elsewhere(options))
         if server is None:
             return _out(plan.as_json(), as_json=as_json)
-        create_tables(options.output)
+        create_tables(options.folder)
         meter = _expecting(plan)
         console.print(_WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
         stack.enter_context(server.ready())
         with shown(meter, console, live=live):
             offer(prepared, meter)
             record, code = run_flow(inputs, options)
-    show_summary(record, meter, str(options.output), console)
+    show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options))
     if record.reason:
         said(console, record.reason, code)
     _out(record.as_json(), as_json=as_json)

@@ -81,8 +81,8 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def show_plan(plan: Plan, console: Console) -> None:
-    """Print the plan."""
+def show_plan(plan: Plan, console: Console, state: str | None = None) -> None:
+    """Print the plan, and where the ledger lies if that isn't beside the results."""
     about = "" if plan.exact else "about "
     tokenizer = plan.tokenizer if plan.tokenizer_exact else f"{plan.tokenizer}: an upper bound, its own isn't at hand"
     error = "" if plan.exact else f" (a sample: within {plan.error:.1%})"
@@ -98,6 +98,7 @@ def show_plan(plan: Plan, console: Console) -> None:
         ("price", _price(plan)),
         ("time", f"about {duration(plan.seconds)} under the limits"),
         *[("or at", _rival(rival)) for rival in plan.rivals],
+        *[("ledger in", place) for place in [state] if place],
         *[("left out", f"{label}: {why}") for label, why in list(plan.left_out.items())[:MOST_LEFT_OUT]],
     ]
     _print(rows, console)
@@ -135,8 +136,8 @@ def _price(plan: Plan) -> str:
     return f"${plan.price_low:.4f} to ${plan.price_high:.4f}, about ${plan.price_expected:.4f}, by {plan.price_source}"
 
 
-def show_summary(record: JobRecord, meter: Meter, output: str, console: Console) -> None:
-    """Print what the job came to, the first of what went wrong, and the next step."""
+def show_summary(record: JobRecord, meter: Meter, output: str, console: Console, state: str | None = None) -> None:
+    """Print what the job came to, where its ledger lies, the first of what went wrong, and the next step."""
     totals = record.totals
     counted = ", ".join(f"{getattr(totals, name):,} {name}" for name in ("done", "partial", "failed", "unchanged"))
     rows = [
@@ -151,6 +152,7 @@ def show_summary(record: JobRecord, meter: Meter, output: str, console: Console)
         *([("this run", _paid(meter))] if meter.calls and record.status != "done" else []),
         ("time", duration(totals.seconds)),
         *([("not reached", f"{_waiting(record, meter):,} documents")] if record.status != "done" else []),
+        *(("ledger in", place) for place in [state] if place),
         *(("trouble", trouble) for trouble in meter.troubles),
         ("next", _next(record, output)),
     ]
@@ -198,9 +200,13 @@ def _next(record: JobRecord, output: str) -> str:
     if record.status == "paused":
         return "the same command goes on where it stopped; what is done is kept"
     if record.totals.failed or record.totals.partial:
-        return _query(f"select document_id, error_kind, error from '{output}/failures/*.parquet'")
-    return _query(f"select document_id, output from '{output}/documents/*.parquet'")
+        return _query(output, "failures", "document_id, error_kind, error")
+    return _query(output, "documents", "document_id, output")
 
 
-def _query(sql: str) -> str:
-    return f"""python -c "import duckdb; duckdb.sql(\\"{sql}\\").show()" """
+def _query(output: str, table: str, columns: str) -> str:
+    """DuckDB reads a bucket by the same package and keys as we."""
+    sql = f"select {columns} from '{output.rstrip('/')}/{table}/*.parquet'"
+    scheme, remote, _ = output.partition("://")
+    by = f"import fsspec as f; duckdb.register_filesystem(f.filesystem('{scheme}')); " if remote else ""
+    return f"""python -c "import duckdb; {by}duckdb.sql(\\"{sql}\\").show()" """

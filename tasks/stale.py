@@ -1,6 +1,5 @@
 """Runs of one result set: this one is tagged, those that a killed process left are crashed."""
 
-from pathlib import Path
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -19,17 +18,19 @@ from prefect.client.schemas.objects import StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
+from tasks.results.folder import Folder
+
 ALIVE = [StateType.RUNNING, StateType.PENDING]
 WORDS = "its process is gone: a later run holds the result set"
 
 
-def claim_result_set(output: Path) -> int:
+def claim_result_set(output: Folder) -> int:
     """Tag this run with its result set, and mark the others still RUNNING there as crashed.
 
     Call it while holding the result set's lock: whoever ran them is dead then.
     Return how many there were.
     """
-    tag = f"docmill:{output.resolve()}"
+    tag = f"docmill:{output.identity}"
     me = UUID(flow_run.get_id())
     with get_client(sync_client=True) as client:
         client.update_flow_run(me, tags=[*flow_run.get_tags(), tag])

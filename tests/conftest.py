@@ -1,15 +1,17 @@
 """What the tests share: a simulated provider and jobs run against it, without Prefect."""
 
 import asyncio
+import logging
 import os
 import ssl
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -21,10 +23,15 @@ from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
 from tasks.jobs.shard import run_shard, shards
+from tasks.results.folder import Folder
 from tasks.results.job_file import JobRecord
+from tasks.results.parts import read_part
 from tests.providers.counterparts import VARIABLES, Counterparts, playing
 from tests.simulator import Settings, Simulator, serving
 from tests.spread import Spread
+
+if TYPE_CHECKING:
+    from tests.buckets import Store
 
 KEY = "secret-key-of-the-tests"
 AUTHORITIES = client._authorities
@@ -36,10 +43,15 @@ class Ran:
 
     record: JobRecord
     code: int
-    output: Path
+    folder: Folder
+
+    @property
+    def output(self) -> Path:
+        assert self.folder.path is not None, "it is a bucket"
+        return self.folder.path
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        return rows(self.output, table)
+        return [row for name in self.folder.parts(table) for row in read_part(self.folder, name).to_pylist()]
 
     @property
     def documents(self) -> dict[str, dict[str, Any]]:
@@ -146,6 +158,31 @@ def second_provider(monkeypatch: pytest.MonkeyPatch, provider: Simulator) -> Ite
         yield simulator
 
 
+@pytest.fixture(scope="session")
+def store() -> Iterator["Store"]:
+    """S3 on loopback, for all tests that want a bucket."""
+    from tests.buckets import storing  # noqa: PLC0415 - few tests do, and it takes a second
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    with storing() as found:
+        yield found
+
+
+@pytest.fixture
+def s3(store: "Store", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a bucket of this test's own, which the environment knows how to reach."""
+    import fsspec  # noqa: PLC0415 - as above
+
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    store.client.create_bucket(Bucket=name)
+    yield f"s3://{name}"
+    store.refuse = lambda _, __: None
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An empty folder for documents."""
@@ -176,6 +213,6 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
                 for _ in pool.map(lambda documents: job.run(run_shard(job, documents)), groups):
                     pass
             record, code = job.conclude()
-        return Ran(record, code, prepared.options.output)
+        return Ran(record, code, prepared.options.folder)
 
     return run

@@ -14,7 +14,8 @@ DocmillError
     │   ├── RouteDown        nobody answers there, for now
     │   └── ModelUnknown     the provider has no such model
     ├── BudgetReached  the next call could cost more than is left
-    ├── StorageFailed  the disk is full or read-only
+    ├── StorageFailed  the disk or the bucket is full, read-only, or out of reach
+    │   └── StorageRefused   no key, no permission or no bucket; before the job, the user's mistake
     └── Interrupted    SIGINT or SIGTERM
 """
 
@@ -128,6 +129,10 @@ class StorageFailed(JobStopped):
     """A result or ledger write failed; what was written before stays valid."""
 
     kind = "storage_failed"
+
+
+class StorageRefused(StorageFailed):
+    """The place of the results refuses, until the user mends keys or permissions."""
 
 
 class Interrupted(JobStopped):

@@ -3,12 +3,12 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any
 
 from tasks.jobs.expect import CHARACTERS_A_TOKEN
+from tasks.results.folder import Folder
+from tasks.results.footers import each
+from tasks.results.parts import Damaged, read_part
 from tasks.routing.catalogue import AGGREGATOR
 from tasks.routing.ranking import SIZES
 
@@ -19,10 +19,13 @@ MOST_PARTS = 20
 Key = tuple[str, str | None, str]
 
 
-def latencies(output: Path) -> Mapping[Key, tuple[float | None, ...]]:
-    """Return the mean seconds of each route's calls by prompt size (ranking.SIZES), then over all."""
+def latencies(folder: Folder) -> Mapping[Key, tuple[float | None, ...]]:
+    """Return the mean seconds of each route's calls by prompt size (ranking.SIZES), then over all.
+
+    Raises StorageFailed.
+    """
     seconds: dict[Key, list[list[float]]] = defaultdict(lambda: [[] for _ in (*SIZES, 0)])
-    for provider, served_by, model, milliseconds, tokens, reused in _rows(output):
+    for provider, served_by, model, milliseconds, tokens, reused in _rows(folder):
         if not reused and milliseconds:
             upstream = str(served_by).lower() if served_by and provider == AGGREGATOR else None
             groups = seconds[str(provider), upstream, str(model)]
@@ -31,11 +34,15 @@ def latencies(output: Path) -> Mapping[Key, tuple[float | None, ...]]:
     return {key: tuple(_mean(group) for group in groups) for key, groups in seconds.items()}
 
 
-def _rows(output: Path) -> Iterator[tuple[str, str | None, str, int, int, bool]]:
-    parts = sorted((output / "calls").glob("part-*.parquet"))[-MOST_PARTS:]
-    for part in parts:
-        with contextlib.suppress(OSError, pa.ArrowException):  # a damaged part tells nothing
-            yield from zip(*pq.read_table(part, columns=COLUMNS).to_pydict().values(), strict=True)
+def _rows(folder: Folder) -> Iterator[tuple[str, str | None, str, int, int, bool]]:
+    for columns in each(lambda name: _columns(folder, name), list(folder.parts("calls"))[-MOST_PARTS:]):
+        yield from zip(*columns, strict=True)
+
+
+def _columns(folder: Folder, name: str) -> list[list[Any]]:
+    with contextlib.suppress(Damaged):  # it tells nothing
+        return list(read_part(folder, name, COLUMNS).to_pydict().values())
+    return []
 
 
 def _size(tokens: int) -> int:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from tasks.documents.document import Document
@@ -19,6 +18,7 @@ from tasks.jobs.strategy import Strategist
 from tasks.jobs.waiting import Waiting
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import ASSIGNED, Seen, Sums
+from tasks.results.folder import Folder
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
 from tasks.routing.route import Route
 
@@ -53,9 +53,9 @@ class Job:
         self.waiting = Waiting(self.strategists, self.meter, self.stop, self.check, options.patience, shares)
 
     @property
-    def output(self) -> Path:
-        """The folder of the result set."""
-        return self.prepared.options.output
+    def output(self) -> Folder:
+        """The place of the result set."""
+        return self.prepared.options.folder
 
     @property
     def may_have_begun(self) -> bool:

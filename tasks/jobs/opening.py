@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.limits import Limits
 from tasks.dispatch.rate import SECOND, Rate
 from tasks.dispatch.spending import Spending
-from tasks.errors import UserMistake
+from tasks.errors import JobStopped, UserMistake
 from tasks.jobs.ask import Asker
 from tasks.jobs.collector import calm_collector
 from tasks.jobs.cut import Cutter
@@ -23,7 +23,7 @@ from tasks.jobs.job import Job
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
 from tasks.jobs.options import Options
-from tasks.jobs.places import state_of
+from tasks.jobs.places import holding, state_of
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.read import DOCUMENTS_AT_ONCE
 from tasks.jobs.sticky import remember
@@ -33,8 +33,10 @@ from tasks.ledger.ledger import Ledger
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.registry import wire_of
+from tasks.results.conform import conform
+from tasks.results.footers import Footers, is_sound
 from tasks.results.job_file import write_job_file
-from tasks.results.parts import create_tables, held_documents, is_sound
+from tasks.results.parts import create_tables, held_documents
 from tasks.routing.catalogue import Provider
 
 LOCAL_SLOTS = 4
@@ -45,15 +47,16 @@ T = TypeVar("T")
 def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
     """Open everything a job needs, and close it all in the end, whatever happens.
 
-    Raises UserMistake where the output can't be written or another run holds it.
+    Raises UserMistake or StorageRefused where the output can't be written, or another run holds it.
     """
-    output = prepared.options.output
+    output = prepared.options.folder
     create_tables(output)
+    opened: list[Job] = []
     with contextlib.ExitStack() as stack:
-        state = state_of(prepared.options)
-        stack.enter_context(state.hold())
+        stack.enter_context(holding(prepared.options, lambda error: _stop_all(opened, error)))
+        found = conform(output)
         stack.enter_context(calm_collector())
-        ledger = Ledger(state.ledger, fresh=prepared.options.fresh)
+        ledger = Ledger(state_of(prepared.options).ledger, fresh=prepared.options.fresh)
         stack.callback(ledger.close)
         meter = meter or Meter()
         if ledger.notice:
@@ -76,16 +79,22 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
             # Limits are the account's, whichever of its models is asked.
             limits = gates.setdefault((account.provider, account.base_url), _limits(prepared, stop))
             job.strategists.append(_strategist(job, stop, account, client, spending, limits))
+        opened.append(job)
         remember(prepared.stops, prepared.options)
         _share_fate(job)
-        _reopen_lost_parts(job)
+        _reopen_lost_parts(job, found)
         write_job_file(output, job.record("running"))
         yield job
 
 
-def _reopen_lost_parts(job: Job) -> None:
+def _stop_all(jobs: Sequence[Job], reason: JobStopped) -> None:
+    for job in jobs:
+        job.stop(reason)
+
+
+def _reopen_lost_parts(job: Job, found: Footers) -> None:
     """Have the documents of parts that somebody removed or damaged answered again, from the ledger."""
-    lost = [part for part, *counts in job.ledger.parts() if not is_sound(job.output, part, *counts)]
+    lost = [part for part, *counts in job.ledger.parts() if not is_sound(found, part, *counts)]
     for part in lost:
         job.meter.trouble(f"part {part:06d}", "its files were missing or damaged: written again from what was paid")
     job.ledger.reopen(lost)

@@ -1,15 +1,21 @@
 """What a job is asked to do: the options of the command line and of the flows."""
 
+import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from tasks.results.folder import Folder, folder_at, named_place
 
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
 Subtype = Literal["chat", "code", "language"]
 Routing = Literal["price", "perf", "perf-avg"]
 MergeRule = Literal["first", "list", "vote", "reduce"]
 PATIENCE_SECONDS = 1800.0
+# A Path would take one of a URL's slashes.
+Place = Annotated[str, BeforeValidator(lambda place: named_place(os.fspath(place)))]
+PLACE = "folder or URL of the result set"
 
 
 class Options(BaseModel):
@@ -17,7 +23,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    output: Path = Field(default=Path("output/summarize"), description="folder of the result set")
+    output: Place = Field(default="output/summarize", description=PLACE)
     model: str | None = Field(default=None, description="a catalogue name or the provider's own id")
     provider: str | None = Field(default=None, description="a provider, apipie@PROVIDER, or auto")
     routing: Routing = Field(default="price", description="how a provider is chosen automatically")
@@ -50,6 +56,11 @@ class Options(BaseModel):
     join: bool = Field(default=False, description="the table's other columns stand beside the answer")
     prune: bool = Field(default=False, description="drop the documents that have gone from the inputs")
 
+    @property
+    def folder(self) -> Folder:
+        """The place of the result set. Raises UserMistake where its package isn't installed."""
+        return folder_at(self.output)
+
     def spec(self) -> dict[str, Any]:
         """Return the options as job.json keeps them."""
         return self.model_dump(mode="json")
@@ -58,7 +69,7 @@ class Options(BaseModel):
 class ExtractOptions(Options):
     """What `extract` takes besides."""
 
-    output: Path = Field(default=Path("output/extract"), description="folder of the result set")
+    output: Place = Field(default="output/extract", description=PLACE)
     json_schema: str | None = Field(
         default=None, description="a JSON Schema file, or a pydantic model as package.module:Model"
     )
@@ -68,7 +79,7 @@ class ExtractOptions(Options):
 class EmbedOptions(Options):
     """What `embed` takes besides."""
 
-    output: Path = Field(default=Path("output/embed"), description="folder of the result set")
+    output: Place = Field(default="output/embed", description=PLACE)
     chunk_tokens: int = Field(default=512, gt=0, description="most tokens of a chunk")
     overlap: int = Field(default=0, ge=0, description="tokens that a chunk repeats of the one before")
     dimensions: int | None = Field(default=None, gt=0, description="of the vectors, where the model allows a choice")

@@ -102,7 +102,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     found = candidates(wish, catalogue, there, local_name)
     others = [candidates(_fallback(text), catalogue, there, local_name)[0] for text in options.fallback]
     local = _local_model(environment, [*found, *others])
-    settling = Settling(flow, options, environment, keys, local, latencies(options.output))
+    settling = Settling(flow, options, environment, keys, local, latencies(options.folder))
     chosen, rivals = _chosen(settling, found, inputs)
     # Beside a pool that was chosen for the user they wait until it fails; named by hand, all are the pool.
     share = 0.0 if _is_automatic(options) else 1.0
@@ -144,7 +144,7 @@ def _texts(inputs: Sequence[str], options: Options) -> Iterator[str]:
 def _documents(inputs: Sequence[str], options: Options) -> Documents:
     return list_documents(
         inputs,
-        skip=options.output,
+        skip=options.folder.path,
         text_column=options.text_column,
         id_column=options.id_column,
         columns=(ALL,) if options.join else (),

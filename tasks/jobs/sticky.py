@@ -14,6 +14,7 @@ from typing import Any
 from tasks.jobs.options import Options
 from tasks.jobs.places import state_of
 from tasks.jobs.stops import Stop
+from tasks.results.job_file import read_job_file
 
 NOTE = "routes.json"
 # The same wish: with others, other routes may be meant.
@@ -47,9 +48,9 @@ class Remembered:
 
 def remembered(options: Options) -> Remembered:
     """Return what is remembered of this result set for the same wish; nothing with --fresh."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(ValueError, KeyError, TypeError):
         value = json.loads(state_of(options).read(NOTE))
-        status = json.loads((options.output / "job.json").read_text(encoding="utf-8"))["status"]
+        status = read_job_file(options.folder)["status"]
         if value["wish"] == _wish(options) and not options.fresh:
             windows = {str(label): int(context) for label, context in value["windows"].items()}
             return Remembered(windows, status != "done")

@@ -14,10 +14,11 @@ from tasks.errors import UserMistake
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path, place: str | None = None) -> Iterator[None]:
     """Hold `folder`'s lock while the block runs; the system frees it when the process dies.
 
-    Raises UserMistake naming the holder, or the folder where it can't be written.
+    It locks the result set at `place`, or the one that the folder lies in. Raises
+    UserMistake naming the holder, or the folder where it can't be written.
     """
     lock = FileLock(folder / "lock", blocking=False)
     holder = folder / "holder.json"
@@ -25,24 +26,40 @@ def hold(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        who = _named(holder)
-        raise UserMistake(f"{folder.parent} is in use by {who}: wait for it, or give another --output") from None
+        who = named(_read(holder))
+        raise UserMistake(in_use(place or str(folder.parent), who)) from None
     except OSError as error:
-        raise UserMistake(f"{folder.parent} can't be written: {error.strerror}: give another --output") from error
+        where, fix = (folder, "--state") if place else (folder.parent, "--output")
+        raise UserMistake(f"{where} can't be written: {error.strerror}: give another {fix}") from error
     try:
-        holder.write_text(json.dumps(_me()), encoding="utf-8")
+        holder.write_text(me(), encoding="utf-8")
         yield
     finally:
         lock.release()
 
 
-def _me() -> dict[str, str | int]:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+def in_use(place: str, who: str) -> str:
+    """Return what the second run is told."""
+    return f"{place} is in use by {who}: wait for it, or give another --output"
 
 
-def _named(holder: Path) -> str:
+def me() -> str:
+    """Return who this process is, for others to read."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
+
+
+def named(holder: str) -> str:
+    """Return who a holder said it was."""
     try:
-        who = json.loads(holder.read_text(encoding="utf-8"))
+        who = json.loads(holder)
         return f"process {who['pid']} on {who['host']} since {who['since']}"
-    except (OSError, ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return "another process"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

@@ -29,10 +29,11 @@ class State(Protocol):
 
 
 class LocalState:
-    """A folder of this machine."""
+    """A folder of this machine; it lies in its result set, or names the `place` of that."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: str | None = None) -> None:
         self.folder = folder
+        self.place = place
 
     @property
     def ledger(self) -> Path:
@@ -41,7 +42,7 @@ class LocalState:
 
     def hold(self) -> AbstractContextManager[None]:
         """Hold the folder's lock while the block runs; the system frees it when the process dies."""
-        return hold(self.folder)
+        return hold(self.folder, self.place)
 
     def read(self, name: str) -> str:
         """Return the text of a file, or ""."""

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
-from tasks.results.files import replace_file
+from tasks.results.folder import Folder
 
+NAME = "job.json"
 Status = Literal["running", "done", "paused", "failed"]
 
 
@@ -58,11 +58,20 @@ class JobRecord:
         return values
 
 
-def write_job_file(output: Path, record: JobRecord) -> None:
+def write_job_file(folder: Folder, record: JobRecord) -> None:
     """Write OUTPUT/job.json, whole or not at all. Raises StorageFailed."""
     text = json.dumps(record.as_json(), indent=2, ensure_ascii=False) + "\n"
-    replace_file(output / "job.json", lambda path: _write(path, text))
+    folder.replace(NAME, lambda file: _write(file, text.encode()))
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def read_job_file(folder: Folder) -> dict[str, Any]:
+    """Return what job.json holds; nothing where it isn't there or is damaged. Raises StorageFailed."""
+    try:
+        value = json.loads(folder.read(NAME) or b"")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    file.write(data)

@@ -5,71 +5,70 @@ that part is written anew and takes the old one's place in one step. So a reader
 finds one row a document at every instant, never two and never none.
 """
 
-import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.errors import UserMistake
-from tasks.results.files import replace_file
+from tasks.errors import StorageFailed
+from tasks.results.folder import Folder
+from tasks.results.footers import each, footer_of, part_name
 from tasks.results.schemas import TABLES, Row, Schemas
 
 # Documents come last: a reader who sees a document's row finds its calls too.
 ORDER = ("chunks", "calls", "failures", "sections", "documents")
 
 
-def create_tables(output: Path, schemas: Schemas = TABLES) -> None:
-    """Make the folders, with one empty part each so that every glob matches from the start.
+def create_tables(folder: Folder, schemas: Schemas = TABLES) -> None:
+    """Make the place, with one empty part a table so that every glob matches from the start.
 
-    Raises UserMistake where the output can't be written.
+    Raises UserMistake or StorageRefused where the output can't be written.
     """
-    try:
-        (output / ".docmill").mkdir(parents=True, exist_ok=True)
-        for name, schema in schemas.items():
-            (output / name).mkdir(exist_ok=True)
-            empty = part_path(output, name, 0)
-            if not empty.exists():
-                write_table(empty, schema.empty_table())
-    except OSError as error:
-        message = f"{output} can't be written: {error.strerror}: give another --output, or mend its permissions"
-        raise UserMistake(message) from error
+    folder.make([".docmill", *schemas])
+    for table, schema in schemas.items():
+        empty = part_name(table, 0)
+        if empty not in folder.parts(table):
+            write_table(folder, empty, schema.empty_table())
 
 
-def part_path(output: Path, table: str, part: int) -> Path:
-    """Return the path of a part."""
-    return output / table / f"part-{part:06d}.parquet"
-
-
-def held_documents(output: Path) -> dict[str, int]:
-    """Return the part that each document's row lies in, as the files themselves tell."""
+def held_documents(folder: Folder) -> dict[str, int]:
+    """Return the part that each document's row lies in, as the files themselves tell. Raises StorageFailed."""
+    names = list(folder.parts("documents"))
     found: dict[str, int] = {}
-    for path in sorted((output / "documents").glob("part-*.parquet")):
-        with contextlib.suppress(OSError, pa.ArrowException):  # a damaged part holds nothing
-            part = int(path.stem.removeprefix("part-"))
-            found |= dict.fromkeys(pq.read_table(path, columns=["document_id"])["document_id"].to_pylist(), part)
+    for name, ids in zip(names, each(lambda name: _ids(folder, name), names), strict=True):
+        found |= dict.fromkeys(ids, int(name.rpartition("-")[2].removesuffix(".parquet")))
     return found
 
 
-def is_sound(output: Path, part: int, documents: int, calls: int, failures: int) -> bool:
-    """Whether a part can be read and holds at least so many rows; only the files' footers are read."""
-    wanted = {"documents": documents, "calls": calls, "failures": failures}
-    return all(_rows(part_path(output, name, part)) >= count for name, count in wanted.items() if count)
-
-
-def _rows(path: Path) -> int:
+def _ids(folder: Folder, name: str) -> list[str]:
     try:
-        count: int = pq.read_metadata(path).num_rows
-    except (OSError, pa.ArrowException):
-        return -1
-    return count
+        ids: list[str] = read_part(folder, name, ["document_id"])["document_id"].to_pylist()
+    except Damaged:
+        return []  # it holds nothing
+    return ids
+
+
+class Damaged(StorageFailed):
+    """A part that can't be read: without it, its rows are written again from the ledger."""
+
+
+def read_part(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a part's rows. Raises StorageFailed; Damaged where it isn't whole."""
+    return _parsed(folder, name, folder.read(name) or b"", columns)
+
+
+def _parsed(folder: Folder, name: str, data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    try:
+        return pq.read_table(pa.BufferReader(data), columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        fix = "remove it and run the same command again, which writes it anew"
+        raise Damaged(f"{folder.place}/{name} is damaged: {fix}") from error
 
 
 def write_part(
-    output: Path,
+    folder: Folder,
     part: int,
     document_ids: Collection[str],
     tables: Mapping[str, Sequence[Row] | pa.Table],
@@ -77,16 +76,18 @@ def write_part(
 ) -> None:
     """Put the rows of `document_ids` in place of what the part holds of them.
 
-    Raises StorageFailed where the disk refuses; the part is then as it was.
+    Raises StorageFailed where the disk or the bucket refuses; the part is then as it was.
     """
-    for name in (name for name in ORDER if name in schemas):
-        path = part_path(output, name, part)
-        rows = as_table(tables.get(name, ()), schemas[name])
-        if _rows(path) >= 0:
-            rows = pa.concat_tables([_others(path, schemas[name], document_ids), rows])
+    for table in (table for table in ORDER if table in schemas):
+        name = part_name(table, part)
+        rows = as_table(tables.get(table, ()), schemas[table])
+        data = folder.read(name)
+        if data is not None and footer_of(data) is not None:
+            held = conformed(_parsed(folder, name, data), schemas[table])
+            rows = pa.concat_tables([_others(held, document_ids), rows])
         elif not rows.num_rows:
             continue
-        write_table(path, rows)
+        write_table(folder, name, rows)
 
 
 def as_table(rows: Sequence[Row] | pa.Table, schema: pa.Schema) -> pa.Table:
@@ -100,13 +101,21 @@ def as_table(rows: Sequence[Row] | pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file, whole or not at all."""
-    replace_file(path, lambda beside: pq.write_table(table, beside, compression="zstd"))
+def write_table(folder: Folder, name: str, table: pa.Table) -> None:
+    """Write one part, whole or not at all. Raises StorageFailed."""
+    folder.replace(name, lambda file: pq.write_table(table, file, compression="zstd"))
 
 
-def _others(path: Path, schema: pa.Schema, document_ids: Collection[str]) -> pa.Table:
-    """Return the rows of a part that belong to other documents."""
-    held = pq.read_table(path, schema=schema)
+def conformed(held: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """Return a table with the columns of a schema that its own can be made to; a column it lacks is null."""
+    columns = [
+        held[field.name].cast(field.type) if field.name in held.column_names else pa.nulls(held.num_rows, field.type)
+        for field in wanted
+    ]
+    return pa.Table.from_arrays(columns, schema=wanted)
+
+
+def _others(held: pa.Table, document_ids: Collection[str]) -> pa.Table:
+    """Return the rows that belong to other documents."""
     mine = pc.is_in(held["document_id"], value_set=pa.array(list(document_ids), pa.string()))
     return held.filter(pc.invert(mine))

@@ -60,6 +60,7 @@ SIMULATED = ("--provider", "openai-compatible", "--model", "sim-model")
         (["data/samples", "--provider", "nobody"], "nobody"),
         (["data/samples", "--provider", "openai-compatible", "--model", "nope"], "sim-model"),
         (["data/samples", *SIMULATED, "--output", "LICENSE/x"], "LICENSE/x"),
+        (["data/samples", *SIMULATED, "--output", "s3://key:hush@bucket/x"], "set it in the environment"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_thing(words: list[str], named: str, provider: Simulator) -> None:

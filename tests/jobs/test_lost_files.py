@@ -5,9 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from tasks.results.folder import folder_at
 from tasks.results.parts import held_documents
+from tasks.results.schemas import TABLES
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Simulator, error
@@ -66,6 +69,22 @@ def test_a_lost_part_with_vanished_documents_is_mended_once(folder: Path, provid
     assert provider.counts.requests == asked
 
 
+def test_parts_with_other_columns_become_the_jobs_own_and_unchanged_documents_cost_nothing(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    fill(folder, 3)
+    before = run_job()
+    path = before.output / "documents" / "part-000001.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["error"]).append_column("city", [["Bern"] * 3]), path)
+    fill(folder, 4)
+    after = run_job()
+    assert (after.record.totals.unchanged, after.record.totals.done) == (3, 1)
+    assert provider.counts.requests == 4
+    table = pq.read_table(before.output / "documents")
+    assert table.schema.names == TABLES["documents"].names
+    assert table.num_rows == 4
+
+
 def _junk_in_the_middle(path: Path) -> None:
     data = path.read_bytes()
     third = len(data) // 3
@@ -77,12 +96,12 @@ def test_a_result_set_whose_ledger_was_removed_ends_with_one_row_a_document(
 ) -> None:
     fill(folder, 5)
     output = run_job().output
-    homes = held_documents(output)
+    homes = held_documents(folder_at(str(output)))
     shutil.rmtree(output / ".docmill")
     put(folder, "new.txt", prose(600, "new"))
     after = run_job()
     assert (after.code, len(after.documents), len(after.rows("calls"))) == (0, 6, 6)
-    assert homes.items() <= held_documents(output).items()
+    assert homes.items() <= held_documents(folder_at(str(output))).items()
 
 
 @pytest.mark.parametrize("spoil", [_damage, _junk_in_the_middle])
@@ -93,7 +112,7 @@ def test_a_result_set_whose_ledger_was_damaged_ends_with_one_row_a_document(
     run_job()
     fill(folder, 7)
     before = run_job()
-    homes = held_documents(before.output)
+    homes = held_documents(before.folder)
     assert len(set(homes.values())) == 2
     spoil(before.output / ".docmill" / "ledger.sqlite")
     troubles: list[str] = []
@@ -104,7 +123,7 @@ def test_a_result_set_whose_ledger_was_damaged_ends_with_one_row_a_document(
     assert (after.code, after.record.totals.done) == (0, 8)
     assert {row["status"] for row in after.documents.values()} == {"done"}
     assert len(after.documents) == len(after.rows("calls")) == 8
-    assert homes.items() <= held_documents(after.output).items()
+    assert homes.items() <= held_documents(after.folder).items()
     [notice] = troubles
     [aside] = (after.output / ".docmill").glob("ledger.sqlite.aside-*")
     assert aside.name in notice

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import StorageFailed
+from tasks.results.folder import folder_at
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -31,7 +32,7 @@ def read(output: Path) -> dict[str, object]:
 
 
 def test_it_holds_what_the_contract_says(tmp_path: Path) -> None:
-    write_job_file(tmp_path, job_record("done", "日本"))
+    write_job_file(folder_at(str(tmp_path)), job_record("done", "日本"))
     got = read(tmp_path)
     assert set(got) == KEYS
     assert isinstance(got["totals"], dict)
@@ -42,7 +43,7 @@ def test_it_holds_what_the_contract_says(tmp_path: Path) -> None:
 
 
 def test_a_reader_finds_it_whole_while_it_is_written_anew(tmp_path: Path) -> None:
-    write_job_file(tmp_path, job_record())
+    write_job_file(folder_at(str(tmp_path)), job_record())
     ended, looks = threading.Event(), list[int]()
     wrong: list[str] = []
 
@@ -56,7 +57,7 @@ def test_a_reader_finds_it_whole_while_it_is_written_anew(tmp_path: Path) -> Non
     reader = threading.Thread(target=poll)
     reader.start()
     for number in range(100):
-        write_job_file(tmp_path, job_record(words="long " * 1000 * (number % 3)))
+        write_job_file(folder_at(str(tmp_path)), job_record(words="long " * 1000 * (number % 3)))
     ended.set()
     reader.join()
     assert wrong == []
@@ -64,7 +65,7 @@ def test_a_reader_finds_it_whole_while_it_is_written_anew(tmp_path: Path) -> Non
 
 
 def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_job_file(tmp_path, job_record("running"))
+    write_job_file(folder_at(str(tmp_path)), job_record("running"))
 
     def refuse(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -72,6 +73,6 @@ def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", refuse)
         with pytest.raises(StorageFailed, match=r"job\.json can't be written: No space left"):
-            write_job_file(tmp_path, job_record("done"))
+            write_job_file(folder_at(str(tmp_path)), job_record("done"))
     assert read(tmp_path)["status"] == "running"
     assert [path.name for path in tmp_path.iterdir()] == ["job.json"]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import StorageFailed, UserMistake
-from tasks.results.parts import create_tables, part_path, write_part
+from tasks.results.folder import folder_at
+from tasks.results.footers import part_name
+from tasks.results.parts import create_tables, write_part
 from tasks.results.schemas import TABLES
 from tests.conftest import rows
 
@@ -44,13 +46,13 @@ def write(
         "failures": [row("failures", name, error=words) for name in names for _ in range(failures)],
         "sections": [row("sections", name) for name in names],
     }
-    write_part(output, part, names, tables)
+    write_part(folder_at(str(output)), part, names, tables)
 
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     path = tmp_path / "out"
-    create_tables(path)
+    create_tables(folder_at(str(path)))
     return path
 
 
@@ -58,7 +60,7 @@ def output(tmp_path: Path) -> Path:
 def test_every_field_says_what_it_holds_in_the_file_too(output: Path, table: str) -> None:
     write(output, 1, ["a"])
     for part in (0, 1):
-        schema = pq.read_schema(part_path(output, table, part))
+        schema = pq.read_schema(output / part_name(table, part))
         assert schema.names == TABLES[table].names
         for field in schema:
             assert field.metadata is not None, field.name
@@ -102,7 +104,7 @@ def test_values_come_back_as_they_were_written(output: Path) -> None:
 
 def test_files_are_compressed_with_zstd(output: Path) -> None:
     write(output, 1, ["a"])
-    meta = pq.ParquetFile(part_path(output, "documents", 1)).metadata
+    meta = pq.ParquetFile(output / part_name("documents", 1)).metadata
     assert meta.row_group(0).column(0).compression == "ZSTD"
 
 
@@ -149,8 +151,8 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def full_while_writing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_half(table: pa.Table, where: Path, **_: Any) -> None:
-        Path(where).write_bytes(b"PAR1 half a file")
+    def write_half(table: pa.Table, where: BinaryIO, **_: Any) -> None:
+        where.write(b"PAR1 half a file")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(pq, "write_table", write_half)
@@ -200,11 +202,11 @@ def test_an_output_that_is_a_file_is_the_users_mistake(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_text("mine", encoding="utf-8")
     with pytest.raises(UserMistake, match="--output"):
-        create_tables(path)
+        create_tables(folder_at(str(path)))
     assert path.read_text(encoding="utf-8") == "mine"
 
 
 def test_tables_that_are_there_are_kept(output: Path) -> None:
     write(output, 1, ["a"])
-    create_tables(output)
+    create_tables(folder_at(str(output)))
     assert len(rows(output, "documents")) == 1

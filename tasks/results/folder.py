@@ -1,0 +1,91 @@
+"""The place of a result set: a folder of this machine or a place in a bucket, under the same laws.
+
+What is written is there whole or not at all, and can be read at any time; names are
+relative, in POSIX form, as in `documents/part-000001.parquet`.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from urllib.parse import unquote, urlsplit
+
+from tasks.errors import UserMistake
+from tasks.results.local import LocalFolder
+from tasks.results.remote import NEEDED, RemoteFolder
+
+FILE = "file"
+# Their URLs name a container before the @, and its account after it.
+AZURE = ("abfs", "abfss", "az")
+
+
+class Folder(Protocol):
+    """What jobs need of a place; each method raises StorageFailed where it can't be reached, or refuses."""
+
+    @property
+    def place(self) -> str:
+        """The place as it was named."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """Its path, where it is a folder of this machine."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """One and the same for all names of a place."""
+        ...
+
+    def make(self, folders: Iterable[str]) -> None:
+        """Make it ready to be written to. Raises UserMistake where the user has something to mend."""
+        ...
+
+    def parts(self, table: str) -> dict[str, int]:
+        """Return the names of a table's parts in order, with their bytes; none where there is no table."""
+        ...
+
+    def read(self, name: str, start: int = 0) -> bytes | None:
+        """Return the bytes from `start` on of what has this name, or None where there is nothing."""
+        ...
+
+    def replace(self, name: str, write: Callable[[BinaryIO], None]) -> None:
+        """Put what `write` writes in place of what has this name, in one step; where it fails, that stays."""
+        ...
+
+
+def named_place(place: str) -> str:
+    """Return the name of a result set's place as it is kept. Raises UserMistake for one that can't be."""
+    if not place.strip():
+        raise UserMistake("--output is empty: name a folder, or a URL as in s3://bucket/folder")
+    scheme, mark, rest = place.partition("://")
+    if not mark:
+        return place
+    scheme = scheme.lower()
+    user, at, _ = rest.partition("/")[0].rpartition("@")
+    if "?" in rest or (at and (":" in user or scheme not in AZURE)):
+        raise UserMistake(f"--output {scheme}://…: a key has no place in a URL: set it in the environment")
+    if scheme != FILE and scheme not in NEEDED:
+        raise UserMistake(f"--output {place}: give a folder, or a URL that begins with s3://, gs:// or abfs://")
+    if not rest.strip("/") or (scheme not in (FILE, "memory") and rest.startswith("/")):
+        raise UserMistake(f"--output {place} names no bucket: give one as in {scheme}://bucket/folder")
+    return f"{scheme}://{rest}"
+
+
+def folder_at(place: str) -> Folder:
+    """Return the place of a result set, by its path or URL; nothing is made or asked yet.
+
+    Raises UserMistake where the package for such URLs isn't installed.
+    """
+    scheme, mark, _ = place.partition("://")
+    if not mark:
+        return LocalFolder(place, Path(place))
+    if scheme == FILE:
+        return LocalFolder(place, Path(unquote(urlsplit(place).path)))
+    return _remote(place)
+
+
+@functools.cache
+def _remote(place: str) -> RemoteFolder:
+    """One connection a place."""
+    return RemoteFolder(place)
