@@ -19,9 +19,11 @@ def list_documents(
     skip: Path | None = None,
     text_column: str | None = None,
     id_column: str | None = None,
+    columns: Sequence[str] = (),
 ) -> Documents:
     """Yield every document of `inputs`: files, folders, globs and tables.
 
+    `columns` of a table are carried along with each document ("*": all but the text and the id).
     `skip` is a folder never entered (the job's own output). Hidden files and
     folders are passed over. Memory doesn't grow with the number of files, save
     for one 8-byte hash each where identifiers could clash.
@@ -30,7 +32,7 @@ def list_documents(
     two documents with one identifier.
     """
     found = 0
-    for document in _unique(_all(inputs, skip, text_column, id_column), inputs):
+    for document in _unique(_all(inputs, skip, text_column, id_column, columns), inputs):
         found += 1
         yield document
     if not found:
@@ -38,7 +40,11 @@ def list_documents(
 
 
 def _all(
-    inputs: Sequence[str], skip: Path | None, text_column: str | None, id_column: str | None
+    inputs: Sequence[str],
+    skip: Path | None,
+    text_column: str | None,
+    id_column: str | None,
+    columns: Sequence[str],
 ) -> Iterator[Document]:
     for name in inputs:
         if not name.strip():
@@ -50,7 +56,7 @@ def _all(
             _refuse_results(path, skip)
             yield from _folder(path, path, skip.resolve() if skip else None)
         elif path.exists() and text_column:
-            yield from rows(path, text_column, id_column)
+            yield from rows(path, text_column, id_column, columns)
         elif path.is_file() and is_table(path):
             raise UserMistake(f"{name}: a table needs --text-column (and --id-column)")
         elif path.exists():

@@ -1,13 +1,14 @@
 """Tables as sources: one row a document, streamed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from tasks.documents.carried import carried_names
 from tasks.documents.document import Document
 from tasks.errors import UserMistake
 
@@ -21,7 +22,7 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS
 
 
-def rows(path: Path, text_column: str, id_column: str | None) -> Iterator[Document]:
+def rows(path: Path, text_column: str, id_column: str | None, columns: Sequence[str] = ()) -> Iterator[Document]:
     """Yield a document for each row; without an id column the row number is the id.
 
     A row whose text is null or no string becomes an empty document, which fails
@@ -33,19 +34,25 @@ def rows(path: Path, text_column: str, id_column: str | None) -> Iterator[Docume
         raise UserMistake(f"{path}: --text-column goes with a table ({', '.join(ENDINGS)})")
     number = 0
     try:
-        for record in _records(path, text_column, id_column):
+        for record in _records(path, text_column, id_column, columns):
             value = record.get(text_column)
             text = value if isinstance(value, str) else ""
             name = _name(path, number, record[id_column]) if id_column else str(number)
             source = f"{path.absolute().as_uri()}#row={number}"
-            yield Document(name, source, len(text.encode("utf-8", "replace")), text=text)
+            carried = {key: record[key] for key in carried_names(list(record), columns, text_column, id_column)}
+            yield Document(name, source, len(text.encode("utf-8", "replace")), None, text, carried or None)
             number += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserMistake(f"{path}: can't be read as a table after row {number}: {error}") from error
 
 
-def _records(path: Path, text_column: str, id_column: str | None) -> Iterator[dict[str, object]]:
+def _records(
+    path: Path, text_column: str, id_column: str | None, columns: Sequence[str]
+) -> Iterator[dict[str, object]]:
     wanted = [text_column] + ([id_column] if id_column else [])
+    if columns and path.suffix.lower() == ".parquet":
+        others = carried_names(pq.read_schema(path).names, columns, text_column, id_column)
+        wanted = list(dict.fromkeys([*wanted, *others]))
     if path.suffix.lower() == ".jsonl":
         yield from _json_lines(path, wanted)
         return
