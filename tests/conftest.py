@@ -1,7 +1,7 @@
 """What the tests share: a simulated provider and jobs run against it, without Prefect."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,14 +135,21 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     """Run a whole job over `folder` as the flow does: prepare, open, every shard, conclude."""
     monkeypatch.chdir(tmp_path)
 
-    def run(opened: Callable[[Job], None] = hasten, threads: int = 1, **words: Any) -> Ran:
+    def run(
+        opened: Callable[[Job], None] = hasten,
+        threads: int = 1,
+        flow: str = "summarize",
+        inputs: Sequence[Path] = (folder,),
+        kind: type[Options] = Options,
+        **words: Any,
+    ) -> Ran:
         chosen = {
             "output": tmp_path / "out",
             "provider": "openai-compatible",
             "model": "sim-model",
             "patience": 0.0,
         } | words
-        prepared = prepare("summarize", [str(folder)], Options(**chosen))
+        prepared = prepare(flow, [str(path) for path in inputs], kind(**chosen))
         with open_job(prepared) as job:
             opened(job)
             groups = shards(job.documents(), prepared.stops[0].route.window.context)

@@ -12,14 +12,19 @@ ALL = "*"
 
 
 def carried_schema(
-    inputs: Sequence[str], *, text_column: str | None, id_column: str | None, columns: Sequence[str]
+    inputs: Sequence[str],
+    *,
+    text_column: str,
+    id_column: str | None,
+    columns: Sequence[str],
+    skip: Path | str | None = None,  # noqa: ARG001 - of folders, which hold no Parquet table here
 ) -> pa.Schema:
     """Return the columns that documents of these inputs carry: those named, or with "*" all but the text and the id.
 
     Raises UserMistake for a table that can't be read, or without a column that is named.
     """
     found = pa.schema([])
-    for path in map(Path, inputs if text_column and columns else ()):
+    for path in map(Path, inputs if columns else ()):
         if path.suffix.lower() != ".parquet":
             raise UserMistake(f"{path}: only a Parquet table's columns can be carried along")
         try:

@@ -18,7 +18,6 @@ from tasks.dispatch.spending import Spending
 from tasks.errors import UserMistake
 from tasks.jobs.ask import Asker
 from tasks.jobs.collector import calm_collector
-from tasks.jobs.cut import Cutter
 from tasks.jobs.job import Job
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
@@ -34,7 +33,7 @@ from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.registry import wire_of
 from tasks.results.job_file import write_job_file
-from tasks.results.parts import create_tables, held_documents, is_sound
+from tasks.results.parts import create_tables, fit_documents, held_documents, is_sound
 from tasks.routing.catalogue import Provider
 
 LOCAL_SLOTS = 4
@@ -48,10 +47,11 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
     Raises UserMistake where the output can't be written or another run holds it.
     """
     output = prepared.options.output
-    create_tables(output)
+    create_tables(output, prepared.schemas)
     with contextlib.ExitStack() as stack:
         state = state_of(prepared.options)
         stack.enter_context(state.hold())
+        fit_documents(output, prepared.schemas["documents"])
         stack.enter_context(calm_collector())
         ledger = Ledger(state.ledger, fresh=prepared.options.fresh)
         stack.callback(ledger.close)
@@ -138,9 +138,9 @@ def _strategist(
         stop.prompts.go_on,
         Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}"),
         job.stopped,
+        provider.structured,
     )
-    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy)
-    return Strategist(asker, cutter)
+    return Strategist(asker, stop.cutter(options), stop.form)
 
 
 def _extras(options: Options, provider: Provider) -> dict[str, Any]:

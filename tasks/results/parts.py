@@ -39,6 +39,28 @@ def create_tables(output: Path, schemas: Schemas = TABLES) -> None:
         raise UserMistake(message) from error
 
 
+def fit_documents(output: Path, schema: pa.Schema) -> None:
+    """Write parts of `documents` with other columns anew, that one glob reads them all. Raises StorageFailed.
+
+    What a column held that isn't there any more, or that its new type can't hold, is given up.
+    """
+    for path in sorted((output / "documents").glob("part-*.parquet")):
+        with contextlib.suppress(OSError, pa.ArrowException):  # a damaged part is written again from the ledger
+            if not pq.read_schema(path).equals(schema):
+                write_table(path, _fitted(pq.ParquetFile(path).read(), schema))
+
+
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table in another schema; null where it has no value for it."""
+    return pa.Table.from_arrays([_column(table, field) for field in schema], schema=schema)
+
+
+def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    with contextlib.suppress(KeyError, pa.ArrowException):
+        return table[field.name].cast(field.type)
+    return pa.nulls(table.num_rows, field.type)
+
+
 def part_path(output: Path, table: str, part: int) -> Path:
     """Return the path of a part."""
     return output / table / f"part-{part:06d}.parquet"
