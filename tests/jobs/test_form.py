@@ -110,6 +110,13 @@ def test_a_fault_names_its_place(change: dict[str, Any], words: str) -> None:
     assert words in str(invalid.value)
 
 
+def test_arithmetic_on_huge_numbers_is_a_fault_and_no_crash() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "number", "multipleOf": 0.01}}}
+    for number in (10**400, 1e308 + 1):
+        with pytest.raises(Invalid):
+            form(schema).checked(json.dumps({"a": number}), whole=True)
+
+
 def test_of_many_faults_ten_are_told() -> None:
     schema = {"type": "object", "properties": {f"f{number}": {"type": "integer"} for number in range(30)}}
     with pytest.raises(Invalid) as invalid:
@@ -213,6 +220,8 @@ def write(tmp_path: Path) -> Write:
         ({"properties": {"a": {"type": 7}}}, "it is no JSON Schema: properties/a/type"),
         ({"properties": {"a": {"$ref": "https://example.com/a.json"}}}, "it refers to https://example.com/a.json"),
         ({"properties": {"a": {"$ref": "other.json#/a"}}}, "it refers to other.json#/a"),
+        ({"properties": {"a": {"$ref": "#/properties/a"}}}, "one of its references leads back to itself"),
+        ({"properties": {"a": {"pattern": "(a"}}}, "it is no JSON Schema: properties/a/pattern"),
         ({"properties": {"a": {"items": [{"$ref": "#/$defs/B"}]}}, "$schema": "http://json-schema.org/draft-07/schema#"},
          "#/$defs/B, which isn't there"),
     ],

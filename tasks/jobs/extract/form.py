@@ -76,6 +76,8 @@ class Form:
             faults = [str(error)]
         except RecursionError:
             faults = ["it is nested too deeply"]
+        except ArithmeticError:  # of multipleOf
+            faults = ["a number in it is beyond 64 bits"]
         if faults:
             more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
             raise Invalid("\n".join([*faults[:MOST_FAULTS], *more]))

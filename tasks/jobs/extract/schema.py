@@ -72,8 +72,9 @@ def _model(name: str) -> Read:
 
 
 def _check(name: str, schema: Mapping[str, Any]) -> None:
+    make = validator_for(schema, default=Draft202012Validator)
     try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
+        make.check_schema(schema)
     except SchemaError as error:
         where = "/".join(str(part) for part in error.absolute_path) or "its top"
         raise UserMistake(f"--schema {name}: it is no JSON Schema: {where}: {error.message[:300]}") from error
@@ -87,6 +88,10 @@ def _check(name: str, schema: Mapping[str, Any]) -> None:
     node, _ = resolved(schema, schema, frozenset())
     if not is_object(node) or not node.get("properties"):
         raise UserMistake(f"--schema {name}: it isn't of an object with properties: name the fields to extract")
+    try:
+        make(schema).is_valid(dict.fromkeys(node["properties"]))
+    except RecursionError:
+        raise UserMistake(f"--schema {name}: one of its references leads back to itself") from None
 
 
 def _references(value: Any) -> Iterator[str]:
