@@ -1,11 +1,11 @@
 """Ask one route: what was paid before first, then the provider."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from tasks.chunking.template import TEMPLATES, conversation
 from tasks.chunking.tokenizer import Tokenizer
@@ -15,43 +15,19 @@ from tasks.errors import CallFailed, JobStopped, Overflow, RouteDown, RouteLost,
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
 from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
+from tasks.jobs.talk import Prompt, Talk, Talker, Text, opened
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Kept
 from tasks.providers.openai import CUT
 from tasks.providers.structured import Structured, refuses_format, response_format
-from tasks.providers.wire import Answer, Completion, Message, call_id, encode
+from tasks.providers.wire import Answer, Completion, call_id, encode
 from tasks.routing.route import Route
 
 MAX_CONTINUATIONS = 3
 
 
-class Prompt(NamedTuple):
-    """A prompt's text, its tokens by the model's tokenizer, what ends the answer, and the schema it is to follow."""
-
-    text: str
-    tokens: int
-    stop: str | None = None
-    schema: Mapping[str, Any] | None = None
-
-
-class Text(NamedTuple):
-    """An answer's text, and whether it is still cut off at its end."""
-
-    text: str
-    cut: bool
-
-
 class _Unformatted(JobStopped):
     """This call isn't sent after all: the route takes no response format, and it is asked without."""
-
-
-class Talk(NamedTuple):
-    """A conversation that a model is to go on with: its turns, and the tokens of each."""
-
-    turns: tuple[Message, ...]
-    counts: tuple[int, ...]
-    stop: str | None
-    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -85,14 +61,14 @@ class Asker:
 
         Raises SetAside for the call, RouteLost for the route, JobStopped.
         """
-        return await self._answered(work, place, _opened(prompt))
+        return await self._answered(work, place, opened(prompt))
 
     async def ask_again(self, work: Work, place: Place, prompt: Prompt, text: str, words: str) -> Text | None:
         """Return the answer to `words` about an answer's text; None where there is no room for them in the window.
 
         Raises as `ask` does.
         """
-        talk = await asyncio.to_thread(self._replied, prompt, text, words)
+        talk = await asyncio.to_thread(self._talker.replied, prompt, text, words)
         if not self._fits(talk):
             return None
         try:
@@ -100,9 +76,13 @@ class Asker:
         except Overflow:
             return None
 
+    @property
+    def _talker(self) -> Talker:
+        return Talker(self.tokenizer, self.go_on, self.route.is_base_model)
+
     def has_asked(self, prompt: Prompt) -> bool:
         """Whether the answer to a prompt was probably paid for already; from any thread."""
-        talk = _opened(prompt)
+        talk = opened(prompt)
         return any(self.ledger.may_know(self._call(one).call_id) for one in (talk, talk._replace(schema=None)))
 
     def set_aside(self, work: Work, place: Place, error: SetAside) -> None:
@@ -125,29 +105,9 @@ class Asker:
             if answer.finish_reason not in CUT:
                 return Text(text, cut=False)
             # Not the same call again: the conversation goes on where it stopped.
-            talk = await asyncio.to_thread(self._continued, opening, text)
+            talk = await asyncio.to_thread(self._talker.continued, opening, text)
             if not self._fits(talk) or self._asked_often(work, place):
                 return Text(text, cut=True)
-
-    def _continued(self, talk: Talk, text: str) -> Talk:
-        """Return the conversation that has an answer continued, which follows no schema."""
-        return self._said(talk, text, "" if self.route.is_base_model else self.go_on)
-
-    def _replied(self, prompt: Prompt, text: str, words: str) -> Talk:
-        """Return the conversation with words about an answer; a base model is given another mark to fill."""
-        if self.route.is_base_model:
-            end, begin = prompt.stop or "", (prompt.stop or "").replace("</", "<")
-            words = f"{end}\n\n{words}\n\n{begin}"
-        return self._said(_opened(prompt), text, words)._replace(schema=prompt.schema)
-
-    def _said(self, talk: Talk, text: str, words: str) -> Talk:
-        """Return a conversation with an answer and what is said then; a base model's is one text to write on."""
-        tokens, more = self.tokenizer.count(text), self.tokenizer.count(words)
-        if self.route.is_base_model:
-            whole = talk.turns[0].content + text + words
-            return Talk((Message("user", whole),), (talk.counts[0] + tokens + more,), talk.stop)
-        turns = (*talk.turns, Message("assistant", text), Message("user", words))
-        return Talk(turns, (*talk.counts, tokens, more), talk.stop)
 
     def _why_not(self, call: Call) -> JobStopped | None:
         """Return why nobody is to be asked any more, or not so; just before a call is sent."""
@@ -312,10 +272,6 @@ class Asker:
             self.meter.found()
         else:
             self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
-
-
-def _opened(prompt: Prompt) -> Talk:
-    return Talk((Message("user", prompt.text),), (prompt.tokens,), prompt.stop, prompt.schema)
 
 
 def _span(place: Place) -> tuple[object, ...]:

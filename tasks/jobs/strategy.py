@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from tasks.chunking.split import Chunk
 from tasks.documents.document import Content
 from tasks.errors import DocumentFailed, Overflow, SetAside
-from tasks.jobs.ask import Asker, Prompt, Text
+from tasks.jobs.ask import Asker
 from tasks.jobs.cut import SEAM, Cut, Cutter
 from tasks.jobs.extract.checked import checked
 from tasks.jobs.extract.form import Form
@@ -21,6 +21,7 @@ from tasks.jobs.extract.parse import Invalid
 from tasks.jobs.measure import Measure, Measures
 from tasks.jobs.prompts import Prompts, fill, stop_of
 from tasks.jobs.rows import INVALID, Outcome, Place, Work
+from tasks.jobs.talk import Prompt, Text
 
 BETWEEN = "\n\n"
 
