@@ -184,7 +184,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
         show_plan(plan, console, elsewhere(options))
         if server is None:
             return _out(plan.as_json(), as_json=as_json)
-        create_tables(options.folder)
+        create_tables(options.folder, prepared.schemas)
         meter = _expecting(plan)
         console.print(_WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
         stack.enter_context(server.ready())

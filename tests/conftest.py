@@ -5,7 +5,7 @@ import logging
 import os
 import ssl
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -198,14 +198,21 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     # It would look through all that the tests have loaded, for every job.
     monkeypatch.setattr(opening, "calm_collector", nullcontext)
 
-    def run(opened: Callable[[Job], None] = hasten, threads: int = 1, **words: Any) -> Ran:
+    def run(
+        opened: Callable[[Job], None] = hasten,
+        threads: int = 1,
+        flow: str = "summarize",
+        inputs: Sequence[Path] = (folder,),
+        kind: type[Options] = Options,
+        **words: Any,
+    ) -> Ran:
         chosen = {
             "output": tmp_path / "out",
             "provider": "openai-compatible",
             "model": "sim-model",
             "patience": 0.0,
         } | words
-        prepared = prepare("summarize", [str(folder)], Options(**chosen))
+        prepared = prepare(flow, [str(path) for path in inputs], kind(**chosen))
         with open_job(prepared) as job:
             opened(job)
             groups = shards(job.documents(), prepared.stops[0].route.window.context)

@@ -36,13 +36,14 @@ UP_SECONDS = 10.0
 
 
 class Call(NamedTuple):
-    """One request, ready to send, and the tokens it may take."""
+    """One request, ready to send, and the tokens it may take; `formatted`: it asks for a response format."""
 
     call_id: str
     path: str
     body: bytes
     prompt_tokens: int
     max_tokens: int
+    formatted: bool = False
 
     @property
     def seconds(self) -> float:

@@ -17,9 +17,17 @@ def _begun_at(job: Job, reading: Reading) -> Strategist | None:
     """Return the route at which a document was begun before the job was taken up again, if it was."""
     for strategist in job.strategists:
         with contextlib.suppress(DocumentFailed):
-            if strategist.has_begun(reading.content):
+            if strategist.about(reading.fields).has_begun(reading.content):
                 return strategist
     return None
+
+
+def completed(job: Job, document: Document, result: Result) -> Result:
+    """Return a document's rows with the columns that it carries, and the fields of its answer."""
+    row, form = result.document, job.prepared.form
+    output = row["output"] if row["status"] != "failed" else None
+    more = job.prepared.carried.values(document) | (form.values(output) if form else {})
+    return result._replace(document={**row, **more}, work=job.work_of(document))
 
 
 async def answered(job: Job, document: Document, work: Work, reading: Reading | DocumentFailed) -> Result:
@@ -29,7 +37,7 @@ async def answered(job: Job, document: Document, work: Work, reading: Reading | 
     refused: dict[Route, Measure] = {}
     preferred = await asyncio.to_thread(_begun_at, job, reading) if job.may_have_begun else None
     while True:
-        strategist = await job.waiting.route(work, preferred)
+        strategist = (await job.waiting.route(work, preferred)).about(reading.fields)
         route = strategist.asker.route
         cut: Cut | None = None
         try:

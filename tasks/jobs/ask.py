@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from tasks.chunking.template import TEMPLATES, conversation
 from tasks.chunking.tokenizer import Tokenizer
@@ -15,33 +15,28 @@ from tasks.errors import CallFailed, JobStopped, Overflow, RouteDown, RouteLost,
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
 from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
+from tasks.jobs.talk import Prompt, Talk, Talker, Text, opened
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Kept
 from tasks.providers.openai import CUT
-from tasks.providers.wire import Answer, Completion, Message, call_id, encode
+from tasks.providers.structured import Structured, refuses_format, response_format
+from tasks.providers.wire import Answer, Completion, call_id, encode
 from tasks.routing.route import Route
 
 MAX_CONTINUATIONS = 3
 
 
-class Prompt(NamedTuple):
-    """A prompt's text, its tokens by the model's tokenizer, and what ends the answer, where something does."""
-
-    text: str
-    tokens: int
-    stop: str | None = None
-
-
-class Text(NamedTuple):
-    """An answer's text, and whether it is still cut off at its end."""
-
-    text: str
-    cut: bool
+class _Unformatted(JobStopped):
+    """This call isn't sent after all: the route takes no response format, and it is asked without."""
 
 
 @dataclass(slots=True)
 class Asker:
-    """Asks one route for one job, on one event loop."""
+    """Asks one route for one job, on one event loop.
+
+    `structured` is how the route is told of a schema (structured.py), None where it isn't,
+    or refused to be.
+    """
 
     route: Route
     dispatcher: Dispatcher
@@ -54,6 +49,7 @@ class Asker:
     go_on: str
     measures: Measures
     stopped: Callable[[], JobStopped | None]
+    structured: Structured | None = None
     _asked: dict[str, asyncio.Event] = field(default_factory=dict)
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     # How many times the worst case the dearest answer cost.
@@ -65,11 +61,42 @@ class Asker:
 
         Raises SetAside for the call, RouteLost for the route, JobStopped.
         """
-        turns, counts = [Message("user", prompt.text)], [prompt.tokens]
-        text = ""
+        return await self._answered(work, place, opened(prompt))
+
+    async def ask_again(self, work: Work, place: Place, prompt: Prompt, text: str, words: str) -> Text | None:
+        """Return the answer to `words` about an answer's text; None where there is no room for them in the window.
+
+        Raises as `ask` does.
+        """
+        talk = await asyncio.to_thread(self._talker.replied, prompt, text, words)
+        if not self._fits(talk):
+            return None
+        try:
+            return await self._answered(work, place, talk)
+        except Overflow:
+            return None
+
+    @property
+    def _talker(self) -> Talker:
+        return Talker(self.tokenizer, self.go_on, self.route.is_base_model)
+
+    def has_asked(self, prompt: Prompt) -> bool:
+        """Whether the answer to a prompt was probably paid for already; from any thread."""
+        talk = opened(prompt)
+        return any(self.ledger.may_know(self._call(one).call_id) for one in (talk, talk._replace(schema=None)))
+
+    def set_aside(self, work: Work, place: Place, error: SetAside) -> None:
+        """Note that the last answer at a place, which was paid, is of no use."""
+        call_id = next((row["call_id"] for row in reversed(work.calls) if _place_of(row) == _span(place)), None)
+        if work.begin_row(f"{call_id} set aside", place, 0):
+            work.failures.append(failed_call_row(work, place, self.route, call_id, error))
+
+    async def _answered(self, work: Work, place: Place, opening: Talk) -> Text:
+        """Return the whole answer that a conversation leads to."""
+        talk, text = opening, ""
         while True:
             try:
-                answer = await self._one(work, place, self._call(tuple(turns), counts, prompt.stop), len(turns))
+                answer = await self._one(work, place, talk)
             except SetAside:
                 if not text:
                     raise
@@ -78,42 +105,39 @@ class Asker:
             if answer.finish_reason not in CUT:
                 return Text(text, cut=False)
             # Not the same call again: the conversation goes on where it stopped.
-            turns, counts = await asyncio.to_thread(self._continued, prompt, text)
-            if not self._may_continue(work, place, counts):
+            talk = await asyncio.to_thread(self._talker.continued, opening, text)
+            if not self._fits(talk) or self._asked_often(work, place):
                 return Text(text, cut=True)
 
-    def has_asked(self, prompt: Prompt) -> bool:
-        """Whether the answer to a prompt was probably paid for already; from any thread."""
-        return self.ledger.may_know(self._call((Message("user", prompt.text),), [prompt.tokens], prompt.stop).call_id)
-
-    def _continued(self, prompt: Prompt, text: str) -> tuple[list[Message], list[int]]:
-        """Return the turns that have an answer continued, and their tokens; a base model just goes on writing."""
-        tokens = self.tokenizer.count(text)
-        if self.route.is_base_model:
-            return [Message("user", prompt.text + text)], [prompt.tokens + tokens]
-        turns = [Message("user", prompt.text), Message("assistant", text), Message("user", self.go_on)]
-        return turns, [prompt.tokens, tokens, self.tokenizer.count(self.go_on)]
-
-    def _why_not(self) -> JobStopped | None:
-        """Return why nobody is to be asked any more; just before a call is sent."""
+    def _why_not(self, call: Call) -> JobStopped | None:
+        """Return why nobody is to be asked any more, or not so; just before a call is sent."""
+        if self.structured is None and call.formatted:
+            return _Unformatted("the route refused the response format of another call")
         return self.stopped() or self.spending.overdrawn()
 
-    def _may_continue(self, work: Work, place: Place, counts: list[int]) -> bool:
-        tokens = conversation(counts, TEMPLATES[self.route.template])
-        if tokens > self.measures.latest.most(self.route.window.room(0)):
-            return False
-        rows = [row for row in work.calls if _place_of(row) == (place.level, place.position, place.start, place.end)]
-        return len(rows) <= MAX_CONTINUATIONS
+    def _fits(self, talk: Talk) -> bool:
+        tokens = conversation(talk.counts, TEMPLATES[self.route.template])
+        return tokens <= self.measures.latest.most(self.route.window.room(0))
 
-    async def _one(self, work: Work, place: Place, call: Call, turns: int) -> Answer:
+    def _asked_often(self, work: Work, place: Place) -> bool:
+        return sum(_place_of(row) == _span(place) for row in work.calls) > MAX_CONTINUATIONS
+
+    async def _one(self, work: Work, place: Place, talk: Talk) -> Answer:
         """Get one answer, kept or paid, and note it as a row."""
+        talk = self._spoken(talk)
+        call, turns = self._call(talk), len(talk.turns)
         try:
             got = await self._kept_or_paid(work, place, call)
+        except _Unformatted:
+            return await self._one(work, place, talk)
         except CallFailed as error:
+            if talk.schema is not None and refuses_format(error):
+                self.structured = None  # from now on by the instructions alone, which every prompt has
+                return await self._one(work, place, talk)
             aside = work.given_up[call.call_id] = error if isinstance(error, SetAside) else _given_up(error)
             cut_again = isinstance(error, Overflow) and work.may_cut_again
             if not cut_again and work.begin_row(f"{call.call_id} failed", place, turns):
-                work.failures.append(failed_call_row(work, place, self.route, call, aside))
+                work.failures.append(failed_call_row(work, place, self.route, call.call_id, aside))
             raise aside from error
         answer = self._completed(got.answer, call)
         if work.begin_row(call.call_id, place, turns):
@@ -123,24 +147,38 @@ class Asker:
             work.calls.append(call_row(work, place, self.route, call, answer, got, cost))
         return answer
 
-    def _call(self, turns: tuple[Message, ...], counts: list[int], stop: str | None) -> Call:
+    def _spoken(self, talk: Talk) -> Talk:
+        """Return the conversation as it is to be asked: without its schema where the route isn't told of any.
+
+        So too where it was answered without, by a route that refused it in an earlier run.
+        """
+        if talk.schema is None:
+            return talk
+        plain = talk._replace(schema=None)
+        if self.structured is None or self.route.is_base_model or self._kept(self._call(plain)) is not None:
+            return plain
+        return talk
+
+    def _call(self, talk: Talk) -> Call:
         route, dispatcher = self.route, self.dispatcher
+        structured = self.structured if talk.schema is not None else None
         request = Completion(
             route.id,
-            turns,
+            talk.turns,
             route.window.max_answer,
             route.upstream,
             self.routing,
             self.extras,
-            stop,
+            talk.stop,
             base_model=route.is_base_model,
+            response_format=response_format(structured, talk.schema) if structured and talk.schema else None,
         )
         path, body = dispatcher.wire.completion(request)
         encoded = encode(body)
-        prompt_tokens = conversation(counts, TEMPLATES[route.template])
+        prompt_tokens = conversation(talk.counts, TEMPLATES[route.template])
         answer_tokens = route.window.max_answer
         identity = call_id(route.provider, dispatcher.account.place, path, encoded)
-        return Call(identity, path, encoded, prompt_tokens, answer_tokens)
+        return Call(identity, path, encoded, prompt_tokens, answer_tokens, request.response_format is not None)
 
     async def _kept_or_paid(self, work: Work, place: Place, call: Call) -> Got:
         """Equal requests in flight at once are asked once: the later ones find the first's answer."""
@@ -196,7 +234,7 @@ class Asker:
         try:
             record = partial(self.ledger.record, document_id=work.document_id, route=self.route, worst=reserved)
             try:
-                delivered = await self.dispatcher.send(call, work.document_id, record, self._why_not)
+                delivered = await self.dispatcher.send(call, work.document_id, record, partial(self._why_not, call))
             except RouteDown as error:
                 if error.exhausted is not None:
                     work.exhausted[call.call_id] = error.exhausted
@@ -234,6 +272,10 @@ class Asker:
             self.meter.found()
         else:
             self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+
+
+def _span(place: Place) -> tuple[object, ...]:
+    return place.level, place.position, place.start, place.end
 
 
 def _place_of(row: dict[str, Any]) -> tuple[object, ...]:

@@ -1,5 +1,6 @@
 """Cut a document's text to the window of one route."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tasks.chunking.outline import Outline
@@ -9,12 +10,14 @@ from tasks.chunking.tokenizer import Tokenizer
 from tasks.documents.document import Content
 from tasks.errors import DocumentFailed
 from tasks.jobs.measure import OURS, Measure
-from tasks.jobs.prompts import Prompts, guarded
+from tasks.jobs.prompts import SCHEMA, Prompts, fill, guarded
 from tasks.routing.route import Route
 
 # Tokens that putting a text between two others may add at its seams.
 SEAM = 4
 LEAST_ROOM = 16
+# What is said about an answer that isn't valid.
+REPAIR_TOKENS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +36,37 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Cutter:
-    """Knows how much text a call of a route has room for."""
+    """Knows how much text a call of a route has room for.
+
+    `fields` are what templates hold beside the text: a schema, a document's columns. `reduces`
+    says whether the answers over chunks are merged by calls.
+    """
 
     route: Route
     tokenizer: Tokenizer
     prompts: Prompts
     strategy: str
     measure: Measure = OURS
+    fields: Mapping[str, str] = field(default_factory=dict)
+    reduces: bool = True
     _counted: dict[str, int] = field(default_factory=dict)
 
     def measured(self, measure: Measure) -> "Cutter":
         """Return the cutter for what the route was learned to count."""
         return self if measure == self.measure else replace(self, measure=measure)
 
+    def about(self, fields: Mapping[str, str]) -> "Cutter":
+        """Return the cutter for a document with fields of its own."""
+        return replace(self, fields={**self.fields, **fields}, _counted={}) if fields else self
+
+    def guarded(self, template: str, *texts: str) -> str:
+        """Return a template with marks that neither the texts nor the fields close."""
+        return guarded(template, *self.fields.values(), *texts)
+
     def tokens(self, template: str) -> int:
-        """Return the tokens of a template, counted once."""
+        """Return the tokens of a template with its fields, counted once."""
         if template not in self._counted:
-            self._counted[template] = self.tokenizer.count(template)
+            self._counted[template] = self.tokenizer.count(fill(template, **self.fields))
         return self._counted[template]
 
     def room(self, template: str) -> int:
@@ -58,9 +75,10 @@ class Cutter:
         return self.measure.most(self.route.window.room(0)) - overhead
 
     def chunk_room(self, text: str) -> int:
-        """Return the tokens of a chunk of a long text: it leaves room to continue a cut-off answer."""
-        room = self.room(guarded(self.prompts.refine if self.strategy == "refine" else self.prompts.map, text))
-        spare = self.route.window.max_answer + self.tokens(self.prompts.go_on) + 32
+        """Return the tokens of a chunk of a long text: it leaves room to continue or repair its answer."""
+        room = self.room(self.guarded(self.prompts.refine if self.strategy == "refine" else self.prompts.map, text))
+        said = REPAIR_TOKENS if SCHEMA in self.fields else self.tokens(self.prompts.go_on)
+        spare = self.route.window.max_answer + said + 32
         # Where the window is so small that the spare would take half of it, do without.
         return room - spare if room > 2 * spare else room
 
@@ -70,7 +88,7 @@ class Cutter:
         Raises DocumentFailed with reason `too_long` or `does_not_fit`.
         """
         text = content.text
-        whole = self.room(guarded(self.prompts.stuff, text))
+        whole = self.room(self.guarded(self.prompts.stuff, text))
         # The first chunk tells it without counting a long text to its end.
         first = next(split(text, whole, self.tokenizer), Chunk(0, 0, 0))
         if first.end == len(text):

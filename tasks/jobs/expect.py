@@ -55,7 +55,7 @@ def of_chunks(chunks: int, tokens: int, cutter: Cutter, answer: int) -> Expected
         prompt += (chunks - 1) * (answer + cutter.tokens(prompts.refine) - cutter.tokens(template))
     calls, waiting = chunks, 1 if refine else chunks
     group = max(2, cutter.room(prompts.reduce) // (answer + SEAM))
-    while waiting > 1:
+    while waiting > 1 and cutter.reduces:
         merged = math.ceil(waiting / group)
         # A group of one goes up as it is.
         asked = merged - (waiting % group == 1)

@@ -92,9 +92,13 @@ class Job:
         # Assigned: a kill came between its part and its status, so the same command takes it up.
         return seen is not None and seen.status in ("failed", "partial", ASSIGNED)
 
-    def settled(self, content_sha256: str, seen: Seen | None) -> Settled | None:
+    def work_of(self, document: Document) -> str:
+        """Return the identity of a document's own work: that of the job, and the columns it carries."""
+        return self.work + self.prepared.carried.mark(document)
+
+    def settled(self, document: Document, content_sha256: str, seen: Seen | None) -> Settled | None:
         """Return why a document needs nothing: unchanged since an earlier job, or finished by this one; or None."""
-        if seen is None or (seen.content_sha256, seen.work) != (content_sha256, self.work):
+        if seen is None or (seen.content_sha256, seen.work) != (content_sha256, self.work_of(document)):
             return None
         if seen.job_id == self.ledger.job_id and seen.status in ("done", "partial", "failed"):
             return "resumed"

@@ -18,7 +18,6 @@ from tasks.dispatch.spending import Spending
 from tasks.errors import JobStopped, UserMistake
 from tasks.jobs.ask import Asker
 from tasks.jobs.collector import calm_collector
-from tasks.jobs.cut import Cutter
 from tasks.jobs.job import Job
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
@@ -50,11 +49,11 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
     Raises UserMistake or StorageRefused where the output can't be written, or another run holds it.
     """
     output = prepared.options.folder
-    create_tables(output)
+    create_tables(output, prepared.schemas)
     opened: list[Job] = []
     with contextlib.ExitStack() as stack:
         stack.enter_context(holding(prepared.options, lambda error: _stop_all(opened, error)))
-        found = conform(output)
+        found = conform(output, prepared.schemas)
         stack.enter_context(calm_collector())
         ledger = Ledger(state_of(prepared.options).ledger, fresh=prepared.options.fresh)
         stack.callback(ledger.close)
@@ -147,9 +146,9 @@ def _strategist(
         stop.prompts.go_on,
         Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}"),
         job.stopped,
+        provider.structured,
     )
-    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy)
-    return Strategist(asker, cutter)
+    return Strategist(asker, stop.cutter(options), stop.form)
 
 
 def _extras(options: Options, provider: Provider) -> dict[str, Any]:

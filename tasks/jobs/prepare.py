@@ -9,21 +9,27 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tasks.documents.carried import ALL
+import pyarrow as pa
+
 from tasks.documents.document import Documents
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents
 from tasks.documents.sources import identity_of
 from tasks.errors import DocumentFailed, UserMistake
 from tasks.jobs.accounts import account_with, available, live_catalogue
+from tasks.jobs.carried import NOTHING, Carried, carried_with, table_columns
+from tasks.jobs.extract.form import Form, make_form
+from tasks.jobs.extract.schema import read_schema
 from tasks.jobs.history import latencies
-from tasks.jobs.options import Options
+from tasks.jobs.options import ExtractOptions, Options
+from tasks.jobs.prompts import columns_in
 from tasks.jobs.refresh import refresh_if_old
 from tasks.jobs.sticky import remembered
 from tasks.jobs.stops import Settling, Stop, best_first, sampled
 from tasks.jobs.window import served_models
 from tasks.providers.account import Account, Keys, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
+from tasks.results.schemas import TABLES, Schemas
 from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Wish, candidates
 
 # Texts that routes are compared by.
@@ -45,22 +51,32 @@ class Prepared:
     local_model: Path | None
     rivals: tuple[Stop, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    form: Form | None = None
+    carried: Carried = NOTHING
 
     @property
     def work(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
-        return _hash([self._answers(), sorted({astuple(stop.prompts) for stop in self.stops})])
+        form = [self.form.identity] if self.form else []
+        return _hash([self._answers(), sorted({astuple(stop.prompts) for stop in self.stops}), *form])
+
+    @property
+    def schemas(self) -> Schemas:
+        """The schemas of the result tables: in `documents`, joined columns and the fields of the answers too."""
+        fields = [*self.carried.joined, *(column.as_field() for column in (self.form.columns if self.form else ()))]
+        return {**TABLES, "documents": pa.schema([*TABLES["documents"], *fields])} if fields else TABLES
 
     @property
     def identity(self) -> str:
         """The identity of the whole job: the same command has the same one."""
         options = self.options
         which = [options.limit, options.text_column, options.id_column, options.retry_failed, options.fresh]
+        which += ["join"] if options.join else []
         return _hash([self.flow, [identity_of(name) for name in self.inputs], self.work, which])
 
     def documents(self) -> Documents:
         """List the documents anew; raises UserMistake as `list_documents` does."""
-        return _documents(self.inputs, self.options)
+        return _documents(self.inputs, self.options, self.carried.wanted)
 
     def _answers(self) -> list[Any]:
         """What decides about the answers; where routes are chosen by price or speed, which model and no place."""
@@ -89,6 +105,8 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
 
     Raises UserMistake, naming the thing and the fix.
     """
+    table = table_columns(inputs, options)
+    form = _form(options, table)
     environment = read_environment()
     if _is_automatic(options):
         refresh_if_old(environment, keys)
@@ -102,7 +120,8 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     found = candidates(wish, catalogue, there, local_name)
     others = [candidates(_fallback(text), catalogue, there, local_name)[0] for text in options.fallback]
     local = _local_model(environment, [*found, *others])
-    settling = Settling(flow, options, environment, keys, local, latencies(options.folder))
+    history = latencies(options.folder)
+    settling = Settling(flow, options, environment, keys, local, history, form=form, columns=tuple(table.names))
     chosen, rivals = _chosen(settling, found, inputs)
     # Beside a pool that was chosen for the user they wait until it fails; named by hand, all are the pool.
     share = 0.0 if _is_automatic(options) else 1.0
@@ -114,7 +133,22 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
         _require_prices(stops)
     if options.integrity and not any(stop.provider.wire == "apipie" for stop in stops):
         raise UserMistake("--integrity: only apipie asks several times and votes: give --provider apipie")
-    return Prepared(flow, tuple(inputs), options, stops, local, tuple(rivals), settling.left_out)
+    asked = dict.fromkeys(name for stop in stops for name in columns_in(stop.prompts))
+    carried = carried_with(table, asked, TABLES["documents"].names, join=options.join)
+    return Prepared(flow, tuple(inputs), options, stops, local, tuple(rivals), settling.left_out, form, carried)
+
+
+def _form(options: Options, table: pa.Schema) -> Form | None:
+    """Return the form of `--schema`. Raises UserMistake where `extract` is given neither that nor a prompt."""
+    if not isinstance(options, ExtractOptions):
+        return None
+    if options.json_schema is None:
+        if options.prompt is None:
+            raise UserMistake("extract needs --schema (a JSON Schema or a pydantic model), --prompt FILE, or both")
+        return None
+    joined = carried_with(table, (), TABLES["documents"].names, join=options.join).joined
+    taken = [*TABLES["documents"].names, *(field.name for field in joined)]
+    return make_form(read_schema(options.json_schema), options.merge, taken)
 
 
 def _chosen(settling: Settling, found: Sequence[Candidate], inputs: Sequence[str]) -> tuple[list[Stop], list[Stop]]:
@@ -141,14 +175,9 @@ def _texts(inputs: Sequence[str], options: Options) -> Iterator[str]:
             continue
 
 
-def _documents(inputs: Sequence[str], options: Options) -> Documents:
-    return list_documents(
-        inputs,
-        skip=options.folder.path,
-        text_column=options.text_column,
-        id_column=options.id_column,
-        columns=(ALL,) if options.join else (),
-    )
+def _documents(inputs: Sequence[str], options: Options, columns: Sequence[str] = ()) -> Documents:
+    names = {"text_column": options.text_column, "id_column": options.id_column}
+    return list_documents(inputs, skip=options.folder.path, columns=columns, **names)
 
 
 def _is_automatic(options: Options) -> bool:

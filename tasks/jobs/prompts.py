@@ -1,14 +1,21 @@
 """Prompt templates: read, checked, filled. A document's text is data: never a template, and never out of its marks."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tasks.errors import UserMistake
 from tasks.routing.catalogue import DATA
 
 FOLDER = DATA / "prompts"
-FIELD = re.compile(r"\{([a-z_]+)\}")
+FIELD = re.compile(r"\{([^{}\n]+)\}")
+# What is taken for a field that was meant, where none is called so.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# In a template, a column of the documents' table is called by its name behind this.
+COLUMN = "column:"
+TEXT, SCHEMA = "text", "schema"
 CLOSING = re.compile(r"</([A-Za-z_][\w.:-]*)\s*>")
 # A base model's template ends where the answer is to begin: its mark tells where that ends.
 OPEN_AT_END = re.compile(r"<([A-Za-z_][\w.:-]*)>\s*\Z")
@@ -31,8 +38,20 @@ class Prompts:
     go_on: str
 
 
-def load_prompts(flow: str, subtype: str, custom: Path | None) -> Prompts:
+class Fields(NamedTuple):
+    """What a user's template may hold beside the text: columns of the documents' table, and a schema."""
+
+    columns: tuple[str, ...] = ()
+    has_schema: bool = False
+
+
+NO_FIELDS = Fields()
+
+
+def load_prompts(flow: str, subtype: str, custom: Path | None, fields: Fields = NO_FIELDS) -> Prompts:
     """Return the shipped templates of a flow for a model's subtype, or those around the user's own.
+
+    With a schema a template of the user's ends with what asks for it, unless {schema} stands in it.
 
     Raises UserMistake for a file that can't be read, without {text}, or with an
     unknown field.
@@ -42,9 +61,11 @@ def load_prompts(flow: str, subtype: str, custom: Path | None) -> Prompts:
         folder = _folder(flow, subtype)
         stuff, map_, reduce, refine = (_shipped(f"{folder}/{stage}.txt") for stage in STAGES)
         return Prompts(stuff, map_, reduce, refine, go_on)
-    template = _checked(custom)
+    template = _checked(custom, fields)
+    if fields.has_schema and f"{{{SCHEMA}}}" not in template:
+        template = f"{template.rstrip()}\n\n{_shipped(f'{_folder(flow, subtype)}/schema.txt')}"
     folder = _folder("custom", subtype)
-    instruction = template.replace("{text}", "(the document)").strip()
+    instruction = OPEN_AT_END.sub("", template.replace("{text}", "(the document)")).strip()
     reduce, refine = (
         fill(_shipped(f"{folder}/{stage}.txt"), instruction=instruction) for stage in ("reduce", "refine")
     )
@@ -76,6 +97,13 @@ def stop_of(template: str) -> str | None:
     return f"</{found[1]}>" if found else None
 
 
+def columns_in(prompts: Prompts) -> Iterator[str]:
+    """Yield the columns that stand in templates."""
+    for name in dict.fromkeys(FIELD.findall(prompts.stuff)):
+        if name.startswith(COLUMN):
+            yield name.removeprefix(COLUMN)
+
+
 def _folder(flow: str, subtype: str) -> str:
     folder = f"{flow}/{subtype.lower()}"
     return folder if (FOLDER / folder).is_dir() else f"{flow}/{OTHERWISE}"
@@ -85,14 +113,24 @@ def _shipped(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8").rstrip("\n")
 
 
-def _checked(path: Path) -> str:
+def read_template(path: Path) -> str:
+    """Return a user's template. Raises UserMistake where it can't be read."""
     try:
-        template = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserMistake(f"--prompt {path}: can't be read: {error}") from error
+
+
+def _checked(path: Path, fields: Fields) -> str:
+    """Return a user's template, its columns called as ours are, so that none is taken for another field."""
+    template = read_template(path)
     if template.count("{text}") != 1:
         raise UserMistake(f"--prompt {path}: {{text}} must stand in it once: it says where the document's text goes")
+    ours = (TEXT, SCHEMA) if fields.has_schema else (TEXT,)
     for name in FIELD.findall(template):
-        if name != "text":
-            raise UserMistake(f"--prompt {path}: unknown field {{{name}}}: only {{text}} is known")
-    return template
+        if name in {*ours, *fields.columns} or not NAME.fullmatch(name):
+            continue
+        known = ", ".join(f"{{{one}}}" for one in (*ours, *fields.columns))
+        raise UserMistake(f"--prompt {path}: unknown field {{{name}}}: known are {known}")
+    columns = {*fields.columns} - {*ours}
+    return FIELD.sub(lambda match: f"{{{COLUMN}{match[1]}}}" if match[1] in columns else match[0], template)

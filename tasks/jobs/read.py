@@ -47,11 +47,11 @@ def _read(job: Job, document: Document, seen: Seen | None) -> Reading | Document
         job.check()
         return error
     digest = sha256(content.text.encode("utf-8")).hexdigest()
-    settled = job.settled(digest, seen)
+    settled = job.settled(document, digest, seen)
     if settled is not None:
         return settled
-    reading = Reading(content, digest)
+    reading = Reading(content, digest, job.prepared.carried.fields(document))
     with contextlib.suppress(DocumentFailed):  # raised again, and caught, when it is answered
-        strategist = job.strategists[0]
+        strategist = job.strategists[0].about(reading.fields)
         reading.cuts[strategist.cutter.route] = strategist.cut(content)
     return reading

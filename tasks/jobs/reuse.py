@@ -9,24 +9,25 @@ from hashlib import sha256
 from tasks.jobs.places import state_of
 from tasks.jobs.prepare import Prepared
 
-DONE = "SELECT document_id, content_sha256 FROM documents WHERE work = ? AND status = 'done'"
+# A document's own work begins with its job's.
+DONE = "SELECT document_id, content_sha256, work FROM documents WHERE substr(work, 1, 64) = ? AND status = 'done'"
 ANSWERS = (
     "SELECT count(*) FROM answers WHERE job_id IN (SELECT job_id FROM jobs WHERE work = ? AND status != 'done') "
-    "AND document_id NOT IN (SELECT document_id FROM documents WHERE work = ? AND status = 'done')"
+    "AND document_id NOT IN (SELECT document_id FROM documents WHERE substr(work, 1, 64) = ? AND status = 'done')"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The texts of done documents, by their SHA-256, and how many answers wait for their documents."""
+    """The texts of done documents, by their SHA-256, with their work, and how many answers wait for their documents."""
 
-    done: Mapping[str, str] = field(default_factory=dict)
+    done: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     answers: int = 0
 
-    def is_done(self, document_id: str, text: str) -> bool:
-        """Whether a document is done, and has the same text still."""
-        digest = self.done.get(document_id)
-        return digest is not None and digest == sha256(text.encode("utf-8")).hexdigest()
+    def is_done(self, document_id: str, text: str, work: str) -> bool:
+        """Whether a document is done, and has the same text and work still."""
+        known = self.done.get(document_id)
+        return known is not None and known == (sha256(text.encode("utf-8")).hexdigest(), work)
 
 
 def kept(prepared: Prepared) -> Kept:
@@ -38,7 +39,8 @@ def kept(prepared: Prepared) -> Kept:
         contextlib.suppress(sqlite3.Error),
         contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file,
     ):
-        done = {str(name): str(digest) for name, digest in file.execute(DONE, (prepared.work,))}
+        found = file.execute(DONE, (prepared.work,))
+        done = {str(name): (str(digest), str(work)) for name, digest, work in found}
         (answers,) = file.execute(ANSWERS, (prepared.identity, prepared.work)).fetchone()
         return Kept(done, int(answers))
     return Kept()

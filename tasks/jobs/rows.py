@@ -15,6 +15,7 @@ from tasks.results.schemas import Row
 from tasks.routing.route import Route
 
 MOST_CUTS = 5
+INVALID = "invalid_answer"
 
 
 class Place(NamedTuple):
@@ -42,6 +43,8 @@ class Work:
     given_up: dict[str, CallFailed] = field(default_factory=dict)
     exhausted_at: dict[Route, float] = field(default_factory=dict)
     cuts: int = 1
+    # The last answer that isn't valid, as it came.
+    raw: str | None = None
     _rows: dict[str, set[tuple[Place, int]]] = field(default_factory=dict)
 
     @property
@@ -81,20 +84,22 @@ class Outcome(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The rows of one finished document."""
+    """The rows of one finished document; `work` is the identity of its own, where that isn't the job's."""
 
     document: Row
     calls: Sequence[Mapping[str, Any]]
     failures: Sequence[Row]
     sections: Sequence[Row]
+    work: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is in a document, the SHA-256 of its text, and its cuts by route."""
+    """What is in a document, the SHA-256 of its text, its own fields of the prompt, and its cuts by route."""
 
     content: Content
     sha256: str
+    fields: Mapping[str, str] = field(default_factory=dict)
     cuts: dict[Route, Cut] = field(default_factory=dict)
 
 
@@ -126,11 +131,11 @@ def call_row(
     }
 
 
-def failed_call_row(work: Work, place: Place, route: Route, call: Call, error: CallFailed) -> Row:
-    """Return the row of a call that was given up."""
+def failed_call_row(work: Work, place: Place, route: Route, call_id: str | None, error: CallFailed) -> Row:
+    """Return the row of a call that was given up, or answered with what is of no use."""
     return {
         "document_id": work.document_id,
-        "call_id": call.call_id,
+        "call_id": call_id,
         "stage": place.stage,
         "position": place.position,
         "model": route.model,
@@ -165,7 +170,7 @@ def document_rows(
         "content_sha256": reading.sha256 if reading else None,
         "job_id": job_id,
         "status": status,
-        "output": None if isinstance(end, DocumentFailed) else end.output,
+        "output": _output(end, work),
         "model": route.model,
         "provider": route.provider,
         "chunks": len(cut.chunks) if cut else 0,
@@ -185,6 +190,13 @@ def document_rows(
         failures.append(failed_document_row(document.document_id, end, route.model, route.provider))
     sections = section_rows(document.document_id, reading.content) if reading else []
     return Result(row, work.calls, failures, sections)
+
+
+def _output(end: Outcome | DocumentFailed, work: Work) -> str | None:
+    """Return a document's answer; of one that failed by an answer that isn't valid, that one as it came."""
+    if isinstance(end, DocumentFailed):
+        return work.raw if end.reason == INVALID else None
+    return end.output
 
 
 def _trouble(end: Outcome | DocumentFailed, characters: int, work: Work) -> tuple[str | None, str | None]:

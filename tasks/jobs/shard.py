@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from tasks.chunking.places import PROCESSORS
 from tasks.documents.document import Document
 from tasks.errors import DocumentFailed, JobStopped
-from tasks.jobs.answer import answered
+from tasks.jobs.answer import answered, completed
 from tasks.jobs.expect import CHARACTERS_A_TOKEN
 from tasks.jobs.job import Job, Settled
 from tasks.jobs.read import Read, batches, read_all
@@ -135,7 +135,7 @@ class _Shard:
         """Answer one document; its place is free for another then."""
         work = Work(document.document_id)
         try:
-            self._add(await answered(self.job, document, work, reading))
+            self._add(completed(self.job, document, await answered(self.job, document, work, reading)))
         except JobStopped as error:
             self.job.stop(error)
         finally:

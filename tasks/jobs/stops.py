@@ -10,9 +10,10 @@ from tasks.errors import UserMistake
 from tasks.jobs.accounts import account_with
 from tasks.jobs.cut import LEAST_ROOM, Cutter
 from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected, of_text, usual_answer
+from tasks.jobs.extract.form import Form
 from tasks.jobs.history import Key
 from tasks.jobs.options import Options
-from tasks.jobs.prompts import Prompts, load_prompts
+from tasks.jobs.prompts import SCHEMA, Fields, Prompts, load_prompts
 from tasks.jobs.window import told_window
 from tasks.providers.account import Account, Keys
 from tasks.providers.registry import wire_of
@@ -41,6 +42,7 @@ class Stop:
     prompts: Prompts
     latency: tuple[float | None, ...] = ()
     share: float = 1.0
+    form: Form | None = None
     is_doubtful: bool = False  # its provider's list lacks the model
 
     @property
@@ -50,7 +52,10 @@ class Stop:
 
     def cutter(self, options: Options) -> Cutter:
         """Return what cuts texts for it."""
-        return Cutter(self.route, self.tokenizer, self.prompts, options.strategy)
+        cutter = Cutter(self.route, self.tokenizer, self.prompts, options.strategy)
+        if self.form is None:
+            return cutter
+        return replace(cutter, fields={SCHEMA: self.form.text}, reduces=self.form.asks_to_merge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class Settling:
     local: Path | None
     history: Mapping[Key, tuple[float | None, ...]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    form: Form | None = None
+    columns: tuple[str, ...] = ()
 
     def stop(self, candidate: Candidate, *, ask: bool = True) -> Stop:
         """Return the stop of a candidate; `ask` the server for a window that nobody else tells.
@@ -84,12 +91,14 @@ class Settling:
         )
         if options.integrity and provider.wire == "apipie":
             route = replace(route, price=_times(route.price, options.integrity - FIRST_VOTE))
-        prompts = load_prompts(self.flow, route.subtype, options.prompt)
+        fields = Fields(self.columns, self.form is not None)
+        prompts = load_prompts(self.flow, route.subtype, options.prompt, fields)
         told = candidate.served.latency if candidate.served else ()
         latency = self.history.get((route.provider, route.upstream, route.model)) or told
         doubtful = candidate.served is not None and candidate.served.is_gone
         wire_of(provider.wire).completion(Completion(route.id, (Message("user", ""),), 1))  # which may refuse the id
-        stop = Stop(route, provider, account, load_tokenizer(route.tokenizer), prompts, latency, is_doubtful=doubtful)
+        tokenizer = load_tokenizer(route.tokenizer)
+        stop = Stop(route, provider, account, tokenizer, prompts, latency, form=self.form, is_doubtful=doubtful)
         _require_room(stop, options)
         return stop
 

@@ -7,17 +7,21 @@ has fewer answers than the one below, or it ends: there is no endless loop.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tasks.chunking.split import Chunk
 from tasks.documents.document import Content
 from tasks.errors import DocumentFailed, Overflow, SetAside
-from tasks.jobs.ask import Asker, Prompt, Text
+from tasks.jobs.ask import Asker
 from tasks.jobs.cut import SEAM, Cut, Cutter
+from tasks.jobs.extract.checked import checked
+from tasks.jobs.extract.form import Form
+from tasks.jobs.extract.parse import Invalid
 from tasks.jobs.measure import Measure, Measures
-from tasks.jobs.prompts import Prompts, fill, guarded, stop_of
-from tasks.jobs.rows import Outcome, Place, Work
+from tasks.jobs.prompts import Prompts, fill, stop_of
+from tasks.jobs.rows import INVALID, Outcome, Place, Work
+from tasks.jobs.talk import Prompt, Text
 
 BETWEEN = "\n\n"
 
@@ -32,10 +36,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Strategist:
-    """Answers texts at one route."""
+    """Answers texts at one route; with a `form` every answer is JSON that follows it."""
 
     asker: Asker
     cutter: Cutter
+    form: Form | None = None
 
     @property
     def prompts(self) -> Prompts:
@@ -46,6 +51,10 @@ class Strategist:
     def measures(self) -> Measures:
         """What was learned of how the route counts."""
         return self.asker.measures
+
+    def about(self, fields: Mapping[str, str]) -> "Strategist":
+        """Return the strategist for a document with fields of its own in the prompt."""
+        return replace(self, cutter=self.cutter.about(fields)) if fields else self
 
     def cut(self, content: Content, above: Measure | None = None) -> Cut:
         """Cut a text by what was learned of the route, as it was cut before where that was paid for.
@@ -69,8 +78,8 @@ class Strategist:
     async def answer(self, work: Work, cut: Cut) -> Outcome:
         """Return the one answer over a text that was cut.
 
-        Raises DocumentFailed where no chunk was answered or the answers can't be
-        merged; RouteLost and JobStopped as they come.
+        Raises DocumentFailed where no chunk was answered, or the answers can't be
+        merged into a valid one; RouteLost and JobStopped as they come.
         """
         if cut.strategy == "refine":
             return await self._refine(work, cut)
@@ -79,17 +88,36 @@ class Strategist:
         if not answered:
             raise DocumentFailed(*_last_failure(work))
         covered = sum(chunk.end - chunk.start for chunk, _ in answered)
-        last = await self._reduce(work, cut, [part for _, part in answered])
-        return Outcome(last.text, covered, last.cut)
+        last = await self._merged(work, cut, [part for _, part in answered])
+        return Outcome(self._whole(work, cut, last.text), covered, last.cut)
+
+    async def _merged(self, work: Work, cut: Cut, parts: Sequence[Text]) -> Text:
+        """Make one answer of those over the chunks: by the form's rule, or by calls."""
+        if self.form is None or self.form.asks_to_merge:
+            return await self._reduce(work, cut, parts)
+        return parts[0] if len(cut.chunks) == 1 else Text(self.form.joined([part.text for part in parts]), cut=False)
+
+    def _whole(self, work: Work, cut: Cut, text: str) -> str:
+        """Return what was made of several chunks, once it is held against the whole form."""
+        if self.form is None or len(cut.chunks) == 1:
+            return text
+        try:
+            return self.form.checked(text, whole=True)
+        except Invalid as error:
+            work.raw = text
+            faults = "; ".join(str(error).splitlines())
+            message = f"what was found in its {len(cut.chunks)} parts makes no valid answer: {faults}"
+            raise DocumentFailed(INVALID, message, stage="reduce") from error
 
     async def _map(self, work: Work, cut: Cut, number: int) -> Text | None:
         """Ask over one chunk; None where that call failed for good."""
         chunk = cut.chunks[number]
-        return await self._asked(work, Place("map", 0, number, chunk.start, chunk.end), self._map_prompt(cut, chunk))
+        place = Place("map", 0, number, chunk.start, chunk.end)
+        return await self._asked(work, place, self._map_prompt(cut, chunk), whole=len(cut.chunks) == 1)
 
     def _map_prompt(self, cut: Cut, chunk: Chunk) -> Prompt:
         template = self.prompts.stuff if cut.strategy == "stuff" else self.prompts.map
-        return self._prompt(template, chunk.tokens, text=cut.passage(chunk))
+        return self._prompt(template, chunk.tokens, whole=len(cut.chunks) == 1, text=cut.passage(chunk))
 
     async def _reduce(self, work: Work, cut: Cut, parts: Sequence[Text]) -> Text:
         """Merge answers level by level until one is left."""
@@ -110,7 +138,7 @@ class Strategist:
     async def _level(self, work: Work, cutter: Cutter, level: int, parts: Sequence[Text]) -> Sequence[Text]:
         """Merge answers into fewer. Raises DocumentFailed where no two of them fit in one call."""
         sized = await self._sized(parts)
-        template = guarded(self.prompts.reduce, *(part.text for part in parts))
+        template = cutter.guarded(self.prompts.reduce, *(part.text for part in parts))
         groups = list(fill_groups(sized, cutter.room(template)))
         if len(groups) == len(parts):
             message = (
@@ -118,7 +146,10 @@ class Strategist:
                 "give a smaller --max-output-tokens, or a model with a larger window"
             )
             raise DocumentFailed("cannot_reduce", message, stage="reduce")
-        merged = await self._all(self._merge(work, level, number, group) for number, group in enumerate(groups))
+        last = len(groups) == 1
+        merged = await self._all(
+            self._merge(work, Place("reduce", level, number), group, whole=last) for number, group in enumerate(groups)
+        )
         if any(text is None for text in merged):
             raise DocumentFailed(*_last_failure(work))
         return [text for text in merged if text is not None]
@@ -128,14 +159,14 @@ class Strategist:
         count = self.asker.tokenizer.count
         return await asyncio.to_thread(lambda: [Part(part, count(part.text) + SEAM) for part in parts])
 
-    async def _merge(self, work: Work, level: int, number: int, group: Sequence[Part]) -> Text | None:
+    async def _merge(self, work: Work, place: Place, group: Sequence[Part], *, whole: bool) -> Text | None:
         """Ask over one group of answers; a group of one goes up as it is."""
         if len(group) == 1:
             return group[0].answer
         joined = BETWEEN.join(part.answer.text for part in group)
         tokens = sum(part.tokens for part in group)
-        prompt = self._prompt(self.prompts.reduce, tokens, text=joined)
-        return await self._asked(work, Place("reduce", level, number), prompt)
+        prompt = self._prompt(self.prompts.reduce, tokens, whole=whole, text=joined)
+        return await self._asked(work, place, prompt, whole=whole)
 
     async def _refine(self, work: Work, cut: Cut) -> Outcome:
         """Carry one answer through the chunks, in order; a chunk that fails is left out."""
@@ -148,22 +179,26 @@ class Strategist:
             else:
                 (sized,) = await self._sized([answer])
                 tokens = chunk.tokens + sized.tokens
-                if tokens > cutter.room(guarded(self.prompts.refine, answer.text, cut.passage(chunk))):
+                if tokens > cutter.room(cutter.guarded(self.prompts.refine, answer.text, cut.passage(chunk))):
                     message = "the answer so far leaves no room for the next part: use --strategy map-reduce"
                     raise DocumentFailed("cannot_refine", message, stage="refine")
                 place = Place("refine", 0, number, chunk.start, chunk.end)
                 fields = {"answer": answer.text, "text": cut.passage(chunk)}
-                got = await self._asked(work, place, self._prompt(self.prompts.refine, tokens, **fields))
+                prompt = self._prompt(self.prompts.refine, tokens, whole=False, **fields)
+                got = await self._asked(work, place, prompt, whole=False)
             if got is not None:
                 answer, covered = got, covered + chunk.end - chunk.start
         if answer is None:
             raise DocumentFailed(*_last_failure(work))
-        return Outcome(answer.text, covered, answer.cut)
+        return Outcome(self._whole(work, cut, answer.text), covered, answer.cut)
 
-    async def _asked(self, work: Work, place: Place, prompt: Prompt) -> Text | None:
+    async def _asked(self, work: Work, place: Place, prompt: Prompt, *, whole: bool) -> Text | None:
         """Ask; None where the call was set aside. Raises Overflow where the text may be cut again."""
         try:
-            return await self.asker.ask(work, place, prompt)
+            answer = await self.asker.ask(work, place, prompt)
+            if self.form is None:
+                return answer
+            return await checked(self.asker, self.form, work, place, prompt, answer, whole=whole)
         except Overflow:
             if work.may_cut_again:
                 raise
@@ -171,10 +206,12 @@ class Strategist:
         except SetAside:
             return None
 
-    def _prompt(self, template: str, tokens: int, **fields: str) -> Prompt:
-        """Return a template filled; `tokens` are the fields'."""
-        template = guarded(template, *fields.values())
-        return Prompt(fill(template, **fields), self.cutter.tokens(template) + tokens + SEAM, stop_of(template))
+    def _prompt(self, template: str, tokens: int, *, whole: bool, **texts: str) -> Prompt:
+        """Return a template filled, in one pass; `tokens` are the texts'."""
+        cutter = self.cutter
+        template = cutter.guarded(template, *texts.values())
+        text, schema = fill(template, **cutter.fields, **texts), self.form.asked(whole=whole) if self.form else None
+        return Prompt(text, cutter.tokens(template) + tokens + SEAM, stop_of(template), schema)
 
     async def _all(self, asks: Iterator[Awaitable[Text | None]]) -> list[Text | None]:
         """Run all; where the route or the job stops, the others end before that is raised."""

@@ -10,8 +10,10 @@ from functools import partial
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed
+from tasks.jobs.carried import Carried
 from tasks.jobs.cut import Cut, Cutter
 from tasks.jobs.parallel import in_order
+from tasks.jobs.prepare import Prepared
 from tasks.jobs.reuse import Kept
 
 CONFIDENCE = 1.96  # of 95 %
@@ -43,10 +45,10 @@ class Sums:
         return CONFIDENCE * math.sqrt(spread / count) * count / tokens
 
 
-def read_sums(documents: Iterator[Document], cutter: Cutter, found: Kept, most: int) -> Sums:
+def read_sums(prepared: Prepared, documents: Iterator[Document], cutter: Cutter, found: Kept, most: int) -> Sums:
     """Read and cut documents, up to so many bytes of them, on all processors."""
-    sums = Sums()
-    for document, cut in in_order(partial(_cut, cutter, found), _within(documents, most)):
+    sums, work = Sums(), prepared.work
+    for document, cut in in_order(partial(_cut, cutter, found, prepared.carried, work), _within(documents, most)):
         _add(sums, document, cut)
     first = next(documents, None)
     if first is not None:
@@ -62,11 +64,14 @@ def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
         yield document
 
 
-def _cut(cutter: Cutter, found: Kept, document: Document) -> tuple[Document, Cut | DocumentFailed | None]:
+def _cut(
+    cutter: Cutter, found: Kept, carried: Carried, work: str, document: Document
+) -> tuple[Document, Cut | DocumentFailed | None]:
     """Return a document with its cut, or with None where it is done."""
     try:
         content = extract(document)
-        return document, None if found.is_done(document.document_id, content.text) else cutter.cut(content)
+        done = found.is_done(document.document_id, content.text, work + carried.mark(document))
+        return document, None if done else cutter.about(carried.fields(document)).cut(content)
     except DocumentFailed as error:
         return document, error
 

@@ -17,7 +17,8 @@ def write(job: Job, part: int, results: Sequence[Result]) -> bool:
         with job.writing:
             for home in sorted(set(homes.values())):
                 mine = [result for result in results if homes[result.document["document_id"]] == home]
-                write_part(job.output, home, [one.document["document_id"] for one in mine], _tables(mine))
+                ids = [one.document["document_id"] for one in mine]
+                write_part(job.output, home, ids, _tables(mine), job.prepared.schemas)
         job.ledger.finish([_finished(result) for result in results], homes, job.work)
     except JobStopped as error:
         job.stop(error)
@@ -46,4 +47,5 @@ def _finished(result: Result) -> Finished:
         sum(call["prompt_tokens"] for call in paid),
         sum(call["completion_tokens"] for call in paid),
         row["cost_usd"],
+        result.work,
     )

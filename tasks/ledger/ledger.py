@@ -170,8 +170,8 @@ class Ledger:
     def finish(self, outcomes: Sequence[Finished], parts: Mapping[str, int], work: str) -> None:
         """Record documents as done, partial or failed: their rows are in the tables, in these parts."""
         rows = [
-            (one.document_id, parts[one.document_id], self.job_id, work, one.content_sha256, one.status, one.calls,
-             one.reused_calls, one.prompt_tokens, one.completion_tokens, one.cost_usd)
+            (one.document_id, parts[one.document_id], self.job_id, one.work or work, one.content_sha256, one.status,
+             one.calls, one.reused_calls, one.prompt_tokens, one.completion_tokens, one.cost_usd)
             for one in outcomes
         ]  # fmt: skip
         self._store.write_many(FINISH, rows)

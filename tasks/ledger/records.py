@@ -44,7 +44,10 @@ class Owned(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A document's outcome, as the totals need it. Tokens and cost are what this job paid."""
+    """A document's outcome, as the totals need it. Tokens and cost are what this job paid.
+
+    `work` is the identity of its own work, where that isn't the job's.
+    """
 
     document_id: str
     content_sha256: str | None
@@ -54,6 +57,7 @@ class Finished:
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
+    work: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

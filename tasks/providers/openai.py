@@ -94,7 +94,9 @@ class OpenAI:
 
 def _parameters(request: Completion) -> dict[str, Any]:
     stop = {"stop": [request.stop]} if request.stop else {}
-    return {"model": request.model, "max_tokens": request.max_tokens, "temperature": 0.0, **stop, **request.extras}
+    form = {"response_format": request.response_format} if request.response_format else {}
+    settings = {"model": request.model, "max_tokens": request.max_tokens, "temperature": 0.0}
+    return {**settings, **stop, **form, **request.extras}
 
 
 def decoded(reply: Reply) -> Any:

@@ -34,7 +34,8 @@ class Message(NamedTuple):
 class Completion:
     """A completion to ask for: `model` is the provider's own id; `stop` ends the answer where it comes up.
 
-    A base model is given one message, to be written on rather than answered.
+    A base model is given one message, to be written on rather than answered. `response_format`
+    is OpenAI's; wires that have none leave it out.
     """
 
     model: str
@@ -45,6 +46,14 @@ class Completion:
     extras: Mapping[str, Any] = field(default_factory=dict)
     stop: str | None = None
     base_model: bool = False
+    response_format: Mapping[str, Any] | None = None
+
+
+class Verbatim:
+    """A part of a body that is sent as it stands, its keys in their own order."""
+
+    def __init__(self, text: str) -> None:
+        self.json = text
 
 
 class Reply(NamedTuple):
@@ -98,9 +107,18 @@ class Wire(Protocol):
 def encode(body: Mapping[str, Any]) -> bytes:
     """Return the canonical JSON of a body: the same request is always the same bytes."""
     try:
-        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(body, _fragment, orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # half a surrogate pair, in the user's own prompt
-        return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
+        text = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_parsed)
+        return text.encode("utf-8", "replace")
+
+
+def _fragment(part: Verbatim) -> orjson.Fragment:
+    return orjson.Fragment(part.json.encode("utf-8", "replace"))
+
+
+def _parsed(part: Verbatim) -> Any:
+    return json.loads(part.json)
 
 
 def call_id(provider: str, base_url: str, path: str, body: bytes) -> str:

@@ -118,6 +118,7 @@ class Provider(Entry):
     concurrency: int = Field(default=32, gt=0)
     typical_seconds: float = Field(default=5.0, gt=0)
     signed: bool = False
+    structured: Literal["json_schema", "json_object"] | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     extras: dict[str, Any] = Field(default_factory=dict)
 

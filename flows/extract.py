@@ -1,0 +1,33 @@
+"""Extract typed fields from documents, or run a prompt over them: `python -m flows.extract INPUT… [options]`."""
+
+import sys
+
+from prefect import flow, get_run_logger
+
+from tasks.command import main
+from tasks.jobs.options import ExtractOptions
+from tasks.results.job_file import JobRecord
+from tasks.run import SHARD_RUNNER, answer_shards, conclude, running_job
+from tasks.stale import claim_result_set
+
+
+@flow(
+    flow_run_name="extract into {options.output}",
+    task_runner=SHARD_RUNNER,
+    persist_result=False,
+)
+def extract(inputs: list[str], options: ExtractOptions) -> tuple[JobRecord, int]:
+    """Plan the job, answer its documents shard by shard, and conclude it.
+
+    With a schema every answer is checked against it, and fills typed columns of
+    `documents`. Returns the content of job.json and the exit code.
+    """
+    with running_job("extract", inputs, options) as job:
+        crashed = claim_result_set(job.output)
+        get_run_logger().info("job %s; %d stale runs marked as crashed", job.ledger.job_id, crashed)
+        answer_shards(job)
+        return conclude(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main("extract", __doc__, extract, ExtractOptions))

@@ -1,0 +1,46 @@
+"""Hold an answer against its form, and have it put right by one more call where it doesn't fit."""
+
+from tasks.errors import SetAside
+from tasks.jobs.ask import Asker
+from tasks.jobs.extract.form import Form
+from tasks.jobs.extract.parse import Invalid
+from tasks.jobs.prompts import FOLDER, fill
+from tasks.jobs.rows import INVALID, Place, Work
+from tasks.jobs.talk import Prompt, Text
+
+REPAIR = (FOLDER / "repair.txt").read_text(encoding="utf-8").rstrip("\n")
+AGAIN = "with --retry-failed --fresh the model is asked anew"
+
+
+async def checked(
+    asker: Asker, form: Form, work: Work, place: Place, prompt: Prompt, answer: Text, *, whole: bool
+) -> Text:
+    """Return an answer as canonical JSON of the form; one that isn't valid is asked for once more.
+
+    Raises SetAside with reason `invalid_answer` where that isn't either; the raw answer is in `work`.
+    """
+    try:
+        return Text(form.checked(answer.text, whole=whole), cut=False)
+    except Invalid as error:
+        faults = str(error)
+    repaired = None
+    # What was cut off would be cut off again.
+    if not answer.cut:
+        repaired = await asker.ask_again(work, place, prompt, answer.text, fill(REPAIR, faults=faults))
+    if repaired is not None:
+        try:
+            return Text(form.checked(repaired.text, whole=whole), cut=False)
+        except Invalid as error:
+            faults = str(error)
+    last = repaired or answer
+    work.raw = last.text
+    refused = SetAside(INVALID, _said(faults, cut=last.cut, repaired=repaired is not None))
+    refused.attempts = 2 if repaired else 1
+    asker.set_aside(work, place, refused)
+    raise refused
+
+
+def _said(faults: str, *, cut: bool, repaired: bool) -> str:
+    what = "the answer was cut off and isn't valid" if cut else "the answer isn't valid"
+    fix = f"give a larger --max-output-tokens, or {AGAIN}" if cut else AGAIN
+    return f"{what}{', nor was the one before it' if repaired else ''}: {'; '.join(faults.splitlines())}: {fix}"

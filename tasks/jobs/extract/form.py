@@ -1,0 +1,148 @@
+"""The form that answers fill in: a schema, how an answer is held against it, and how several become one."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+from pydantic import BaseModel, ValidationError
+
+from tasks.jobs.extract.merge import RULES, merged
+from tasks.jobs.extract.parse import Invalid, parse_object
+from tasks.jobs.extract.schema import Read
+from tasks.results.columns import Column, Kind, Unfit, columns_of, kind_of_answer
+from tasks.results.subschema import resolved
+
+MOST_FAULTS, FAULT_LENGTH = 10, 200
+# Formats that say by themselves what is wrong; those of dates are the columns' own business.
+FORMATS = FormatChecker(("email", "ipv4", "ipv6", "uuid"))
+# What a schema keeps where any of its fields may be missing.
+KEPT = (
+    "$schema", "$defs", "definitions", "$id", "title", "description", "additionalProperties", "patternProperties",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """A schema that answers are held against.
+
+    An answer over one of several chunks (`whole` is False) may lack any field; what is
+    made of them all may not.
+    """
+
+    schema: Mapping[str, Any]
+    rule: str
+    columns: tuple[Column, ...]
+    kind: Kind
+    nullable: frozenset[str]
+    of_part: Mapping[str, Any]
+    model: type[BaseModel] | None
+    _whole: Validator
+    _part: Validator
+
+    @property
+    def identity(self) -> str:
+        """All that decides about what becomes of an answer."""
+        parts = [self.schema, self.rule, f"{self.model.__module__}:{self.model.__qualname__}" if self.model else None]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """The schema as prompts show it."""
+        return json.dumps(self.schema, ensure_ascii=False, indent=1)
+
+    @property
+    def asks_to_merge(self) -> bool:
+        """Whether the answers over a document's chunks are merged by calls."""
+        return self.rule not in RULES
+
+    def asked(self, *, whole: bool) -> Mapping[str, Any]:
+        """Return the schema that a call is to follow."""
+        return self.schema if whole else self.of_part
+
+    def checked(self, text: str, *, whole: bool) -> str:
+        """Return an answer as canonical JSON, its keys in the schema's order. Raises Invalid, with every fault."""
+        value = parse_object(text)
+        try:
+            faults = [_fault(error) for error in (self._whole if whole else self._part).iter_errors(value)]
+            if not faults:
+                self._put(value)
+                faults = _faults_of_model(self.model, value) if whole and self.model else []
+        except Unfit as error:
+            faults = [str(error)]
+        except RecursionError:
+            faults = ["it is nested too deeply"]
+        except ArithmeticError:  # of multipleOf
+            faults = ["a number in it is beyond 64 bits"]
+        if faults:
+            more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+            raise Invalid("\n".join([*faults[:MOST_FAULTS], *more]))
+        return json.dumps(self.kind.ordered(value), ensure_ascii=False)
+
+    def joined(self, answers: Sequence[str]) -> str:
+        """Return the one object that checked answers over chunks come to, in order; it isn't checked."""
+        value = merged(self.rule, [json.loads(answer) for answer in answers], self.nullable)
+        return json.dumps(value, ensure_ascii=False)
+
+    def values(self, output: str | None) -> dict[str, Any]:
+        """Return the values of the columns for a checked answer; all null where there is none."""
+        value = json.loads(output) if output is not None else {}
+        return {column.name: column.kind.put(value.get(column.field)) for column in self.columns}
+
+    def _put(self, value: Mapping[str, Any]) -> None:
+        for column in self.columns:
+            column.kind.put(value.get(column.field), column.field)
+
+
+def make_form(read: Read, rule: str, taken: Sequence[str]) -> Form:
+    """Return the form of a schema; columns called as one of `taken` get another name."""
+    schema = read.schema
+    kind, node = kind_of_answer(schema), resolved(schema, schema, frozenset())[0]
+    make = validator_for(schema, default=Draft202012Validator)
+    part = _of_part(schema, node)
+    whole = make(schema, format_checker=FORMATS)
+    lenient = make(part, format_checker=FORMATS)
+    nullable = frozenset(
+        name for name, one in node["properties"].items() if whole.evolve(schema=_at_root(one, schema)).is_valid(None)
+    )
+    columns = tuple(columns_of(schema, taken))
+    return Form(schema, rule, columns, kind, nullable, part, read.model, whole, lenient)
+
+
+def _of_part(schema: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a part of an answer: no field has to be there, any may be null, lists of any length."""
+    kept = {key: value for key, value in {**node, **schema}.items() if key in KEPT}
+    properties = {name: {"anyOf": [_shorter(one), {"type": "null"}]} for name, one in node["properties"].items()}
+    return kept | {"type": "object", "properties": properties}
+
+
+def _shorter(node: Any) -> Any:
+    return {key: value for key, value in node.items() if key != "minItems"} if isinstance(node, dict) else node
+
+
+def _at_root(node: Any, root: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a node with the definitions of its schema beside it, that its references hold."""
+    kept = {key: root[key] for key in ("$defs", "definitions") if key in root}
+    return kept | {"allOf": [node]}
+
+
+def _fault(error: Any) -> str:
+    place = error.json_path.removeprefix("$").lstrip(".")
+    words = error.message if len(error.message) <= FAULT_LENGTH else f"{error.message[:FAULT_LENGTH]}…"
+    return f"at {place}: {words}" if place else words
+
+
+def _faults_of_model(model: type[BaseModel], value: Mapping[str, Any]) -> list[str]:
+    """Return what the model's own validators say against a value."""
+    try:
+        model.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return [f"at {'.'.join(str(part) for part in one['loc']) or 'the top'}: {one['msg']}" for one in found]
+    except Exception as error:  # noqa: BLE001 - a validator that breaks over an answer is no reason to stop the job
+        return [f"the model's validator broke: {type(error).__name__}: {error}"[:FAULT_LENGTH]]
+    return []

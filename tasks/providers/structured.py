@@ -1,0 +1,44 @@
+"""How a provider is told of the JSON Schema that an answer is to follow, and how it refuses to be."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from tasks.errors import CallFailed
+from tasks.providers.wire import Verbatim
+
+Structured = Literal["json_schema", "json_object"]
+# Some servers break over a schema that they don't know rather than refusing it.
+REFUSING = frozenset({400, 415, 422, 500, 501})
+ABOUT_FORMAT = re.compile(r"response_?format|json.?(schema|object|mode)|structured|guided|grammar", re.IGNORECASE)
+NAMELESS = "answer"
+
+
+def response_format(structured: Structured, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the field of a completion's body that asks for an object of a schema, or for any object."""
+    if structured == "json_object":
+        return {"type": "json_object"}
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or ""))[:64].strip("_") or NAMELESS
+    # As it stands: a model that is held to a schema writes the fields in its order.
+    text = Verbatim(json.dumps(schema, ensure_ascii=False))
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": text, "strict": is_strict(schema)}}
+
+
+def is_strict(schema: Any) -> bool:
+    """Whether every object of a schema requires all of its properties and allows no other: what `strict` demands."""
+    if isinstance(schema, list):
+        return all(is_strict(one) for one in schema)
+    if not isinstance(schema, Mapping):
+        return True
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping) or schema.get("type") == "object":
+        names = set(properties or {})
+        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != names:
+            return False
+    return all(is_strict(one) for key, one in schema.items() if key not in ("enum", "const", "default", "examples"))
+
+
+def refuses_format(error: CallFailed) -> bool:
+    """Whether a call was refused because of its response format: without one it may be answered."""
+    return error.status in REFUSING and bool(ABOUT_FORMAT.search(str(error)))
