@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
 def command_line(name: str, about: str, kind: type[Options] = Options) -> argparse.ArgumentParser:
     """Return the parser of a flow's command line."""
     parser = Parser(prog=f"python -m flows.{name}", description=about, allow_abbrev=False)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, or table")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, table, or a URL of one")
     add = parser.add_argument
     output = kind.model_fields["output"].default
     add(
@@ -57,7 +57,7 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
         metavar="PLACE",
         help="the result set: a folder, or a URL as s3://bucket/folder (%(default)s)",
     )
-    add("--state", metavar="PLACE", help="where the ledger lies: a folder, or a PostgreSQL URL (beside the results)")
+    add("--state", metavar="PLACE", help="where the ledger lies: a folder (beside the results)")
     _add_routes(add)
     if issubclass(kind, EmbedOptions):
         _add_embedding(add)

@@ -153,6 +153,7 @@ def show_summary(record: JobRecord, meter: Meter, output: str, console: Console,
         ("time", duration(totals.seconds)),
         *([("not reached", f"{_waiting(record, meter):,} documents")] if record.status != "done" else []),
         *(("ledger in", place) for place in [state] if place),
+        *([("pruned", f"{meter.pruned:,} documents that have gone from the inputs")] if meter.pruned else []),
         *(("trouble", trouble) for trouble in meter.troubles),
         ("next", _next(record, output)),
     ]

@@ -18,6 +18,7 @@ from tasks.errors import JobStopped
 from tasks.jobs.job import Job
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
+from tasks.jobs.prune import prune
 from tasks.jobs.ready import take
 from tasks.jobs.shard import run_shard, shards
 from tasks.jobs.signals import interruptible
@@ -119,7 +120,8 @@ def _collect(job_id: str, under_way: "dict[int, PrefectFuture[int]]", numbers: S
 
 
 def conclude(job: Job) -> tuple[JobRecord, int]:
-    """Write job.json and the artifact; return the record and the exit code."""
+    """Drop what is gone, write job.json and the artifact; return the record and the exit code."""
+    prune(job)
     record, code = job.conclude()
     if record.reason:
         get_run_logger().warning("job %s is %s: %s", record.job_id, record.status, record.reason)

@@ -204,6 +204,7 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         flow: str = "summarize",
         inputs: Sequence[Path] = (folder,),
         kind: type[Options] = Options,
+        finished: Callable[[Job], object] = bool,
         **words: Any,
     ) -> Ran:
         chosen = {
@@ -219,6 +220,7 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
             with ThreadPoolExecutor(threads) as pool:
                 for _ in pool.map(lambda documents: job.run(run_shard(job, documents)), groups):
                     pass
+            finished(job)
             record, code = job.conclude()
         return Ran(record, code, prepared.options.folder)
 

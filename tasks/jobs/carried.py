@@ -60,7 +60,7 @@ def table_columns(inputs: Sequence[str], options: Options) -> pa.Schema:
     if options.text_column is None or not (options.join or named):
         return pa.schema([])
     return carried_schema(
-        inputs, text_column=options.text_column, id_column=options.id_column, columns=(ALL,), skip=options.output
+        inputs, text_column=options.text_column, id_column=options.id_column, columns=(ALL,), skip=options.folder.path
     )
 
 

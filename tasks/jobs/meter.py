@@ -27,6 +27,7 @@ class Meter:
     completion_tokens: int = 0
     cost: float = 0.0
     cost_unknown: int = 0
+    pruned: int = 0
     waiting: str = ""
     troubles: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)

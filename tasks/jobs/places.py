@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tasks.errors import StorageFailed
+from tasks.errors import StorageFailed, UserMistake
 from tasks.jobs.options import Options
 from tasks.ledger.lock import hold as hold_folder
 from tasks.ledger.state import LocalState
@@ -59,6 +59,9 @@ def holding(options: Options, lost: Callable[[StorageFailed], None]) -> Iterator
 def _named(options: Options) -> Path | None:
     """Return the folder that is named to hold the states of result sets, if one is."""
     named = options.state or read_environment().get(VARIABLE, "").strip()
+    if named and "://" in named:
+        # Not repeated: it may hold a password.
+        raise UserMistake("--state takes a folder of this machine, not a URL")
     return Path(named) if named else None
 
 

@@ -129,6 +129,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     new = [stop for stop in fallbacks if stop.label not in {one.label for one in chosen}]
     before = remembered(options)
     stops = tuple(before.as_begun(stop) for stop in (*chosen, *new))
+    _require_whole(options)
     if options.budget is not None:
         _require_prices(stops)
     if options.integrity and not any(stop.provider.wire == "apipie" for stop in stops):
@@ -203,6 +204,13 @@ def _name_models(account: Account) -> None:
     names = served_models(account)
     if names:
         raise UserMistake(f"--provider {COMPATIBLE} needs --model: {account.base_url} lists {', '.join(names)}")
+
+
+def _require_whole(options: Options) -> None:
+    """Raise UserMistake where only a part of the inputs is listed: the others aren't gone."""
+    if options.prune and (options.limit or options.retry_failed):
+        flag = "--limit" if options.limit else "--retry-failed"
+        raise UserMistake(f"--prune and {flag}: what isn't listed would be dropped: leave one of them out")
 
 
 def _require_prices(stops: Sequence[Stop]) -> None:

@@ -9,7 +9,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -175,6 +175,16 @@ class Ledger:
             for one in outcomes
         ]  # fmt: skip
         self._store.write_many(FINISH, rows)
+
+    def homes(self) -> Iterator[tuple[str, int]]:
+        """Yield every document with the part it lies in. Raises StorageFailed."""
+        for name, part in self._store.stream("SELECT document_id, part FROM documents"):
+            yield str(name), _int(part)
+
+    def forget(self, document_ids: Sequence[str]) -> None:
+        """Forget documents, whose rows are gone; what was paid for them is kept."""
+        sql = "DELETE FROM documents WHERE document_id IN (SELECT value FROM json_each(?))"
+        self._store.write(sql, (json.dumps(list(document_ids)),))
 
     def texts(self, text_ids: Sequence[str]) -> dict[str, Owned]:
         """Return what is known of these texts to embed; with `fresh`, of this job's own only."""
