@@ -104,6 +104,7 @@ def _add_extraction(add: Add) -> None:
 def _add_embedding(add: Add) -> None:
     add("--chunk-tokens", type=int, default=512, metavar="N", help="most tokens of a chunk (%(default)s)")
     add("--overlap", type=int, default=0, metavar="N", help="tokens a chunk repeats of the one before (%(default)s)")
+    add("--inputs", type=int, metavar="N", help="texts a request (the provider's limit)")
     add("--dimensions", type=int, metavar="N", help="of the vectors, where the model allows a choice")
 
 

@@ -19,10 +19,13 @@ from tasks.errors import UserMistake
 from tasks.jobs.ask import Asker
 from tasks.jobs.collector import calm_collector
 from tasks.jobs.cut import Cutter
+from tasks.jobs.embed.job import EmbedJob
+from tasks.jobs.embed.making import embed_job, embedder
 from tasks.jobs.job import Job
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
-from tasks.jobs.options import Options
+from tasks.jobs.options import EmbedOptions, Options
+from tasks.jobs.pay import Payer
 from tasks.jobs.places import state_of
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.read import DOCUMENTS_AT_ONCE
@@ -32,6 +35,7 @@ from tasks.jobs.strategy import Strategist
 from tasks.ledger.ledger import Ledger
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
+from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
 from tasks.results.job_file import write_job_file
 from tasks.results.parts import create_tables, held_documents, is_sound
@@ -70,17 +74,26 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         most = sum(flights) if prepared.options.pool else max(flights)
         allow_connections(most)
         places = asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE)
-        job = Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
+        job = _job(prepared, ledger, meter, loop, places)
         gates: dict[tuple[str, str], Limits] = {}
         for stop, account in zip(prepared.stops, accounts, strict=True):
             # Limits are the account's, whichever of its models is asked.
             limits = gates.setdefault((account.provider, account.base_url), _limits(prepared, stop))
-            job.strategists.append(_strategist(job, stop, account, client, spending, limits))
+            payer = _payer(job, stop, account, client, spending, limits)
+            make = embedder if isinstance(job, EmbedJob) else _strategist
+            job.strategists.append(make(job, stop, payer))
         remember(prepared.stops, prepared.options)
         _share_fate(job)
         _reopen_lost_parts(job)
         write_job_file(output, job.record("running"))
         yield job
+
+
+def _job(
+    prepared: Prepared, ledger: Ledger, meter: Meter, loop: asyncio.AbstractEventLoop, places: asyncio.Semaphore
+) -> Job[Any]:
+    kind = embed_job if isinstance(prepared.options, EmbedOptions) else Job
+    return kind(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
 
 
 def _reopen_lost_parts(job: Job) -> None:
@@ -92,6 +105,8 @@ def _reopen_lost_parts(job: Job) -> None:
 
 
 def _local(prepared: Prepared, stop: Stop) -> "contextlib.AbstractContextManager[Account]":
+    if isinstance(prepared.options, EmbedOptions):
+        return contextlib.nullcontext(ACCOUNT)
     if prepared.local_model is None:
         raise UserMistake("the local model has no file: name one in DOCMILL_LOCAL_MODEL")
     # Each slot holds a whole context in memory; calls beyond them wait at the server.
@@ -114,33 +129,24 @@ def _limits(prepared: Prepared, stop: Stop) -> Limits:
     return Limits(_declared(prepared.options, stop.provider), concurrency=_concurrency(prepared, stop))
 
 
-def _strategist(
-    job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits
-) -> Strategist:
+def _payer(job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits) -> Payer:
     options, provider = job.prepared.options, stop.provider
     dispatcher = Dispatcher(
-        client,
+        LocalVectors() if account is ACCOUNT else client,
         account,
         wire_of(provider.wire),
         limits,
         hedge=options.hedge,
         told_period=provider.told_period,
     )
-    asker = Asker(
-        stop.route,
-        dispatcher,
-        job.ledger,
-        spending,
-        job.meter,
-        stop.tokenizer,
-        options.routing,
-        _extras(options, provider),
-        stop.prompts.go_on,
-        Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}"),
-        job.stopped,
-    )
-    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy)
-    return Strategist(asker, cutter)
+    measures = Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}")
+    return Payer(stop.route, dispatcher, job.ledger, spending, measures, job.stopped)
+
+
+def _strategist(job: Job, stop: Stop, payer: Payer) -> Strategist:
+    options, provider = job.prepared.options, stop.provider
+    asker = Asker(payer, job.meter, stop.tokenizer, options.routing, _extras(options, provider), stop.prompts.go_on)
+    return Strategist(asker, Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy))
 
 
 def _extras(options: Options, provider: Provider) -> dict[str, Any]:

@@ -15,14 +15,15 @@ from tasks.documents.listing import list_documents
 from tasks.errors import DocumentFailed, UserMistake
 from tasks.jobs.accounts import account_with, available, live_catalogue
 from tasks.jobs.history import latencies
-from tasks.jobs.options import Options
+from tasks.jobs.options import EmbedOptions, Options
 from tasks.jobs.refresh import refresh_if_old
 from tasks.jobs.sticky import remembered
 from tasks.jobs.stops import Settling, Stop, best_first, sampled
 from tasks.jobs.window import served_models
 from tasks.providers.account import Account, Keys, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
-from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Wish, candidates
+from tasks.providers.local_vectors import MODEL as WORDLLAMA
+from tasks.routing.choice import COMPATIBLE, EMBEDDING, LOCAL, Candidate, Wish, candidates
 
 # Texts that routes are compared by.
 SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 1_000_000
@@ -47,14 +48,20 @@ class Prepared:
     @property
     def work(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
-        return _hash([self._answers(), sorted({astuple(stop.prompts) for stop in self.stops})])
+        return _hash([self._answers(), self._cutting(), sorted({astuple(stop.prompts) for stop in self.stops})])
+
+    @property
+    def vectors(self) -> str:
+        """The identity of all that decides about a text's vector, the text apart."""
+        options = self.options
+        return _hash([self._answers(), options.dimensions if isinstance(options, EmbedOptions) else None])
 
     @property
     def identity(self) -> str:
         """The identity of the whole job: the same command has the same one."""
         options = self.options
         which = [options.limit, options.text_column, options.id_column, options.retry_failed, options.fresh]
-        return _hash([self.flow, [str(Path(name).absolute()) for name in self.inputs], self.work, which])
+        return _hash([self.flow, [_absolute(name) for name in self.inputs], self.work, which])
 
     def documents(self) -> Documents:
         """List the documents anew; raises UserMistake as `list_documents` does."""
@@ -73,6 +80,13 @@ class Prepared:
             for stop in self.stops
         ]  # fmt: skip
         return [routes, options.routing, asked]
+
+    def _cutting(self) -> list[Any]:
+        """What decides about the chunks that are embedded."""
+        options = self.options
+        if not isinstance(options, EmbedOptions):
+            return []
+        return [options.chunk_tokens, options.overlap, options.dimensions]
 
     def _place(self, stop: Stop) -> str:
         if stop.account is not None:
@@ -95,11 +109,14 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
         _name_models(account_with(catalogue.provider(COMPATIBLE), environment, keys))
     # Each may be asked of a Prefect server: only where it matters.
     there = available(catalogue, environment, keys) if _is_automatic(options) else []
-    local_name = local_model_name(environment)
-    wish = Wish(options.model, options.provider, options.subtype.capitalize())
-    found = candidates(wish, catalogue, there, local_name)
-    others = [candidates(_fallback(text), catalogue, there, local_name)[0] for text in options.fallback]
-    local = _local_model(environment, [*found, *others])
+    embeds = isinstance(options, EmbedOptions)
+    local_name = WORDLLAMA if embeds else local_model_name(environment)
+    subtype = EMBEDDING if embeds else options.subtype.capitalize()
+    found = candidates(Wish(options.model, options.provider, subtype), catalogue, there, local_name)
+    others = [candidates(_fallback(text, subtype), catalogue, there, local_name)[0] for text in options.fallback]
+    if embeds:
+        _require_one_model([*found[:1], *others])
+    local = None if embeds else _local_model(environment, [*found, *others])
     settling = Settling(flow, options, environment, keys, local, latencies(options.output))
     chosen, rivals = _chosen(settling, found, inputs)
     # Beside a pool that was chosen for the user they wait until it fails; named by hand, all are the pool.
@@ -154,11 +171,20 @@ def _local_model(environment: dict[str, str], found: Sequence[Candidate]) -> Pat
     return local_model_path(environment)
 
 
-def _fallback(text: str) -> Wish:
+def _fallback(text: str, subtype: str) -> Wish:
     provider, slash, model = text.partition("/")
     if not slash or not model:
         raise UserMistake(f"--fallback {text}: give PROVIDER/MODEL, as in apipie/mistral-nemo")
-    return Wish(model, provider)
+    return Wish(model, provider, subtype)
+
+
+def _require_one_model(found: Sequence[Candidate]) -> None:
+    """Refuse a fallback to another model: its vectors mean something else."""
+    for other in found[1:]:
+        if other.name != found[0].name:
+            raise UserMistake(
+                f"--fallback {other.label}: vectors of two models don't go together: name {found[0].name} there"
+            )
 
 
 def _name_models(account: Account) -> None:
@@ -173,6 +199,10 @@ def _require_prices(stops: Sequence[Stop]) -> None:
         if stop.route.price is None:
             route = f"{stop.route.provider}/{stop.route.model}"
             raise UserMistake(f"--budget needs a price, and that of {route} isn't known: give it with --price IN/OUT")
+
+
+def _absolute(name: str) -> str:
+    return name if "://" in name else str(Path(name).absolute())
 
 
 def _hash(value: Any) -> str:

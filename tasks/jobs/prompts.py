@@ -31,6 +31,9 @@ class Prompts:
     go_on: str
 
 
+NO_PROMPTS = Prompts("", "", "", "", "")
+
+
 def load_prompts(flow: str, subtype: str, custom: Path | None) -> Prompts:
     """Return the shipped templates of a flow for a model's subtype, or those around the user's own.
 

@@ -12,6 +12,7 @@ from tasks.jobs.cut import Cut
 from tasks.jobs.sections import section_rows
 from tasks.providers.wire import Answer
 from tasks.results.schemas import Row
+from tasks.results.vectors import ChunkRow
 from tasks.routing.route import Route
 
 MOST_CUTS = 5
@@ -87,6 +88,7 @@ class Result(NamedTuple):
     calls: Sequence[Mapping[str, Any]]
     failures: Sequence[Row]
     sections: Sequence[Row]
+    chunks: Sequence[ChunkRow] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.chunking.split import Chunk
+from tasks.dispatch.dispatcher import Dispatcher
 from tasks.documents.document import Content
 from tasks.errors import DocumentFailed, Overflow, SetAside
 from tasks.jobs.ask import Asker, Prompt, Text
@@ -18,6 +19,7 @@ from tasks.jobs.cut import SEAM, Cut, Cutter
 from tasks.jobs.measure import Measure, Measures
 from tasks.jobs.prompts import Prompts, fill, guarded, stop_of
 from tasks.jobs.rows import Outcome, Place, Work
+from tasks.routing.route import Route
 
 BETWEEN = "\n\n"
 
@@ -36,6 +38,16 @@ class Strategist:
 
     asker: Asker
     cutter: Cutter
+
+    @property
+    def route(self) -> Route:
+        """The route that is asked."""
+        return self.asker.route
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What sends the calls there."""
+        return self.asker.dispatcher
 
     @property
     def prompts(self) -> Prompts:
