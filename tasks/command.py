@@ -16,6 +16,7 @@ from rich.console import Console
 
 from tasks.display import show_plan, show_summary, shown
 from tasks.errors import DocmillError, JobStopped, StorageRefused, UserMistake
+from tasks.jobs.embed.plan import make_embed_plan
 from tasks.jobs.meter import Meter
 from tasks.jobs.options import PATIENCE_SECONDS, EmbedOptions, ExtractOptions, Options
 from tasks.jobs.places import elsewhere
@@ -112,6 +113,7 @@ def _add_extraction(add: Add) -> None:
 def _add_embedding(add: Add) -> None:
     add("--chunk-tokens", type=int, default=512, metavar="N", help="most tokens of a chunk (%(default)s)")
     add("--overlap", type=int, default=0, metavar="N", help="tokens a chunk repeats of the one before (%(default)s)")
+    add("--inputs-per-request", type=int, metavar="N", help="texts a request (the provider's limit)")
     add("--dimensions", type=int, metavar="N", help="of the vectors, where the model allows a choice")
 
 
@@ -180,7 +182,8 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
         if not only_plan:
             server = stack.enter_context(_server())
         prepared = prepare(name, inputs, options, keys=_block_key)
-        plan = make_plan(prepared, quick=not only_plan)
+        make = make_embed_plan if isinstance(options, EmbedOptions) else make_plan
+        plan = make(prepared, quick=not only_plan)
         show_plan(plan, console, elsewhere(options))
         if server is None:
             return _out(plan.as_json(), as_json=as_json)

@@ -20,8 +20,8 @@ from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prune import prune
 from tasks.jobs.ready import take
-from tasks.jobs.shard import run_shard, shards
 from tasks.jobs.signals import interruptible
+from tasks.jobs.work import shards_of, work_on
 from tasks.results.job_file import JobRecord
 from tasks.secrets import block_key
 
@@ -37,13 +37,13 @@ LOOK_AGAIN_SECONDS = 0.05
 SHARD_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE)
 
 # The jobs open in this process: a task gets a job's id, never its client or loop.
-OPEN_JOBS: dict[str, Job] = {}
+OPEN_JOBS: dict[str, Job[Any]] = {}
 # A shard's documents wait here: Prefect would walk through every one of a parameter's.
 _WAITING: dict[tuple[str, int], list[Document]] = {}
 
 
 @contextlib.contextmanager
-def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[Job]:
+def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[Job[Any]]:
     """Open a job for the block; SIGINT and SIGTERM stop it resumably."""
     prepared, meter = take(flow, inputs, options, keys=block_key)
     with open_job(prepared, meter) as job, interruptible(job):
@@ -84,18 +84,17 @@ def answer_shard(job_id: str, number: int) -> int:
     """Answer one shard's documents and write their rows; return how many."""
     job = OPEN_JOBS[job_id]
     documents = _WAITING[job_id, number]
-    written = job.run(run_shard(job, documents))
+    written = job.run(work_on(job, number, documents))
     get_run_logger().info("%d of %d documents written; the others were there", written, len(documents))
     return written
 
 
-def answer_shards(job: Job) -> None:
+def answer_shards(job: Job[Any]) -> None:
     """Submit a task run a shard, each before the ones before it run dry, and wait for them all."""
     under_way: dict[int, PrefectFuture[int]] = {}
-    window = job.prepared.stops[0].route.window.context
     job_id = job.ledger.job_id
     try:
-        for number, documents in enumerate(shards(job.documents(), window), 1):
+        for number, documents in enumerate(shards_of(job), 1):
             _WAITING[job_id, number] = documents
             under_way[number] = answer_shard.submit(job_id, number)
             while job.waiting.unread >= READ_AHEAD and not job.stopped():
@@ -119,7 +118,7 @@ def _collect(job_id: str, under_way: "dict[int, PrefectFuture[int]]", numbers: S
         del under_way[number]
 
 
-def conclude(job: Job) -> tuple[JobRecord, int]:
+def conclude(job: Job[Any]) -> tuple[JobRecord, int]:
     """Drop what is gone, write job.json and the artifact; return the record and the exit code."""
     prune(job)
     record, code = job.conclude()

@@ -22,7 +22,7 @@ from tasks.jobs.job import Job
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
-from tasks.jobs.shard import run_shard, shards
+from tasks.jobs.work import shards_of, work_on
 from tasks.results.folder import Folder
 from tasks.results.job_file import JobRecord
 from tasks.results.parts import read_part
@@ -88,15 +88,15 @@ class FastTime:
         """Let this clock be the one of a job's routes, retries and patience."""
         job.waiting.clock, job.waiting.sleep = self.clock, self.sleep
         for strategist in job.strategists:
-            dispatcher = strategist.asker.dispatcher
+            dispatcher = strategist.dispatcher
             dispatcher.clock, dispatcher.sleep, dispatcher.luck = self.clock, self.sleep, lambda: 0.5
 
 
 def hasten(job: Job) -> None:
     """Let retries wait for no time."""
     for strategist in job.strategists:
-        strategist.asker.dispatcher.sleep = instant
-        strategist.asker.dispatcher.luck = lambda: 0.0
+        strategist.dispatcher.sleep = instant
+        strategist.dispatcher.luck = lambda: 0.0
 
 
 RunJob = Callable[..., Ran]
@@ -202,7 +202,7 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         opened: Callable[[Job], None] = hasten,
         threads: int = 1,
         flow: str = "summarize",
-        inputs: Sequence[Path] = (folder,),
+        sources: Sequence[Path] = (folder,),
         kind: type[Options] = Options,
         finished: Callable[[Job], object] = bool,
         **words: Any,
@@ -213,12 +213,12 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
             "model": "sim-model",
             "patience": 0.0,
         } | words
-        prepared = prepare(flow, [str(path) for path in inputs], kind(**chosen))
+        prepared = prepare(flow, [str(path) for path in sources], kind(**chosen))
         with open_job(prepared) as job:
             opened(job)
-            groups = shards(job.documents(), prepared.stops[0].route.window.context)
+            groups = enumerate(shards_of(job), 1)
             with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(lambda documents: job.run(run_shard(job, documents)), groups):
+                for _ in pool.map(lambda group: job.run(work_on(job, *group)), groups):
                     pass
             finished(job)
             record, code = job.conclude()

@@ -7,6 +7,7 @@ latency, limits and faults as settings. `python -m tests.simulator PORT [LATENCY
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import hashlib
 import json
@@ -18,7 +19,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
+import numpy as np
+import orjson
 from aiohttp import web
+from numpy.typing import NDArray
 
 from tests.loopback import served
 from tests.quota import Quota, from_json
@@ -59,6 +63,8 @@ class Settings:
     idle_seconds: float | None = None
     delays: Callable[[int], float] | None = None
     remember: bool = True
+    dimensions: int = 16
+    inputs: int | None = None
 
     def __post_init__(self) -> None:
         if unknown := {*self.chaos, *self.poison.values()} - FAULTS.keys():
@@ -120,6 +126,7 @@ class Simulator:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._completion)
         app.router.add_post("/v1/completions", self._completion)
+        app.router.add_post("/v1/embeddings", self._embeddings)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/counts", self._counts)
         app.router.add_post("/settings", self._change)
@@ -140,6 +147,43 @@ class Simulator:
     async def _models(self, request: web.Request) -> web.Response:
         window = {"max_model_len": self.settings.context} if self.settings.context and self.settings.tell_window else {}
         return web.json_response({"object": "list", "data": [{"id": name, **window} for name in self.settings.models]})
+
+    async def _embeddings(self, request: web.Request) -> web.Response:
+        """Vectors that tell their texts: of `dimensions` numbers drawn from a hash of each."""
+        raw = await request.read()
+        body = json.loads(raw)
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        counts, settings = self.counts, self.settings
+        counts.requests += 1
+        if settings.remember:
+            counts.bodies[hashlib.sha256(raw).hexdigest()] += 1
+            counts.prompts.append(body)
+        if (stranger := self._stranger(request, body)) is not None:
+            return stranger
+        if any(text in given for text in settings.poison for given in texts):
+            return error(400, "an input can't be embedded")
+        if settings.inputs and len(texts) > settings.inputs:
+            return error(400, f"at most {settings.inputs} inputs")
+        if settings.fault and (refusal := settings.fault(counts.requests, body)) is not None:
+            assert isinstance(refusal, web.Response)
+            return refusal
+        if settings.latency:
+            await asyncio.sleep(settings.latency)
+        return self._vectors(body, texts)
+
+    def _vectors(self, body: dict[str, Any], texts: list[str]) -> web.Response:
+        tokens = sum(len(text.split()) for text in texts)
+        self.counts.answers += 1
+        self.counts.prompt_tokens += tokens
+        size = body.get("dimensions") or self.settings.dimensions
+        packed = body.get("encoding_format") == "base64"
+        vectors = (vector_of(text, size) for text in texts)
+        data = [
+            {"index": index, "embedding": base64.b64encode(one.tobytes()).decode() if packed else one.tolist()}
+            for index, one in enumerate(vectors)
+        ]
+        answer = {"object": "list", "data": data, "model": body["model"], "usage": {"prompt_tokens": tokens}}
+        return web.Response(body=orjson.dumps(answer), content_type="application/json")
 
     async def _completion(self, request: web.Request) -> web.StreamResponse:
         counts = self.counts
@@ -278,6 +322,12 @@ class Simulator:
         now = time.monotonic()
         quota.settle(now, prompt, most(body), written)
         return quota.headers(now, None, time.time())
+
+
+def vector_of(text: str, size: int) -> "NDArray[np.float32]":
+    """Return the vector of a text, which no other has."""
+    seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+    return np.random.Generator(np.random.SFC64(seed)).random(size, dtype=np.float32)
 
 
 def completion(model: str, text: str, finish: str = "stop", number: int = 0) -> dict[str, Any]:

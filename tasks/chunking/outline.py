@@ -14,12 +14,16 @@ LONGEST_PATH = 300  # characters; the outermost headings are left out first
 
 
 class Outline:
-    """The sections of one text, in order; of `code` they are definitions. Without any, it says nothing."""
+    """The sections of one text, in order; of `code` they are definitions. Without any, it says nothing.
 
-    def __init__(self, sections: Sequence[Section] = (), *, code: bool = False) -> None:
+    Without `headings` it only says where to cut.
+    """
+
+    def __init__(self, sections: Sequence[Section] = (), *, code: bool = False, headings: bool = True) -> None:
         self._sections = sections
         self._starts = [section.start for section in sections]
         self._parents = _parents(sections)
+        self._headings = headings
         self.back = BACK_IN_CODE if code else BACK
 
     def __bool__(self) -> bool:
@@ -43,7 +47,7 @@ class Outline:
 
     def heading(self, place: int) -> str:
         """Return the headings that a text which begins at `place` lacks, outermost first, and a blank line."""
-        index = bisect_right(self._starts, place) - 1
+        index = bisect_right(self._starts, place) - 1 if self._headings else -1
         if index >= 0 and self._starts[index] == place:
             index = self._parents[index]  # its own heading is in the text
         path = self._path(index)

@@ -22,6 +22,7 @@ from sentencepiece import SentencePieceProcessor
 from tiktoken.model import encoding_name_for_model
 
 from tasks.chunking.gguf import byte_pairs, encoding_of
+from tasks.chunking.huggingface import HuggingFace
 from tasks.chunking.seams import slices
 from tasks.errors import UserMistake
 
@@ -38,7 +39,8 @@ TEKKEN = {
 BOUND = "utf8-bytes"
 GGUF = "gguf:"
 TIKTOKEN = "tiktoken:"
-NAMES = (*SENTENCEPIECE, *TEKKEN, BOUND)
+WORDLLAMA = "wordllama"
+NAMES = (*SENTENCEPIECE, *TEKKEN, WORDLLAMA, BOUND)
 
 Sizes = NDArray[np.int64]
 OPENAI_BLOBS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
@@ -148,6 +150,8 @@ def load_tokenizer(name: str) -> Tokenizer:
     if name.startswith(GGUF):
         pairs = byte_pairs(Path(name.removeprefix(GGUF)))
         return BytePairs(pairs) if pairs else ByteBound()
+    if name == WORDLLAMA:
+        return HuggingFace(_in_package("wordllama", "tokenizers", "l2_supercat_tokenizer_config.json"))
     if name == BOUND:
         return ByteBound()
     raise UserMistake(f"no tokenizer is called {name!r}: one of {', '.join(NAMES)}")
@@ -177,11 +181,16 @@ def _piece_bytes(processor: Any, piece: int) -> int:
 
 
 def _shipped(name: str) -> Path:
-    """Locate a vocabulary without importing mistral-common, which takes a second."""
-    spec = find_spec("mistral_common")
+    return _in_package("mistral_common", "data", name)
+
+
+def _in_package(package: str, *names: str) -> Path:
+    """Locate a package's file without importing it, which may take a second."""
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise UserMistake("the mistral-common package isn't installed: install docmill again")
-    return Path(spec.origin).parent / "data" / name
+        fix = "pip install 'docmill[local]'" if package == WORDLLAMA else "install docmill again"
+        raise UserMistake(f"the {package.replace('_', '-')} package isn't installed: {fix}")
+    return Path(spec.origin).parent.joinpath(*names)
 
 
 def _tekken(path: Path) -> tiktoken.Encoding:

@@ -3,12 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from tasks.dispatch.breaker import Breaker
-from tasks.dispatch.client import Client
 from tasks.dispatch.hedge import Leave, first_reply
 from tasks.dispatch.limits import Grant, Limits
 from tasks.dispatch.rate import Demand
@@ -26,6 +25,7 @@ from tasks.dispatch.spread import Calibration, Spread
 from tasks.errors import AccountRefused, CallFailed, JobStopped, RouteDown, RouteLost
 from tasks.providers.account import Account
 from tasks.providers.told import told_limits
+from tasks.providers.vectors import Vectors
 from tasks.providers.wire import Answer, Reply, Wire
 
 # Headers tell the same limits again and again: they are read so often, and at every refusal.
@@ -44,6 +44,7 @@ class Call(NamedTuple):
     prompt_tokens: int
     max_tokens: int
     formatted: bool = False
+    inputs: int = 0  # texts to embed; none of a completion
 
     @property
     def seconds(self) -> float:
@@ -51,10 +52,13 @@ class Call(NamedTuple):
         return 60 + self.prompt_tokens / 50 + self.max_tokens / 5
 
 
+Paid = Answer | Vectors
+
+
 class Delivered(NamedTuple):
     """An answer with how it came; one that was hedged may have been paid for twice."""
 
-    answer: Answer
+    answer: Paid
     attempts: int
     latency_ms: int
     hedged: bool = False
@@ -66,6 +70,18 @@ Stopped = Callable[[], JobStopped | None]
 Sleep = Callable[[float], Awaitable[None]]
 
 
+class Transport(Protocol):
+    """What carries requests to a server and replies back: the HTTP client, or a model in this process."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:
+        """POST `body`. Raises Transient and CertificateRefused."""
+        ...
+
+    async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Reply:
+        """GET a small document. Raises as `post` does."""
+        ...
+
+
 @dataclass(slots=True)
 class Dispatcher:
     """All calls to one route go through here; it belongs to one event loop.
@@ -74,7 +90,7 @@ class Dispatcher:
     limits whose headers don't say it.
     """
 
-    client: Client
+    client: Transport
     account: Account
     wire: Wire
     limits: Limits
@@ -158,9 +174,13 @@ class Dispatcher:
                 await record(call, reply, attempt, round(seconds * 1000))
         finally:
             self.in_flight -= 1
-        answer = self.wire.answer(reply)
+        answer = self.read(reply, call.inputs)
         self.spread.add(seconds)
         return Delivered(answer, attempt, round(seconds * 1000), hedged)
+
+    def read(self, reply: Reply, inputs: int) -> Paid:
+        """Return what is in a reply: vectors of so many texts, or an answer. Raises as the wire does."""
+        return self.wire.vectors(reply, inputs) if inputs else self.wire.answer(reply)
 
     async def _post(self, call: Call) -> Reply:
         url, seconds = self.account.base_url + call.path, self.spread.deadline(call.seconds)
@@ -179,7 +199,7 @@ class Dispatcher:
         """What a call asks of the limits: its prompt and its answer's most."""
         return Demand(self.calibration.prompt(call.prompt_tokens), call.max_tokens)
 
-    def _used(self, call: Call, answer: Answer) -> Demand | None:
+    def _used(self, call: Call, answer: Paid) -> Demand | None:
         """Return the tokens that an answer says it took, and learn from them."""
         if answer.prompt_tokens is None or answer.completion_tokens is None:
             return None

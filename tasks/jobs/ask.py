@@ -1,7 +1,6 @@
 """Ask one route: what was paid before first, then the provider."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -9,11 +8,11 @@ from typing import Any
 
 from tasks.chunking.template import TEMPLATES, conversation
 from tasks.chunking.tokenizer import Tokenizer
-from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
-from tasks.dispatch.spending import Spending
-from tasks.errors import CallFailed, JobStopped, Overflow, RouteDown, RouteLost, SetAside
+from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher, Paid
+from tasks.errors import CallFailed, JobStopped, Overflow, RouteLost, SetAside
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
+from tasks.jobs.pay import Payer
 from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
 from tasks.jobs.talk import Prompt, Talk, Talker, Text, opened
 from tasks.ledger.ledger import Ledger
@@ -38,23 +37,34 @@ class Asker:
     or refused to be.
     """
 
-    route: Route
-    dispatcher: Dispatcher
-    ledger: Ledger
-    spending: Spending
+    payer: Payer
     meter: Meter
     tokenizer: Tokenizer
     routing: str
     extras: dict[str, Any]
     go_on: str
-    measures: Measures
-    stopped: Callable[[], JobStopped | None]
     structured: Structured | None = None
     _asked: dict[str, asyncio.Event] = field(default_factory=dict)
-    _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
-    # How many times the worst case the dearest answer cost.
-    _dearer: float = 1.0
-    _heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def route(self) -> Route:
+        """The route that is asked."""
+        return self.payer.route
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What sends the calls there."""
+        return self.payer.dispatcher
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was paid before."""
+        return self.payer.ledger
+
+    @property
+    def measures(self) -> Measures:
+        """What was learned of how the route counts."""
+        return self.payer.measures
 
     async def ask(self, work: Work, place: Place, prompt: Prompt) -> Text:
         """Return the whole answer to a prompt: one that was cut off is continued.
@@ -109,11 +119,11 @@ class Asker:
             if not self._fits(talk) or self._asked_often(work, place):
                 return Text(text, cut=True)
 
-    def _why_not(self, call: Call) -> JobStopped | None:
-        """Return why nobody is to be asked any more, or not so; just before a call is sent."""
+    def _unwanted(self, call: Call) -> JobStopped | None:
+        """Return why a call isn't to be sent so, once the route has refused the response format of another."""
         if self.structured is None and call.formatted:
             return _Unformatted("the route refused the response format of another call")
-        return self.stopped() or self.spending.overdrawn()
+        return None
 
     def _fits(self, talk: Talk) -> bool:
         tokens = conversation(talk.counts, TEMPLATES[self.route.template])
@@ -134,7 +144,7 @@ class Asker:
             if talk.schema is not None and refuses_format(error):
                 self.structured = None  # from now on by the instructions alone, which every prompt has
                 return await self._one(work, place, talk)
-            aside = work.given_up[call.call_id] = error if isinstance(error, SetAside) else _given_up(error)
+            aside = work.given_up[call.call_id] = error if isinstance(error, SetAside) else given_up(error)
             cut_again = isinstance(error, Overflow) and work.may_cut_again
             if not cut_again and work.begin_row(f"{call.call_id} failed", place, turns):
                 work.failures.append(failed_call_row(work, place, self.route, call.call_id, aside))
@@ -196,11 +206,11 @@ class Asker:
             raise exhausted
         self._asked[call.call_id] = asyncio.Event()
         try:
-            delivered = await self._paid(work, call)
+            delivered, answer = await self._paid(work, call)
         finally:
             self._asked.pop(call.call_id).set()
         when = datetime.now(UTC)
-        return Got(delivered.answer, delivered.attempts, delivered.latency_ms, when, False, delivered.hedged)
+        return Got(answer, delivered.attempts, delivered.latency_ms, when, False, delivered.hedged)
 
     def _kept(self, call: Call) -> tuple[Kept, Answer] | None:
         """Return a kept answer, unless what was kept isn't one: then it is asked for again."""
@@ -212,44 +222,17 @@ class Asker:
         except (CallFailed, RouteLost):
             return None
 
-    async def _paid(self, work: Work, call: Call) -> Delivered:
-        """Ask the provider. With a budget the first call goes alone: its answer tells how the route counts."""
-        if self.spending.limit is None or self._heard.is_set():
-            return await self._within_budget(work, call)
-        async with self._alone:
-            if not self._heard.is_set():
-                delivered = await self._within_budget(work, call)
-                self._heard.set()
-                return delivered
-        return await self._within_budget(work, call)
+    async def _paid(self, work: Work, call: Call) -> tuple[Delivered, Answer]:
+        """Ask the provider, and learn how it counts."""
 
-    async def _within_budget(self, work: Work, call: Call) -> Delivered:
-        """Ask the provider within the budget; what it cost is noted beside the answer."""
-        price = self.route.price
-        worst = price.cost(self.measures.latest.told(call.prompt_tokens), call.max_tokens) if price else 0.0
-        worst *= self._dearer
-        reserved = 2 * worst if self.dispatcher.hedge else worst
-        await self.spending.reserve(reserved)
-        cost = 0.0
-        try:
-            record = partial(self.ledger.record, document_id=work.document_id, route=self.route, worst=reserved)
-            try:
-                delivered = await self.dispatcher.send(call, work.document_id, record, partial(self._why_not, call))
-            except RouteDown as error:
-                if error.exhausted is not None:
-                    work.exhausted[call.call_id] = error.exhausted
-                    work.exhausted_at[self.route] = self.dispatcher.clock()
-                raise
-            if delivered.answer.prompt_tokens and not self.extras.get("integrity"):
-                self.measures.learn(call.prompt_tokens, delivered.answer.prompt_tokens)
-            known = self._cost(self._completed(delivered.answer, call), 2 if delivered.hedged else 1)
-            cost = reserved if known is None else known
-            if worst > 0:
-                self._dearer = max(self._dearer, self._dearer * cost / reserved)
-            self.ledger.costs(call.call_id, known)
-        finally:
-            await self.spending.settle(reserved, cost)
-        return delivered
+        def cost_of(answer: Paid, times: int) -> float | None:
+            return self._cost(self._completed(completion(answer), call), times)
+
+        delivered = await self.payer.pay(work, call, cost_of, unwanted=partial(self._unwanted, call))
+        answer = completion(delivered.answer)
+        if answer.prompt_tokens and not self.extras.get("integrity"):
+            self.measures.learn(call.prompt_tokens, answer.prompt_tokens)
+        return delivered, answer
 
     def _completed(self, answer: Answer, call: Call) -> Answer:
         """Fill in the counts a provider left out, and say `length` where the answer is at its most."""
@@ -278,11 +261,18 @@ def _span(place: Place) -> tuple[object, ...]:
     return place.level, place.position, place.start, place.end
 
 
+def completion(paid: Paid) -> Answer:
+    """Return the answer of a completion."""
+    if not isinstance(paid, Answer):
+        raise TypeError("vectors in place of an answer")
+    return paid
+
+
 def _place_of(row: dict[str, Any]) -> tuple[object, ...]:
     return row["level"], row["position"], row["start_char"], row["end_char"]
 
 
-def _given_up(error: CallFailed) -> SetAside:
+def given_up(error: CallFailed) -> SetAside:
     """A call that stayed transient to its last attempt is set aside."""
     aside = SetAside(error.reason, f"{error} (after {error.attempts} attempts)", status=error.status)
     aside.attempts = error.attempts

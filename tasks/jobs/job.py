@@ -7,7 +7,9 @@ import time
 from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal
+
+from typing_extensions import TypeVar
 
 from tasks.documents.document import Document
 from tasks.documents.remote import shown
@@ -15,11 +17,12 @@ from tasks.errors import Interrupted, JobStopped, ModelUnknown, StorageFailed
 from tasks.jobs.meter import Meter
 from tasks.jobs.prepare import Prepared, docmill_version
 from tasks.jobs.strategy import Strategist
-from tasks.jobs.waiting import Waiting
+from tasks.jobs.waiting import Speaker, Waiting
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import ASSIGNED, Seen, Sums
 from tasks.results.folder import Folder
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
+from tasks.results.schemas import Schemas
 from tasks.routing.route import Route
 
 DRAIN_SECONDS = 10.0
@@ -27,20 +30,23 @@ T = TypeVar("T")
 Settled = Literal["unchanged", "resumed"]
 
 
+S = TypeVar("S", bound=Speaker, default=Strategist)
+
+
 @dataclass(slots=True)
-class Job:
+class Job(Generic[S]):
     """Everything the shards of one job share in this process."""
 
     prepared: Prepared
     ledger: Ledger
     meter: Meter
     loop: asyncio.AbstractEventLoop
-    strategists: list[Strategist]
+    strategists: list[S]
     places: asyncio.Semaphore
     reading: asyncio.Lock
     began: float
     work: str
-    waiting: Waiting = field(init=False)
+    waiting: Waiting[S] = field(init=False)
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     writing: threading.Lock = field(default_factory=threading.Lock)
     unchanged: int = 0
@@ -56,6 +62,11 @@ class Job:
     def output(self) -> Folder:
         """The place of the result set."""
         return self.prepared.options.folder
+
+    @property
+    def schemas(self) -> Schemas:
+        """The schemas of the result tables."""
+        return self.prepared.schemas
 
     @property
     def may_have_begun(self) -> bool:
@@ -133,7 +144,7 @@ class Job:
     @property
     def in_flight(self) -> int:
         """Calls that are on the wire now."""
-        return sum(strategist.asker.dispatcher.in_flight for strategist in self.strategists)
+        return sum(strategist.dispatcher.in_flight for strategist in self.strategists)
 
     def record(self, status: Status, finished: datetime | None = None) -> JobRecord:
         """Return job.json's content as it stands."""
@@ -183,9 +194,9 @@ class Job:
         """Write job.json for the last time; return it and the exit code."""
         reason = self._stopped
         for strategist in self.strategists:
-            lost = strategist.asker.dispatcher.lost
+            lost = strategist.dispatcher.lost
             if lost is not None and lost is not reason:
-                self.meter.trouble(strategist.asker.route.label, f"{lost}: its documents went elsewhere")
+                self.meter.trouble(strategist.route.label, f"{lost}: its documents went elsewhere")
         status: Status = "done"
         if reason is not None:
             status = "failed" if isinstance(reason, ModelUnknown) else "paused"

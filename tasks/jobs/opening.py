@@ -18,10 +18,13 @@ from tasks.dispatch.spending import Spending
 from tasks.errors import JobStopped, UserMistake
 from tasks.jobs.ask import Asker
 from tasks.jobs.collector import calm_collector
+from tasks.jobs.embed.job import EmbedJob
+from tasks.jobs.embed.making import embed_job, embedder
 from tasks.jobs.job import Job
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
-from tasks.jobs.options import Options
+from tasks.jobs.options import EmbedOptions, Options
+from tasks.jobs.pay import Payer
 from tasks.jobs.places import holding, state_of
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.read import DOCUMENTS_AT_ONCE
@@ -31,6 +34,7 @@ from tasks.jobs.strategy import Strategist
 from tasks.ledger.ledger import Ledger
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
+from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
 from tasks.results.conform import conform
 from tasks.results.footers import Footers, is_sound
@@ -72,12 +76,15 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         most = sum(flights) if prepared.options.pool else max(flights)
         allow_connections(most)
         places = asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE)
-        job = Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
+        job: Job[Any] = _job(prepared, ledger, meter, loop, places)
         gates: dict[tuple[str, str], Limits] = {}
         for stop, account in zip(prepared.stops, accounts, strict=True):
             # Limits are the account's, whichever of its models is asked.
             limits = gates.setdefault((account.provider, account.base_url), _limits(prepared, stop))
-            job.strategists.append(_strategist(job, stop, account, client, spending, limits))
+            payer = _payer(job, stop, account, client, spending, limits)
+            job.strategists.append(
+                embedder(job, stop, payer) if isinstance(job, EmbedJob) else _strategist(job, stop, payer)
+            )
         opened.append(job)
         remember(prepared.stops, prepared.options)
         _share_fate(job)
@@ -86,12 +93,20 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         yield job
 
 
-def _stop_all(jobs: Sequence[Job], reason: JobStopped) -> None:
+def _job(
+    prepared: Prepared, ledger: Ledger, meter: Meter, loop: asyncio.AbstractEventLoop, places: asyncio.Semaphore
+) -> Job[Any]:
+    if isinstance(prepared.options, EmbedOptions):
+        return embed_job(prepared, ledger, meter, loop, places)
+    return Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
+
+
+def _stop_all(jobs: Sequence[Job[Any]], reason: JobStopped) -> None:
     for job in jobs:
         job.stop(reason)
 
 
-def _reopen_lost_parts(job: Job, found: Footers) -> None:
+def _reopen_lost_parts(job: Job[Any], found: Footers) -> None:
     """Have the documents of parts that somebody removed or damaged answered again, from the ledger."""
     lost = [part for part, *counts in job.ledger.parts() if not is_sound(found, part, *counts)]
     for part in lost:
@@ -100,6 +115,8 @@ def _reopen_lost_parts(job: Job, found: Footers) -> None:
 
 
 def _local(prepared: Prepared, stop: Stop) -> "contextlib.AbstractContextManager[Account]":
+    if isinstance(prepared.options, EmbedOptions):
+        return contextlib.nullcontext(ACCOUNT)
     if prepared.local_model is None:
         raise UserMistake("the local model has no file: name one in DOCMILL_LOCAL_MODEL")
     # Each slot holds a whole context in memory; calls beyond them wait at the server.
@@ -113,7 +130,7 @@ def _concurrency(prepared: Prepared, stop: Stop) -> int:
 
 def _share_fate(job: Job) -> None:
     """Let the routes of one account know of each other: what refuses one of them refuses all."""
-    dispatchers = [strategist.asker.dispatcher for strategist in job.strategists]
+    dispatchers = [strategist.dispatcher for strategist in job.strategists]
     for one in dispatchers:
         one.siblings = [other for other in dispatchers if other.account.same_as(one.account)]
 
@@ -122,32 +139,25 @@ def _limits(prepared: Prepared, stop: Stop) -> Limits:
     return Limits(_declared(prepared.options, stop.provider), concurrency=_concurrency(prepared, stop))
 
 
-def _strategist(
-    job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits
-) -> Strategist:
+def _payer(job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits) -> Payer:
     options, provider = job.prepared.options, stop.provider
     dispatcher = Dispatcher(
-        client,
+        LocalVectors() if account is ACCOUNT else client,
         account,
         wire_of(provider.wire),
         limits,
         hedge=options.hedge,
         told_period=provider.told_period,
     )
-    asker = Asker(
-        stop.route,
-        dispatcher,
-        job.ledger,
-        spending,
-        job.meter,
-        stop.tokenizer,
-        options.routing,
-        _extras(options, provider),
-        stop.prompts.go_on,
-        Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}"),
-        job.stopped,
-        provider.structured,
-    )
+    measures = Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}")
+    return Payer(stop.route, dispatcher, job.ledger, spending, measures, job.stopped)
+
+
+def _strategist(job: Job, stop: Stop, payer: Payer) -> Strategist:
+    options, provider = job.prepared.options, stop.provider
+    extras = _extras(options, provider)
+    go_on = stop.prompts.go_on
+    asker = Asker(payer, job.meter, stop.tokenizer, options.routing, extras, go_on, provider.structured)
     return Strategist(asker, stop.cutter(options), stop.form)
 
 

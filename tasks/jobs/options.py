@@ -82,4 +82,5 @@ class EmbedOptions(Options):
     output: Place = Field(default="output/embed", description=PLACE)
     chunk_tokens: int = Field(default=512, gt=0, description="most tokens of a chunk")
     overlap: int = Field(default=0, ge=0, description="tokens that a chunk repeats of the one before")
+    inputs_per_request: int | None = Field(default=None, gt=0, description="texts a request, over the provider's limit")
     dimensions: int | None = Field(default=None, gt=0, description="of the vectors, where the model allows a choice")

@@ -119,7 +119,7 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: Sums, found: Kept) -> Plan:
         price_low=min((cost[0] for cost in known), default=None),
         price_expected=_weighted(known, [one.share for one in prepared.stops]) if known else None,
         price_high=max((cost[2] for cost in known), default=None),
-        price_source="the cheapest and the dearest of the pool" if options.pool else _source(price),
+        price_source="the cheapest and the dearest of the pool" if options.pool else source_of(price),
         unpriced=[one.label for one in (prepared.stops if options.pool else [stop]) if one.route.price is None],
         seconds=_seconds(prepared, middle),
         exact=sums.exact,
@@ -162,10 +162,11 @@ def _rival(stop: Stop, sums: Sums, ours: Cutter, prepared: Prepared) -> Rival:
     price = stop.route.price
     cost = price.cost(work.prompt_tokens, work.completion_tokens) if price else None
     seconds = _time(stop, prepared, work)
-    return Rival(stop.label, stop.route.window.context, work.calls, cost, _source(price), seconds)
+    return Rival(stop.label, stop.route.window.context, work.calls, cost, source_of(price), seconds)
 
 
-def _source(price: Price | None) -> str | None:
+def source_of(price: Price | None) -> str | None:
+    """Say where a price was read, and when."""
     if price is None:
         return None
     return f"{price.source} ({price.checked})" if price.checked else price.source

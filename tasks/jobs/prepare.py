@@ -21,7 +21,7 @@ from tasks.jobs.carried import NOTHING, Carried, carried_with, table_columns
 from tasks.jobs.extract.form import Form, make_form
 from tasks.jobs.extract.schema import read_schema
 from tasks.jobs.history import latencies
-from tasks.jobs.options import ExtractOptions, Options
+from tasks.jobs.options import EmbedOptions, ExtractOptions, Options
 from tasks.jobs.prompts import columns_in
 from tasks.jobs.refresh import refresh_if_old
 from tasks.jobs.sticky import remembered
@@ -29,8 +29,9 @@ from tasks.jobs.stops import Settling, Stop, best_first, sampled
 from tasks.jobs.window import served_models
 from tasks.providers.account import Account, Keys, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
+from tasks.providers.local_vectors import MODEL as WORDLLAMA
 from tasks.results.schemas import TABLES, Schemas
-from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Wish, candidates
+from tasks.routing.choice import COMPATIBLE, EMBEDDING, LOCAL, Candidate, Wish, candidates
 
 # Texts that routes are compared by.
 SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 1_000_000
@@ -58,13 +59,20 @@ class Prepared:
     def work(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
         form = [self.form.identity] if self.form else []
-        return _hash([self._answers(), sorted({astuple(stop.prompts) for stop in self.stops}), *form])
+        prompts = sorted({astuple(stop.prompts) for stop in self.stops})
+        return _hash([self._answers(), *self._cutting(), prompts, *form])
 
     @property
     def schemas(self) -> Schemas:
         """The schemas of the result tables: in `documents`, joined columns and the fields of the answers too."""
         fields = [*self.carried.joined, *(column.as_field() for column in (self.form.columns if self.form else ()))]
         return {**TABLES, "documents": pa.schema([*TABLES["documents"], *fields])} if fields else TABLES
+
+    @property
+    def vectors(self) -> str:
+        """The identity of all that decides about a text's vector, the text apart."""
+        options = self.options
+        return _hash([self._answers(), options.dimensions if isinstance(options, EmbedOptions) else None])
 
     @property
     def identity(self) -> str:
@@ -92,6 +100,13 @@ class Prepared:
         ]  # fmt: skip
         return [routes, options.routing, asked]
 
+    def _cutting(self) -> list[Any]:
+        """What decides about the chunks that are embedded."""
+        options = self.options
+        if not isinstance(options, EmbedOptions):
+            return []
+        return [options.chunk_tokens, options.overlap, options.dimensions]
+
     def _place(self, stop: Stop) -> str:
         if stop.account is not None:
             return stop.account.place
@@ -115,11 +130,14 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
         _name_models(account_with(catalogue.provider(COMPATIBLE), environment, keys))
     # Each may be asked of a Prefect server: only where it matters.
     there = available(catalogue, environment, keys) if _is_automatic(options) else []
-    local_name = local_model_name(environment)
-    wish = Wish(options.model, options.provider, options.subtype.capitalize())
-    found = candidates(wish, catalogue, there, local_name)
-    others = [candidates(_fallback(text), catalogue, there, local_name)[0] for text in options.fallback]
-    local = _local_model(environment, [*found, *others])
+    embeds = isinstance(options, EmbedOptions)
+    local_name = WORDLLAMA if embeds else local_model_name(environment)
+    subtype = EMBEDDING if embeds else options.subtype.capitalize()
+    found = candidates(Wish(options.model, options.provider, subtype), catalogue, there, local_name)
+    others = [candidates(_fallback(text, subtype), catalogue, there, local_name)[0] for text in options.fallback]
+    if embeds:
+        _require_one_model([*found[:1], *others])
+    local = None if embeds else _local_model(environment, [*found, *others])
     history = latencies(options.folder)
     settling = Settling(flow, options, environment, keys, local, history, form=form, columns=tuple(table.names))
     chosen, rivals = _chosen(settling, found, inputs)
@@ -192,11 +210,20 @@ def _local_model(environment: dict[str, str], found: Sequence[Candidate]) -> Pat
     return local_model_path(environment)
 
 
-def _fallback(text: str) -> Wish:
+def _fallback(text: str, subtype: str) -> Wish:
     provider, slash, model = text.partition("/")
     if not slash or not model:
         raise UserMistake(f"--fallback {text}: give PROVIDER/MODEL, as in apipie/mistral-nemo")
-    return Wish(model, provider)
+    return Wish(model, provider, subtype)
+
+
+def _require_one_model(found: Sequence[Candidate]) -> None:
+    """Refuse a fallback to another model: its vectors mean something else."""
+    for other in found[1:]:
+        if other.name != found[0].name:
+            raise UserMistake(
+                f"--fallback {other.label}: vectors of two models don't go together: name {found[0].name} there"
+            )
 
 
 def _name_models(account: Account) -> None:

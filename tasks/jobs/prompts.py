@@ -46,6 +46,7 @@ class Fields(NamedTuple):
 
 
 NO_FIELDS = Fields()
+NO_PROMPTS = Prompts("", "", "", "", "")
 
 
 def load_prompts(flow: str, subtype: str, custom: Path | None, fields: Fields = NO_FIELDS) -> Prompts:

@@ -5,6 +5,7 @@ import itertools
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from tasks.errors import StorageFailed
 from tasks.jobs.job import Job
@@ -13,7 +14,7 @@ from tasks.results.parts import write_part
 BATCH = 5000
 
 
-def prune(job: Job) -> int:
+def prune(job: Job[Any]) -> int:
     """Drop the rows of documents that the inputs don't list any more; return how many documents.
 
     Nothing is dropped by a job that was stopped. Where the disk refuses, the job stops.
@@ -45,14 +46,14 @@ def _gone(listed: sqlite3.Connection, homes: Iterable[tuple[str, int]]) -> list[
     return [(name, part) for name, part in homes if listed.execute(look, (name,)).fetchone() is None]
 
 
-def _drop(job: Job, gone: Iterable[tuple[str, int]]) -> None:
+def _drop(job: Job[Any], gone: Iterable[tuple[str, int]]) -> None:
     """Drop rows, then what the ledger knows of them: a kill in between leaves nothing that isn't mended."""
     by_part: dict[int, list[str]] = defaultdict(list)
     for name, part in gone:
         by_part[part].append(name)
     for part, names in by_part.items():
         with job.writing:
-            write_part(job.output, part, names, {}, job.prepared.schemas)
+            write_part(job.output, part, names, {}, job.schemas)
         job.ledger.forget(names)
 
 

@@ -12,6 +12,7 @@ from tasks.jobs.cut import Cut
 from tasks.jobs.sections import section_rows
 from tasks.providers.wire import Answer
 from tasks.results.schemas import Row
+from tasks.results.vectors import ChunkRow
 from tasks.routing.route import Route
 
 MOST_CUTS = 5
@@ -91,6 +92,7 @@ class Result(NamedTuple):
     failures: Sequence[Row]
     sections: Sequence[Row]
     work: str | None = None
+    chunks: Sequence[ChunkRow] = ()
 
 
 @dataclass(frozen=True, slots=True)

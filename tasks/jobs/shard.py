@@ -42,7 +42,7 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
     while it runs. Once the job is stopped, what is finished is written and the rest left.
     """
     shard = _Shard(job, job.ledger.new_part())
-    answering = _task(job, shard.answer(documents))
+    answering = start(job, shard.answer(documents))
     while not answering.done():
         await asyncio.wait({answering}, timeout=FLUSH_SECONDS)
         await shard.flush()
@@ -54,7 +54,7 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
     return shard.written
 
 
-def _task(job: Job, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+def start(job: Job[Any], work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Start a task that ends with the job."""
     task = asyncio.create_task(work)
     job.tasks.add(task)
@@ -90,7 +90,7 @@ class _Shard:
         reads: deque[asyncio.Task[list[Read]]] = deque()
         try:
             for batch in batches(documents):
-                reads.append(_task(self.job, self._read(batch)))
+                reads.append(start(self.job, self._read(batch)))
                 if len(reads) == PROCESSORS:
                     self._begin(await reads.popleft(), tasks)
             while reads:
@@ -110,7 +110,7 @@ class _Shard:
             if isinstance(reading, str):
                 self._leave(reading)
             else:
-                tasks.add(_task(self.job, self._one(document, reading)))
+                tasks.add(start(self.job, self._one(document, reading)))
 
     async def _read(self, batch: Sequence[Document]) -> "list[Read]":
         """Read a batch once there are places for all of it; one shard at a time takes places."""

@@ -9,16 +9,19 @@ from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
 from tasks.errors import UserMistake
 from tasks.jobs.accounts import account_with
 from tasks.jobs.cut import LEAST_ROOM, Cutter
+from tasks.jobs.embed.cutting import embed_cutter
+from tasks.jobs.embed.pack import Packing
 from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected, of_text, usual_answer
 from tasks.jobs.extract.form import Form
 from tasks.jobs.history import Key
-from tasks.jobs.options import Options
-from tasks.jobs.prompts import SCHEMA, Fields, Prompts, load_prompts
+from tasks.jobs.options import EmbedOptions, Options
+from tasks.jobs.prompts import NO_PROMPTS, SCHEMA, Fields, Prompts, load_prompts
 from tasks.jobs.window import told_window
 from tasks.providers.account import Account, Keys
 from tasks.providers.registry import wire_of
+from tasks.providers.vectors import Embedding
 from tasks.providers.wire import Completion, Message
-from tasks.routing.catalogue import Provider
+from tasks.routing.catalogue import Model, Provider
 from tasks.routing.choice import LOCAL, Candidate
 from tasks.routing.price import Price, parse_price
 from tasks.routing.ranking import Offer, average, latency_at, ranked, weights
@@ -44,6 +47,9 @@ class Stop:
     share: float = 1.0
     form: Form | None = None
     is_doubtful: bool = False  # its provider's list lacks the model
+    # Of an embedding model.
+    dimensions: int | None = None
+    tokens_per_request: int | None = None
 
     @property
     def label(self) -> str:
@@ -56,6 +62,10 @@ class Stop:
         if self.form is None:
             return cutter
         return replace(cutter, fields={SCHEMA: self.form.text}, reduces=self.form.asks_to_merge)
+
+    def packing(self, options: EmbedOptions) -> Packing:
+        """Return what one of its requests may hold of texts to embed."""
+        return Packing(options.inputs_per_request or self.provider.inputs_per_request, self.tokens_per_request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +95,24 @@ class Settling:
             if ask
             else _untold,
             context=options.context,
-            max_answer=options.max_output_tokens,
+            max_answer=0 if isinstance(options, EmbedOptions) else options.max_output_tokens,
             price=_price(options.price),
             gguf=str(self.local) if self.local else None,
         )
         if options.integrity and provider.wire == "apipie":
             route = replace(route, price=_times(route.price, options.integrity - FIRST_VOTE))
-        fields = Fields(self.columns, self.form is not None)
-        prompts = load_prompts(self.flow, route.subtype, options.prompt, fields)
         told = candidate.served.latency if candidate.served else ()
         latency = self.history.get((route.provider, route.upstream, route.model)) or told
         doubtful = candidate.served is not None and candidate.served.is_gone
+        stop = Stop(
+            route, provider, account, load_tokenizer(route.tokenizer), NO_PROMPTS, latency, is_doubtful=doubtful
+        )
+        if isinstance(options, EmbedOptions):
+            return _embedding(stop, candidate.model, options)
         wire_of(provider.wire).completion(Completion(route.id, (Message("user", ""),), 1))  # which may refuse the id
-        tokenizer = load_tokenizer(route.tokenizer)
-        stop = Stop(route, provider, account, tokenizer, prompts, latency, form=self.form, is_doubtful=doubtful)
+        fields = Fields(self.columns, self.form is not None)
+        prompts = load_prompts(self.flow, route.subtype, options.prompt, fields)
+        stop = replace(stop, prompts=prompts, form=self.form)
         _require_room(stop, options)
         return stop
 
@@ -127,6 +141,17 @@ class Settling:
         return found
 
 
+def _embedding(stop: Stop, model: Model | None, options: EmbedOptions) -> Stop:
+    """Return the stop of an embedding model. Raises UserMistake for dimensions or chunks that it hasn't."""
+    wire_of(stop.provider.wire).embedding(Embedding(stop.route.id, ("",)))  # which may refuse the id
+    embed_cutter(stop.route, stop.tokenizer, options)
+    known = model.dimensions if model else None
+    if model and known and options.dimensions not in (None, known, *model.smaller_dimensions):
+        sizes = ", ".join(map(str, (*model.smaller_dimensions, known)))
+        raise UserMistake(f"--dimensions {options.dimensions}: {model.name} has vectors of {sizes}")
+    return replace(stop, dimensions=known, tokens_per_request=model.tokens_per_request if model else None)
+
+
 def best_first(stops: Sequence[Stop], texts: Sequence[str], options: Options) -> list[Stop]:
     """Return the stops by `--routing`, for a job over texts like these, with their shares of a pool."""
     sizes: dict[str, list[int]] = {}
@@ -140,6 +165,9 @@ def best_first(stops: Sequence[Stop], texts: Sequence[str], options: Options) ->
 
 
 def _offer(stop: Stop, sizes: Sequence[int], options: Options) -> Offer[Stop]:
+    if isinstance(options, EmbedOptions):
+        cost = stop.route.price.cost(sum(sizes), 0) if stop.route.price else None
+        return Offer(stop, cost, latency_at(stop.latency, 0), average(stop.latency), stop.route.window.context)
     cutter = stop.cutter(options)
     answer = usual_answer(cutter, custom=options.prompt is not None)
     work = sum((of_text(tokens, cutter, answer) for tokens in sizes), Expected())

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.chunking.split import Chunk
+from tasks.dispatch.dispatcher import Dispatcher
 from tasks.documents.document import Content
 from tasks.errors import DocumentFailed, Overflow, SetAside
 from tasks.jobs.ask import Asker
@@ -22,6 +23,7 @@ from tasks.jobs.measure import Measure, Measures
 from tasks.jobs.prompts import Prompts, fill, stop_of
 from tasks.jobs.rows import INVALID, Outcome, Place, Work
 from tasks.jobs.talk import Prompt, Text
+from tasks.routing.route import Route
 
 BETWEEN = "\n\n"
 
@@ -41,6 +43,16 @@ class Strategist:
     asker: Asker
     cutter: Cutter
     form: Form | None = None
+
+    @property
+    def route(self) -> Route:
+        """The route that is asked."""
+        return self.asker.route
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What sends the calls there."""
+        return self.asker.dispatcher
 
     @property
     def prompts(self) -> Prompts:

@@ -3,15 +3,16 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
-from tasks.documents.document import Document
+from tasks.documents.document import Content, Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed
 from tasks.jobs.carried import Carried
-from tasks.jobs.cut import Cut, Cutter
+from tasks.jobs.cut import Cut
 from tasks.jobs.parallel import in_order
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.reuse import Kept
@@ -45,7 +46,17 @@ class Sums:
         return CONFIDENCE * math.sqrt(spread / count) * count / tokens
 
 
-def read_sums(prepared: Prepared, documents: Iterator[Document], cutter: Cutter, found: Kept, most: int) -> Sums:
+class Cuts(Protocol):
+    """What cuts a text; `about` is told of what its document's prompt holds besides."""
+
+    def about(self, fields: Mapping[str, str]) -> "Cuts":
+        """Return what cuts for a document with these fields."""
+
+    def cut(self, content: Content) -> Cut:
+        """Cut a text. Raises DocumentFailed."""
+
+
+def read_sums(prepared: Prepared, documents: Iterator[Document], cutter: Cuts, found: Kept, most: int) -> Sums:
     """Read and cut documents, up to so many bytes of them, on all processors."""
     sums, work = Sums(), prepared.work
     for document, cut in in_order(partial(_cut, cutter, found, prepared.carried, work), _within(documents, most)):
@@ -65,7 +76,7 @@ def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
 
 
 def _cut(
-    cutter: Cutter, found: Kept, carried: Carried, work: str, document: Document
+    cutter: Cuts, found: Kept, carried: Carried, work: str, document: Document
 ) -> tuple[Document, Cut | DocumentFailed | None]:
     """Return a document with its cut, or with None where it is done."""
     try:

@@ -11,28 +11,48 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, Protocol
+
+from typing_extensions import TypeVar
 
 from tasks.dispatch.dispatcher import Dispatcher, Sleep
 from tasks.dispatch.retries import DOUBTFUL
 from tasks.errors import JobStopped
 from tasks.jobs.meter import Meter
 from tasks.jobs.rows import Work
-from tasks.jobs.strategy import Strategist
+from tasks.routing.route import Route
 
 LOOK_AGAIN_SECONDS = 0.25
 # Suspects are few beside the answered, or few at all where the server is seen to be up.
 FEW, VERY_FEW = 0.05, 3
 
 
+class Speaker(Protocol):
+    """What asks one route."""
+
+    @property
+    def route(self) -> Route:
+        """The route that is asked."""
+        ...
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What sends the calls there."""
+        ...
+
+
+S = TypeVar("S", bound=Speaker, default=Speaker)
+
+
 @dataclass(slots=True)
-class Waiting:
+class Waiting(Generic[S]):
     """The documents of a job that are under way, and those of them that wait for a route.
 
     With `shares`, by the routes' labels, documents are spread over all routes so; where a
     route's limits hold its share up, the others take more.
     """
 
-    strategists: Sequence[Strategist]
+    speakers: Sequence[S]
     meter: Meter
     stop: Callable[[JobStopped], None]
     check: Callable[[], None]
@@ -50,7 +70,7 @@ class Waiting:
     _down_since: float | None = None
     _seen_up: tuple[float, bool] = (-1.0, False)
 
-    async def route(self, work: Work, preferred: Strategist | None = None) -> Strategist:
+    async def route(self, work: Work, preferred: S | None = None) -> S:
         """Return the first route that is there for a document (`preferred`, if it is), once there is one.
 
         Raises the reason for which the job stopped: every route lost, or down for
@@ -81,46 +101,46 @@ class Waiting:
 
     @property
     def _dispatchers(self) -> list[Dispatcher]:
-        return [strategist.asker.dispatcher for strategist in self.strategists]
+        return [speaker.dispatcher for speaker in self.speakers]
 
-    def _usable(self, work: Work, preferred: Strategist | None) -> Strategist | None:
+    def _usable(self, work: Work, preferred: S | None) -> S | None:
         first = [preferred] if preferred is not None else []
-        for strategist in [*first, *self._in_turn()]:
-            dispatcher = strategist.asker.dispatcher
-            if dispatcher.lost is not None or (not dispatcher.breaker.is_open and _suspected(work, strategist)):
+        for speaker in [*first, *self._in_turn()]:
+            dispatcher = speaker.dispatcher
+            if dispatcher.lost is not None or (not dispatcher.breaker.is_open and _suspected(work, speaker)):
                 continue
             if dispatcher.breaker.admits(work.document_id, self.clock()):
                 if not dispatcher.breaker.is_open:
                     self._down_since, self.meter.waiting = None, ""
-                self._given[strategist.asker.route.label] += 1
-                return strategist
+                self._given[speaker.route.label] += 1
+                return speaker
         return None
 
-    def _in_turn(self) -> list[Strategist]:
+    def _in_turn(self) -> list[S]:
         """Return the routes to be tried, in order; of a pool those that take more, the one behind its share first."""
         shares = self.shares
         if shares is None:
-            return list(self.strategists)
-        pool = [one for one in self.strategists if shares[one.asker.route.label] > 0]
-        if all(one.asker.dispatcher.lost or one.asker.dispatcher.breaker.is_open for one in pool):
-            return list(self.strategists)
-        open_ones = [one for one in pool if one.asker.dispatcher.limits.wants_more]
-        return sorted(open_ones, key=lambda one: self._given[one.asker.route.label] / shares[one.asker.route.label])
+            return list(self.speakers)
+        pool = [one for one in self.speakers if shares[one.route.label] > 0]
+        if all(one.dispatcher.lost or one.dispatcher.breaker.is_open for one in pool):
+            return list(self.speakers)
+        open_ones = [one for one in pool if one.dispatcher.limits.wants_more]
+        return sorted(open_ones, key=lambda one: self._given[one.route.label] / shares[one.route.label])
 
-    async def _beyond_doubt(self, work: Work) -> Strategist | None:
+    async def _beyond_doubt(self, work: Work) -> S | None:
         """Where only suspects are left and not the route is to blame: have their calls given up."""
-        strategist = next((one for one in self.strategists if _suspected(work, one)), None)
-        if strategist is None:
+        speaker = next((one for one in self.speakers if _suspected(work, one)), None)
+        if speaker is None:
             return None
         self._suspects.add(work.document_id)
         if not self.only_suspects:
             return None
-        if await self._to_blame(work, strategist.asker.dispatcher):
+        if await self._to_blame(work, speaker.dispatcher):
             work.given_up |= work.exhausted
             work.exhausted_at.clear()
-            return strategist
-        if not strategist.asker.dispatcher.breaker.is_open:
-            strategist.asker.dispatcher.breaker.trip(self.clock())  # so that they are asked again, one at a time
+            return speaker
+        if not speaker.dispatcher.breaker.is_open:
+            speaker.dispatcher.breaker.trip(self.clock())  # so that they are asked again, one at a time
         return None
 
     async def _to_blame(self, work: Work, dispatcher: Dispatcher) -> bool:
@@ -162,7 +182,7 @@ class Waiting:
         raise reasons[-1]
 
 
-def _suspected(work: Work, strategist: Strategist) -> bool:
+def _suspected(work: Work, speaker: Speaker) -> bool:
     """Whether a document's call used up its attempts at a route, and nobody else was answered there since."""
-    dispatcher, when = strategist.asker.dispatcher, work.exhausted_at.get(strategist.asker.route)
+    dispatcher, when = speaker.dispatcher, work.exhausted_at.get(speaker.route)
     return dispatcher.lost is None and when is not None and dispatcher.breaker.answered_at <= when

@@ -205,8 +205,8 @@ class Ledger:
 
     def placed(self, call_id: str, texts: Sequence[tuple[str, str, int]]) -> None:
         """Note where in an answer the vectors of texts (their id, a document's, the place) are. On the event loop."""
-        for text_id, document_id, place in texts:
-            self._store.note(PLACED, (text_id, self.job_id, document_id, call_id, place))
+        rows = [(text_id, self.job_id, document_id, call_id, place) for text_id, document_id, place in texts]
+        self._store.note(PLACED, *rows)
 
     def parts(self) -> list[tuple[int, int, int, int]]:
         """Return of each part its number and the least rows of documents, calls and failures in it."""

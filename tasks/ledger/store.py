@@ -118,9 +118,9 @@ class Store:
         self._queue.put(_Item(statement, [row], awaited=awaited))
         return awaited
 
-    def note(self, statement: Many, row: Sequence[Value]) -> None:
-        """Queue a row that nobody waits for; it is committed in its order."""
-        self._queue.put(_Item(statement, [row]))
+    def note(self, statement: Many, *rows: Sequence[Value]) -> None:
+        """Queue rows that nobody waits for; they are committed in their order."""
+        self._queue.put(_Item(statement, rows))
 
     def doubt(self, why: object) -> StorageFailed:
         """Leave a mark, so that the next run looks through the whole file before it believes it; the error to raise."""

@@ -38,6 +38,7 @@ class APIpie(OpenAI):
     def embedding(self, request: Embedding) -> tuple[str, dict[str, Any]]:
         """Return the path and body that ask for an embedding: one text alone goes as a string, as is documented."""
         path, body = super().embedding(request)
+        body |= {"provider": request.upstream} if request.upstream else {}
         return path, body | ({"input": request.texts[0]} if len(request.texts) == 1 else {})
 
     def entry(self, entry: Mapping[str, Any]) -> Listed:

@@ -67,7 +67,7 @@ class Bedrock:
         """Refuse: Converse has no embeddings. Raises UserMistake."""
         raise UserMistake(f"bedrock isn't asked for embeddings: choose another provider than its {request.model}")
 
-    def vectors(self, reply: Reply, count: int) -> Vectors:
+    def vectors(self, reply: Reply, count: int | None) -> Vectors:
         """Refuse, as `embedding` does."""
         raise UserMistake(f"bedrock isn't asked for embeddings ({count} texts, HTTP {reply.status})")
 

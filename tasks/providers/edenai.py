@@ -42,7 +42,7 @@ class EdenAI(OpenAI):
         texts = list(request.texts)
         return "/v2/text/embeddings", {"providers": provider, "settings": {provider: model}, "texts": texts}
 
-    def vectors(self, reply: Reply, count: int) -> Vectors:
+    def vectors(self, reply: Reply, count: int | None) -> Vectors:
         """Return the vectors of either version's answer."""
         body = decoded(reply)
         if reply.status >= 300 or "data" in body or error_in(body) is not None:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from tasks.errors import SetAside, Transient
 from tasks.providers.failures import error_in, failure
 from tasks.providers.numbers import amount, whole
@@ -32,9 +34,10 @@ class OpenAI:
     def embedding(self, request: Embedding) -> tuple[str, dict[str, Any]]:
         """Return the path and body that ask for texts' embeddings."""
         body: dict[str, Any] = {"model": request.model, "input": list(request.texts)}
-        return "/embeddings", body | ({"dimensions": request.dimensions} if request.dimensions else {})
+        body |= {"dimensions": request.dimensions} if request.dimensions else {}
+        return "/embeddings", body | ({"encoding_format": "base64"} if request.base64 else {})
 
-    def vectors(self, reply: Reply, count: int) -> Vectors:
+    def vectors(self, reply: Reply, count: int | None) -> Vectors:
         """Return the vectors of so many texts. Raises as `answer` does, and Transient for what aren't vectors."""
         body = decoded(reply)
         error = error_in(body) if "data" not in body else body.get("error")
@@ -106,7 +109,7 @@ def decoded(reply: Reply) -> Any:
     other things that aren't.
     """
     try:
-        body = json.loads(reply.body)
+        body = _loaded(reply.body)
     except (ValueError, RecursionError):
         error = failure(reply) if reply.status >= 300 else None
         if error is not None and not isinstance(error, SetAside):
@@ -120,6 +123,14 @@ def decoded(reply: Reply) -> Any:
     if not isinstance(body, dict):
         raise Transient("not_json", "the server answered JSON that is no object", status=reply.status)
     return body
+
+
+def _loaded(body: bytes) -> Any:
+    """Read JSON; json takes what orjson is too strict for, as NaN."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)
 
 
 def model_entries(models: Reply) -> Sequence[Mapping[str, Any]]:

@@ -14,11 +14,16 @@ Matrix = NDArray[np.float32]
 
 
 class Embedding(NamedTuple):
-    """Texts to embed with a model (the provider's own id); `dimensions` where the model allows a choice."""
+    """Texts to embed with a model (the provider's own id); `dimensions` where the model allows a choice.
+
+    `base64`: the vectors are to come so, which is a third of the bytes and of the time to read them.
+    """
 
     model: str
     texts: tuple[str, ...]
     dimensions: int | None = None
+    base64: bool = False
+    upstream: str | None = None
 
 
 class Vectors(NamedTuple):
@@ -28,9 +33,14 @@ class Vectors(NamedTuple):
     prompt_tokens: int | None
     cost: float | None
 
+    @property
+    def completion_tokens(self) -> int:
+        """None are written."""
+        return 0
 
-def matrix(records: Sequence[Mapping[str, Any]], count: int) -> Matrix:
-    """Return the vectors of OpenAI-shaped records in the order of their indices.
+
+def matrix(records: Sequence[Mapping[str, Any]], count: int | None) -> Matrix:
+    """Return the vectors of OpenAI-shaped records in the order of their indices, however many without a `count`.
 
     Raises Transient with reason `bad_vectors` where they aren't one a text, all of one
     length, and finite.
@@ -41,8 +51,10 @@ def matrix(records: Sequence[Mapping[str, Any]], count: int) -> Matrix:
         found = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
     except (ValueError, TypeError, binascii.Error) as error:
         raise Transient("bad_vectors", f"an answer whose vectors can't be read: {error}", status=200) from error
-    if len(found) != count or not np.isfinite(found).all():
-        raise Transient("bad_vectors", f"{len(found)} vectors for {count} texts, or not all of numbers", status=200)
+    if (count is not None and len(found) != count) or not np.isfinite(found).all():
+        raise Transient(
+            "bad_vectors", f"{len(found)} vectors for {count or 'some'} texts, or not all of numbers", status=200
+        )
     return found
 
 

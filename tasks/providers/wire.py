@@ -95,7 +95,7 @@ class Wire(Protocol):
         """Return the path and the body that ask for embeddings."""
         ...
 
-    def vectors(self, reply: Reply, count: int) -> Vectors:
+    def vectors(self, reply: Reply, count: int | None) -> Vectors:
         """Return the vectors in a reply to a request of `count` texts; raises as `answer` does."""
         ...
 

@@ -80,6 +80,11 @@ class Model(Entry):
     tokenizer: str
     template: str
     aliases: tuple[str, ...] = ()
+    # Of an embedding model, wherever it is served.
+    dimensions: int | None = Field(default=None, gt=0)
+    smaller_dimensions: tuple[int, ...] = ()
+    tokens_per_input: int | None = Field(default=None, gt=0)
+    tokens_per_request: int | None = Field(default=None, gt=0)
     routes: tuple[Served, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -114,6 +119,8 @@ class Provider(Entry):
     requests_per_second: int | None = Field(default=None, gt=0)
     input_tokens_per_minute: int | None = Field(default=None, gt=0)
     output_tokens_per_minute: int | None = Field(default=None, gt=0)
+    inputs_per_request: int = Field(default=256, gt=0)
+    base64: bool = False
     told_period: float = Field(default=60.0, gt=0)
     concurrency: int = Field(default=32, gt=0)
     typical_seconds: float = Field(default=5.0, gt=0)

@@ -9,6 +9,7 @@ from tasks.routing.catalogue import AGGREGATOR, Catalogue, Model, Provider, Serv
 LOCAL = "local"
 COMPATIBLE = "openai-compatible"
 POOL = "pool"
+EMBEDDING = "Embedding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Wish:
     model: str | None = None
     provider: str | None = None
     subtype: str = "Chat"
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether vectors are wanted, not text."""
+        return self.subtype == EMBEDDING
 
     @property
     def is_automatic(self) -> bool:
@@ -61,10 +67,22 @@ def candidates(wish: Wish, catalogue: Catalogue, available: Sequence[str], local
     name, _, upstream = (wish.provider or "").lower().partition("@")
     provider = catalogue.provider(name)
     if provider.name == LOCAL:
-        return [_local(wish.model, catalogue, local_model)]
-    if wish.model is None:
-        raise UserMistake(f"--provider {name} needs --model: {_listed(provider, catalogue)}")
-    return [_at(provider, wish.model, upstream or None, catalogue)]
+        found = [_local(wish.model, catalogue, local_model)]
+    elif wish.model is None:
+        raise UserMistake(f"--provider {name} needs --model: {_listed(provider, catalogue, wish)}")
+    else:
+        found = [_at(provider, wish.model, upstream or None, catalogue)]
+    _require_kind(found[0], wish)
+    return found
+
+
+def _require_kind(candidate: Candidate, wish: Wish) -> None:
+    """Refuse a model of the wrong kind: one that writes no text, or makes no vectors."""
+    if candidate.model is None or (candidate.model.subtype == EMBEDDING) == wish.is_embedding:
+        return
+    if wish.is_embedding:
+        raise UserMistake(f"{candidate.name} is no embedding model: it makes no vectors; choose one, as mistral-embed")
+    raise UserMistake(f"{candidate.name} is an embedding model: it writes no text; choose a chat model")
 
 
 def _automatic(wish: Wish, catalogue: Catalogue, remote: Sequence[str], local_model: str) -> list[Candidate]:
@@ -79,6 +97,8 @@ def _automatic(wish: Wish, catalogue: Catalogue, remote: Sequence[str], local_mo
     model = catalogue.find(wish.model) if wish.model else None
     if wish.model is not None and model is None:
         return _unknown(wish.model, catalogue, remote)
+    if model is not None:
+        _require_kind(Candidate(catalogue.provider(remote[0]), model.name, model.name, model), wish)
     wanted = (model,) if model else tuple(one for one in catalogue.models if one.subtype == wish.subtype)
     found = [one for each in wanted for one in _routes(each, catalogue, remote)]
     if found:
@@ -87,7 +107,7 @@ def _automatic(wish: Wish, catalogue: Catalogue, remote: Sequence[str], local_mo
         return [_elsewhere(model, catalogue, remote)]
     if COMPATIBLE in remote:
         compatible = catalogue.provider(COMPATIBLE)
-        raise UserMistake(f"{COMPATIBLE} needs --model: {_listed(compatible, catalogue)}")
+        raise UserMistake(f"{COMPATIBLE} needs --model: {_listed(compatible, catalogue, wish)}")
     raise UserMistake(
         f"no provider with a key ({', '.join(remote)}) has a {wish.subtype} model in the catalogue: --model"
     )
@@ -134,8 +154,6 @@ def _local(model: str | None, catalogue: Catalogue, local_model: str) -> Candida
 
 def _at(provider: Provider, name: str, upstream: str | None, catalogue: Catalogue) -> Candidate:
     model = catalogue.find(name)
-    if model is not None and model.subtype == "Embedding":
-        raise UserMistake(f"{name} is an embedding model: it writes no text; choose a chat model")
     if upstream is not None and provider.name != AGGREGATOR:
         raise UserMistake(f"{provider.name}@{upstream}: only {AGGREGATOR} routes to other providers")
     if upstream == POOL:
@@ -165,12 +183,12 @@ def _not_listed(served: Served | None) -> Served | None:
     return served.model_copy(update=gone) if served else None
 
 
-def _listed(provider: Provider, catalogue: Catalogue) -> str:
+def _listed(provider: Provider, catalogue: Catalogue, wish: Wish) -> str:
     """List the models of a provider as the catalogue knows them; the aggregator has all."""
     names = [
         model.name
         for model in catalogue.models
-        if model.subtype != "Embedding"
+        if (model.subtype == EMBEDDING) == wish.is_embedding
         and any(
             provider.name == row.provider or (provider.name == AGGREGATOR and row.provider != LOCAL)
             for row in model.routes

@@ -61,6 +61,7 @@ def resolve(
     """
     model, served = candidate.model, candidate.served
     known = (served.context if served else None) or told() or _smallest(model)
+    known = known or (model.tokens_per_input if model else None)
     limits = [limit for limit in (known, context) if limit]
     if not limits:
         raise UserMistake(

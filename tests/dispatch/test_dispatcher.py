@@ -21,7 +21,7 @@ from tasks.dispatch.spread import ENOUGH
 from tasks.errors import AccountRefused, CallFailed, JobStopped, ModelUnknown, Overflow, RouteDown, SetAside
 from tasks.providers.account import Account
 from tasks.providers.openai import OpenAI
-from tasks.providers.wire import Completion, Message, Reply, call_id, encode
+from tasks.providers.wire import Answer, Completion, Message, Reply, call_id, encode
 from tests.conftest import KEY
 from tests.quota import SPELLINGS, Allowance, Quota
 from tests.simulator import FAULTS, Fault, Reset, Settings, Simulator, Truncated, error, serving
@@ -141,6 +141,7 @@ def test_a_fault_that_passes_is_retried_until_answered(simulator: Simulator, nam
     simulator.settings.fault = lambda number, body: fault(number, body) if number <= 2 else None
     desk = Desk(simulator.url)
     delivered = desk.send_one("Hello")
+    assert isinstance(delivered.answer, Answer)
     assert delivered.answer.text.startswith("A short answer")
     assert delivered.attempts == 3
     assert simulator.counts.requests == 3

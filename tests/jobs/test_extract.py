@@ -367,7 +367,7 @@ def test_a_large_column_takes_its_room_from_the_text(tmp_path: Path, provider: S
     rows = [{"id": str(size), "text": prose(9_000), "about": prose(size)} for size in (10, 3_000, 60_000)]
     pq.write_table(pa.Table.from_pylist(rows), path)
     prompt = put(tmp_path, "prompt.txt", "{about}\n\n{text}")
-    ran = extract(inputs=(path,), text_column="text", id_column="id", prompt=prompt, schema=None)
+    ran = extract(sources=(path,), text_column="text", id_column="id", prompt=prompt, schema=None)
     found = ran.documents
     assert found["10"]["chunks"] < found["3000"]["chunks"]
     assert found["60000"]["error_kind"] == "does_not_fit"
@@ -399,7 +399,7 @@ def test_names_that_the_table_has_already_get_a_prefix(tmp_path: Path, provider:
     pq.write_table(pa.table({"text": ["A text."], "status": ["old"], "year": ["long ago"]}), path)
     schema = {"type": "object", "properties": {"Status": {"type": "string"}, "year": {"type": "integer"}}}
     provider.settings.write = lambda _: '{"Status": "new", "year": 1}'
-    ran = extract(schema, inputs=(path,), text_column="text", join=True)
+    ran = extract(schema, sources=(path,), text_column="text", join=True)
     (row,) = ran.rows("documents")
     assert (row["status"], row["input_status"], row["field_Status"]) == ("done", "old", "new")
     assert (row["year"], row["field_year"]) == ("long ago", 1)

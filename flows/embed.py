@@ -1,0 +1,32 @@
+"""Embed documents, chunk by chunk: `python -m flows.embed INPUT… [options]`."""
+
+import sys
+
+from prefect import flow, get_run_logger
+
+from tasks.command import main
+from tasks.jobs.options import EmbedOptions
+from tasks.results.job_file import JobRecord
+from tasks.run import SHARD_RUNNER, answer_shards, conclude, running_job
+from tasks.stale import claim_result_set
+
+
+@flow(
+    flow_run_name="embed into {options.output}",
+    task_runner=SHARD_RUNNER,
+    persist_result=False,
+)
+def embed(inputs: list[str], options: EmbedOptions) -> tuple[JobRecord, int]:
+    """Plan the job, embed its documents shard by shard, and conclude it.
+
+    Leaves the table `chunks` with their vectors. Returns the content of job.json and the exit code.
+    """
+    with running_job("embed", inputs, options) as job:
+        crashed = claim_result_set(job.output)
+        get_run_logger().info("job %s; %d stale runs marked as crashed", job.ledger.job_id, crashed)
+        answer_shards(job)
+        return conclude(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main("embed", __doc__, embed, EmbedOptions))

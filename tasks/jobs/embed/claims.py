@@ -1,0 +1,92 @@
+"""Which texts of a shard are to be asked for, and where the vectors of the others are: equal texts are asked once.
+
+A text belongs to the document that came with it first, in the order of the documents. That
+is recorded before it is asked, and shards claim their texts one after another: so a job that
+was killed packs the same texts into the same requests again, whose answers it finds.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tasks.jobs.embed.embedder import Embedder, Leaf
+from tasks.jobs.embed.pack import Piece
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.records import Owned
+
+Leaves = list[Leaf]
+
+
+class Claim(NamedTuple):
+    """The texts of a shard: those to be asked, in order; those that another shard asks now; those found already.
+
+    `begun` tells of its own texts that were answered before the job was taken up again.
+    """
+
+    mine: Sequence[Piece]
+    begun: Mapping[str, Owned]
+    awaited: Mapping[str, "asyncio.Future[Leaves]"]
+    found: Mapping[str, Leaves]
+
+
+@dataclass(slots=True)
+class Claims:
+    """All claims of a job in this process."""
+
+    ledger: Ledger
+    pending: dict[str, "asyncio.Future[Leaves]"] = field(default_factory=dict)
+
+    async def claim(self, pieces: Iterable[Piece], embedder: Embedder) -> Claim:
+        """Claim a shard's texts, of its documents in their order; one shard at a time."""
+        first: dict[str, Piece] = {}
+        for piece in pieces:
+            first.setdefault(piece.text_id, piece)
+        awaited = {text_id: self.pending[text_id] for text_id in first if text_id in self.pending}
+        known = await asyncio.to_thread(self.ledger.texts, [text_id for text_id in first if text_id not in awaited])
+        documents = {piece.document_id for piece in first.values()}
+        others = {text_id: owned for text_id, owned in known.items() if not self._is_mine(owned, documents)}
+        found = self.found(others, {text_id: first[text_id] for text_id in others}, embedder)
+        mine = [piece for text_id, piece in first.items() if text_id not in awaited and text_id not in found]
+        new = [(piece.text_id, piece.document_id) for piece in mine if not self._is_owned(piece, known)]
+        if new:
+            await asyncio.to_thread(self.ledger.own, new)
+        loop = asyncio.get_running_loop()
+        self.pending |= {piece.text_id: loop.create_future() for piece in mine}
+        begun = {piece.text_id: known[piece.text_id] for piece in mine if self._is_owned(piece, known)}
+        return Claim(mine, {name: one for name, one in begun.items() if one.call_id}, awaited, found)
+
+    def found(self, known: Mapping[str, Owned], pieces: Mapping[str, Piece], embedder: Embedder) -> dict[str, Leaves]:
+        """Return the leaves of texts whose vectors are in kept answers. On the event loop."""
+        by_call: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        for text_id, owned in known.items():
+            if owned.call_id is not None and owned.place is not None:
+                by_call[owned.call_id].append((text_id, owned.place))
+        leaves: dict[str, Leaves] = {}
+        for call_id, texts in by_call.items():
+            came = embedder.placed(call_id, [place for _, place in texts])
+            for number, (text_id, _) in enumerate(texts if came else ()):
+                piece = pieces[text_id]
+                leaves[text_id] = [Leaf(0, len(piece.text), piece.tokens, came, number)]
+        return leaves
+
+    def settle(self, text_id: str, leaves: Leaves) -> None:
+        """Hand the vectors of a text to all who wait for them."""
+        future = self.pending[text_id]
+        if not future.done():
+            future.set_result(leaves)
+
+    def release(self, pieces: Iterable[Piece]) -> None:
+        """Forget a shard's texts, which the ledger knows now; whoever waits for one that didn't come is told."""
+        for piece in pieces:
+            future = self.pending.pop(piece.text_id, None)
+            if future is not None and not future.done():
+                future.cancel()
+
+    def _is_mine(self, owned: Owned, documents: set[str]) -> bool:
+        return owned.job_id == self.ledger.job_id and owned.document_id in documents
+
+    def _is_owned(self, piece: Piece, known: Mapping[str, Owned]) -> bool:
+        owned = known.get(piece.text_id)
+        return owned is not None and (owned.job_id, owned.document_id) == (self.ledger.job_id, piece.document_id)

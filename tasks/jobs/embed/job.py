@@ -1,0 +1,113 @@
+"""An embedding job: what its shards share besides."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tasks.errors import JobStopped, RouteLost
+from tasks.jobs.embed.claims import Claims
+from tasks.jobs.embed.embedder import Embedder, Leaf
+from tasks.jobs.embed.pack import Packing, Piece
+from tasks.jobs.embed.space import Space
+from tasks.jobs.job import Job
+from tasks.jobs.rows import Work
+from tasks.ledger.records import Owned
+from tasks.results.parts import create_tables, part_name, read_part
+from tasks.results.schemas import TABLES, Schemas, chunks_schema
+
+# Texts whose vectors are under way, or not written yet: they bound the memory.
+TEXTS_AT_ONCE = 32_768
+
+
+@dataclass(slots=True)
+class Turns:
+    """Shards read and claim their texts one after another, by their numbers from 1."""
+
+    _next: int = 1
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @contextlib.asynccontextmanager
+    async def of(self, number: int) -> AsyncIterator[None]:
+        """Wait for the shards before this one, for the block; one that is run again has had its turn."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: number <= self._next)
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._next = max(self._next, number + 1)
+                self._changed.notify_all()
+
+
+@dataclass(slots=True)
+class EmbedJob(Job[Embedder]):
+    """A job whose answers are vectors."""
+
+    space: Space = field(default_factory=lambda: Space("", None))
+    claims: Claims = field(init=False)
+    turns: Turns = field(default_factory=Turns)
+    _made: bool = False
+    shards: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+    def __post_init__(self) -> None:
+        """Claims are kept in the ledger."""
+        Job.__post_init__(self)
+        self.claims = Claims(self.ledger)
+
+    @property
+    def schemas(self) -> Schemas:
+        """The schemas of the result tables; that of chunks once the dimensions are known."""
+        known = self.space.dimensions
+        return {**TABLES, "chunks": chunks_schema(known)} if known else TABLES
+
+    def make_chunks(self) -> None:
+        """Make the table of chunks once its dimensions are known. Not on the event loop.
+
+        Raises JobStopped where the result set has vectors of others.
+        """
+        known = self.space.dimensions
+        if known is None or self._made:
+            return
+        schema = chunks_schema(known)
+        create_tables(self.output, {"chunks": schema})
+        held = read_part(self.output, part_name("chunks", 0)).schema.field("embedding").type.list_size
+        if held != known:
+            raise JobStopped(
+                f"{self.output.place} holds vectors of {held} dimensions, not {known}: give another --output"
+            )
+        self._made = True
+
+    @property
+    def packing(self) -> Packing:
+        """What a request holds at the first route."""
+        return self.strategists[0].packing
+
+    async def ask(self, pieces: Sequence[Piece], begun: Mapping[str, Owned]) -> list[list[Leaf]]:
+        """Return the leaves of a request's pieces, from the first route that is there.
+
+        `begun` are those that were answered before the job was taken up again. Raises JobStopped.
+        """
+        work = Work(f"texts {pieces[0].text_id}")
+        self.waiting.ended -= 1  # it is waited for as a document is, until it is left
+        try:
+            while True:
+                embedder = await self.waiting.route(work)
+                with contextlib.suppress(RouteLost):
+                    return await self._asked(embedder, work, pieces, begun)
+        finally:
+            self.waiting.left(work)
+
+    async def _asked(
+        self, embedder: Embedder, work: Work, pieces: Sequence[Piece], begun: Mapping[str, Owned]
+    ) -> list[list[Leaf]]:
+        known = {piece.text_id: begun[piece.text_id] for piece in pieces if piece.text_id in begun}
+        calls = {owned.call_id for owned in known.values() if owned.call_id}
+        if not calls or embedder.was_halved(pieces, calls):
+            return await embedder.embed(work, pieces)
+        # They were packed otherwise then: only those that lack a vector are asked.
+        found = self.claims.found(known, {piece.text_id: piece for piece in pieces}, embedder)
+        left = [piece for piece in pieces if piece.text_id not in found]
+        asked = await embedder.embed(work, left) if left else []
+        found |= {piece.text_id: leaves for piece, leaves in zip(left, asked, strict=True)}
+        return [found[piece.text_id] for piece in pieces]

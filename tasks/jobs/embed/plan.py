@@ -1,0 +1,90 @@
+"""What an embedding job will come to: chunks, requests, tokens, price, time."""
+
+import itertools
+import math
+
+from tasks.jobs.embed.cutting import embed_cutter
+from tasks.jobs.embed.making import embed_options
+from tasks.jobs.embed.pack import SPECIAL_TOKENS
+from tasks.jobs.expect import CHARACTERS_A_TOKEN
+from tasks.jobs.plan import PLAN_BYTES, QUICK_BYTES, Plan, Rival, source_of
+from tasks.jobs.prepare import Prepared
+from tasks.jobs.reuse import kept
+from tasks.jobs.stops import Stop
+from tasks.jobs.sums import Sums, read_sums
+
+
+def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
+    """Read the documents and add up; of many only a part, the less with `quick`. Nobody is called.
+
+    Equal texts, which are asked once, aren't foreseen. Raises UserMistake where there are no documents.
+    """
+    options, stop, found = embed_options(prepared), prepared.stops[0], kept(prepared)
+    cutter = embed_cutter(stop.route, stop.tokenizer, options)
+    documents = itertools.islice(prepared.documents(), options.limit)
+    sums = read_sums(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES)
+    chunks, tokens = _whole(sum(count for *_, count in sums.sizes), sums), _tokens(sums)
+    price, likely = stop.route.price, tokens if stop.tokenizer.exact else tokens // CHARACTERS_A_TOKEN
+    return Plan(
+        provider=stop.route.place,
+        model=stop.route.model,
+        context=stop.route.window.context,
+        tokenizer=stop.route.tokenizer,
+        tokenizer_exact=stop.tokenizer.exact,
+        strategy=f"chunks of at most {cutter.limit:,} tokens, {stop.packing(options).inputs:,} of them a request",
+        documents=sums.documents,
+        unreadable=sum(sums.unreadable.values()),
+        unreadable_kinds=dict(sums.unreadable),
+        unchanged=sums.unchanged,
+        kept_answers=found.answers,
+        characters=_whole(sums.characters, sums),
+        chunks=chunks,
+        calls=_requests(stop, prepared, chunks, tokens),
+        calls_by_level=[_requests(stop, prepared, chunks, tokens), 0],
+        prompt_tokens=tokens,
+        completion_tokens=0,
+        completion_expected=0,
+        price_low=price.cost(likely, 0) if price else None,
+        price_expected=price.cost(likely, 0) if price else None,
+        price_high=price.cost(tokens, 0) if price else None,
+        price_source=source_of(price),
+        unpriced=[] if price else [stop.label],
+        seconds=_seconds(stop, prepared, chunks, tokens),
+        exact=sums.exact,
+        error=0.0 if sums.exact else round(sums.error(), 4),
+        pool=[one.label for one in prepared.stops] if options.pool else [],
+        rivals=[_rival(one, prepared, chunks, tokens) for one in prepared.rivals],
+        left_out=prepared.left_out,
+    )
+
+
+def _whole(part: int, sums: Sums) -> int:
+    return round(part * sums.factor)
+
+
+def _tokens(sums: Sums) -> int:
+    return _whole(sum(tokens for _, tokens, _ in sums.sizes), sums)
+
+
+def _requests(stop: Stop, prepared: Prepared, chunks: int, tokens: int) -> int:
+    """Return about how many requests so many chunks make."""
+    packing = stop.packing(embed_options(prepared))
+    by_tokens = math.ceil((tokens + SPECIAL_TOKENS * chunks) / packing.tokens) if packing.tokens else 0
+    return max(math.ceil(chunks / packing.inputs), by_tokens)
+
+
+def _seconds(stop: Stop, prepared: Prepared, chunks: int, tokens: int) -> float:
+    options, provider = prepared.options, stop.provider
+    requests = _requests(stop, prepared, chunks, tokens)
+    rpm, tpm = options.rpm or provider.requests_per_minute, options.tpm or provider.tokens_per_minute
+    flight = requests / (options.concurrency or provider.concurrency) * provider.typical_seconds
+    return max(flight, requests * 60 / rpm if rpm else 0.0, tokens * 60 / tpm if tpm else 0.0)
+
+
+def _rival(stop: Stop, prepared: Prepared, chunks: int, tokens: int) -> Rival:
+    """Judge a rival by the tokens counted for the first route."""
+    price = stop.route.price
+    requests = _requests(stop, prepared, chunks, tokens)
+    cost = price.cost(tokens, 0) if price else None
+    seconds = _seconds(stop, prepared, chunks, tokens)
+    return Rival(stop.label, stop.route.window.context, requests, cost, source_of(price), seconds)

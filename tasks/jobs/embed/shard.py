@@ -1,0 +1,273 @@
+"""One shard to embed: read its documents, claim their texts, ask for them packed, write the rows."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import NamedTuple
+
+from tasks.chunking.places import PROCESSORS
+from tasks.chunking.split import Chunk
+from tasks.documents.document import Content, Document
+from tasks.documents.extract import extract
+from tasks.errors import DocumentFailed, JobStopped
+from tasks.jobs.embed.embedder import Leaf
+from tasks.jobs.embed.job import EmbedJob
+from tasks.jobs.embed.pack import Piece, pack
+from tasks.jobs.embed.rows import Stretch, embedded_rows
+from tasks.jobs.expect import CHARACTERS_A_TOKEN
+from tasks.jobs.job import Settled
+from tasks.jobs.rows import Result, Work, document_rows
+from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, start
+from tasks.jobs.write import write
+from tasks.ledger.records import Owned, Seen
+
+# A shard's texts are in memory together, with their vectors.
+TEXTS_A_SHARD = 8192
+READ_AT_ONCE = 512
+BYTES_AT_ONCE = 4_000_000
+
+
+def texts_a_shard(inputs: int) -> int:
+    """Return about how many texts a shard holds where a request takes so many."""
+    return min(TEXTS_A_SHARD, CALLS_A_SHARD * inputs)
+
+
+def embed_shards(documents: Iterable[Document], tokens_a_chunk: int, inputs: int) -> Iterator[list[Document]]:
+    """Yield groups of documents of about as many texts as a shard holds."""
+    most = texts_a_shard(inputs)
+    group: list[Document] = []
+    texts = 0
+    for document in documents:
+        group.append(document)
+        texts += 1 + document.size // (tokens_a_chunk * CHARACTERS_A_TOKEN)
+        if texts >= most:
+            yield group
+            group, texts = [], 0
+    if group:
+        yield group
+
+
+class Item(NamedTuple):
+    """A document that was read: its text and chunks, and whether its rows are written already."""
+
+    document: Document
+    content: Content
+    sha256: str
+    chunks: tuple[Chunk, ...]
+    pieces: tuple[Piece, ...]
+    written: bool
+
+
+Read = Item | tuple[Document, DocumentFailed | Settled]
+
+
+async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Document]) -> int:
+    """Embed a shard's documents and write their rows; return how many were written.
+
+    `number` is the shard's, from 1, in the order of the documents.
+    """
+    part = job.ledger.new_part()
+    async with contextlib.AsyncExitStack() as stack:
+        async with job.turns.of(number):
+            await stack.enter_async_context(job.shards)
+            shard = _Shard(job, part)
+            stack.callback(shard.end)
+            await shard.begin(documents)
+        return await shard.run()
+
+
+@dataclass(slots=True)
+class _Shard:
+    job: EmbedJob
+    part: int
+    written: int = 0
+    unchanged: int = 0
+    results: list[Result] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+    asking: "list[asyncio.Task[None]]" = field(default_factory=list)
+    leaves: dict[str, list[Leaf]] = field(default_factory=dict)
+    mine: Sequence[Piece] = ()
+
+    async def begin(self, documents: Sequence[Document]) -> None:
+        """Read the documents, claim their texts, and begin to ask for them."""
+        job = self.job
+        job.waiting.read += len(documents)
+        try:
+            reads = await self._read(documents)
+        except (JobStopped, asyncio.CancelledError) as error:
+            job.stop(error if isinstance(error, JobStopped) else JobStopped("stopped"))
+            job.waiting.ended += len(documents)
+            return
+        self._sort(reads)
+        job.waiting.ended += len(documents)  # from here on requests are waited for, not documents
+        await self._ask_all({piece.text_id for item in self.items if not item.written for piece in item.pieces})
+
+    async def _ask_all(self, needed: set[str]) -> None:
+        """Claim all texts, those of written documents too, so that they are packed as they were; ask what is needed."""
+        if not needed:
+            return
+        job = self.job
+        claim = await job.claims.claim((piece for item in self.items for piece in item.pieces), job.strategists[0])
+        self.mine, self.leaves = claim.mine, {**claim.found}
+        for group in pack(claim.mine, job.packing):
+            if needed.isdisjoint(piece.text_id for piece in group):
+                job.claims.release(group)
+            else:
+                self.asking.append(start(job, self._ask(group, claim.begun)))
+        for text_id in needed & claim.awaited.keys():
+            self.asking.append(start(job, self._await(text_id, claim.awaited[text_id])))
+
+    async def _read(self, documents: Sequence[Document]) -> list[Read]:
+        """Read on all processors."""
+        room = asyncio.Semaphore(PROCESSORS)
+
+        async def one(batch: Sequence[Document]) -> list[Read]:
+            async with room:
+                self.job.check()
+                return await asyncio.to_thread(_read_all, self.job, batch)
+
+        found = await asyncio.gather(*(start(self.job, one(batch)) for batch in _batches(documents)))
+        return [read for batch in found for read in batch]
+
+    def _sort(self, reads: Sequence[Read]) -> None:
+        """Keep what is to be embedded; what failed has its rows, and what is done needs none."""
+        job = self.job
+        for read in reads:
+            if isinstance(read, Item):
+                self.items.append(read)
+                if read.written:
+                    job.meter.finished("resumed")
+                continue
+            document, why = read
+            if isinstance(why, DocumentFailed):
+                self._add(
+                    document_rows(job.ledger.job_id, document, Work(document.document_id), None, why, job.first_route)
+                )
+            else:
+                job.meter.finished(why)
+                self.unchanged += why == "unchanged"
+
+    async def _ask(self, pieces: Sequence[Piece], begun: Mapping[str, Owned]) -> None:
+        try:
+            every = await self.job.ask(pieces, begun)
+        except JobStopped as error:
+            self.job.stop(error)
+            return
+        for piece, leaves in zip(pieces, every, strict=True):
+            self.leaves[piece.text_id] = leaves
+            self.job.claims.settle(piece.text_id, leaves)
+
+    async def _await(self, text_id: str, future: "asyncio.Future[list[Leaf]]") -> None:
+        """Wait for a text that another shard asks for; where that one is stopped, so is this one."""
+        await asyncio.wait({future})
+        if not future.cancelled():
+            self.leaves[text_id] = future.result()
+
+    async def run(self) -> int:
+        """Write what is complete every FLUSH_SECONDS, until all is."""
+        waiting = set(self.asking)
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, timeout=FLUSH_SECONDS)
+            for task in done:
+                if not task.cancelled():
+                    task.result()
+            await self._flush()
+        await self._flush()
+        # Only now, so that a shard that is run again isn't counted twice.
+        self.job.unchanged += self.unchanged
+        return self.written
+
+    async def _flush(self) -> None:
+        """Write the documents whose texts have all come."""
+        whole = [self._is_whole(item) for item in self.items]
+        complete = [item for item, is_whole in zip(self.items, whole, strict=True) if is_whole and not item.written]
+        self.items = [item for item, is_whole in zip(self.items, whole, strict=True) if not is_whole]
+        results = self.results + await asyncio.to_thread(self._rows, complete)
+        self.results = []
+        if results:
+            done = await asyncio.to_thread(self._write, results)
+            self.written += len(results) if done else 0
+
+    def _write(self, results: Sequence[Result]) -> bool:
+        try:
+            self.job.make_chunks()
+        except JobStopped as error:
+            self.job.stop(error)
+            return False
+        return write(self.job, self.part, results)
+
+    def _is_whole(self, item: Item) -> bool:
+        return all(piece.text_id in self.leaves for piece in item.pieces)
+
+    def _rows(self, items: Sequence[Item]) -> list[Result]:
+        job = self.job
+        found = []
+        for item in items:
+            stretches = [
+                stretch for one in zip(item.chunks, item.pieces, strict=True) for stretch in self._stretches(*one)
+            ]
+            found.append(
+                embedded_rows(job.ledger.job_id, item.document, item.content, item.sha256, stretches, job.first_route)
+            )
+            self._count(found[-1])
+        return found
+
+    def _stretches(self, chunk: Chunk, piece: Piece) -> Iterator[Stretch]:
+        for leaf in self.leaves[piece.text_id]:
+            yield Stretch(chunk.start + leaf.start, chunk.start + leaf.end, leaf)
+
+    def _add(self, result: Result) -> None:
+        self.results.append(result)
+        self._count(result)
+
+    def _count(self, result: Result) -> None:
+        row = result.document
+        self.job.meter.finished(row["status"])
+        if row["error"]:
+            self.job.meter.trouble(row["document_id"], row["error"])
+
+    def end(self) -> None:
+        """Forget the texts: they are written, or the job is stopped."""
+        for task in self.asking:
+            task.cancel()
+        self.job.claims.release(self.mine)
+
+
+def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += document.size
+        if len(batch) == READ_AT_ONCE or size >= BYTES_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _read_all(job: EmbedJob, documents: Sequence[Document]) -> list[Read]:
+    """Read and cut documents. Not on the event loop. Raises JobStopped once the job is stopped."""
+    seen = job.ledger.seen([document.document_id for document in documents])
+    return [_read(job, document, seen.get(document.document_id)) for document in documents]
+
+
+def _read(job: EmbedJob, document: Document, seen: Seen | None) -> Read:
+    job.check()
+    try:
+        content = extract(document, lambda: job.stopped() is not None)
+        digest = sha256(content.text.encode("utf-8")).hexdigest()
+        settled = job.settled(document, digest, seen)
+        if settled == "unchanged":
+            return document, settled
+        chunks = job.strategists[0].cutter.cut(content).chunks
+    except DocumentFailed as error:
+        job.check()
+        return document, error
+    text = content.text
+    pieces = tuple(
+        job.space.piece(text[chunk.start : chunk.end], chunk.tokens, document.document_id) for chunk in chunks
+    )
+    return Item(document, content, digest, chunks, pieces, settled == "resumed")

@@ -1,0 +1,203 @@
+"""Documents in, vectors out: each the right text's, packed to the provider's limits, asked once."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.errors import Interrupted, UserMistake
+from tasks.jobs.job import Job
+from tasks.jobs.options import EmbedOptions
+from tests.conftest import Ran, RunJob
+from tests.jobs.texts import fill, prose, put
+from tests.simulator import Simulator, vector_of
+
+DIMENSIONS = 16
+
+
+@pytest.fixture
+def embedded(run_job: RunJob) -> RunJob:
+    """Run an embedding job over the folder."""
+
+    def run(**words: Any) -> Ran:
+        return run_job(flow="embed", kind=EmbedOptions, **words)
+
+    return run
+
+
+def table(folder: Path, texts: dict[str, str]) -> Path:
+    path = folder / "texts.parquet"
+    pq.write_table(pa.table({"id": list(texts), "text": list(texts.values())}), path)
+    return path
+
+
+def assert_right(ran: Ran) -> list[dict[str, Any]]:
+    """Every chunk has its own text's vector."""
+    rows = ran.rows("chunks")
+    for row in rows:
+        assert np.array_equal(np.array(row["embedding"], dtype=np.float32), vector_of(row["text"], DIMENSIONS))
+    return rows
+
+
+def without_times(ran: Ran) -> list[list[dict[str, Any]]]:
+    left_out = {"created_at", "finished_at", "failed_at", "latency_ms", "attempts", "job_id"}
+    found = []
+    for name in ("documents", "calls", "chunks", "failures"):
+        rows = [{key: value for key, value in row.items() if key not in left_out} for row in ran.rows(name)]
+        found.append(sorted(rows, key=lambda row: (str(row["document_id"]), row.get("position") or 0)))
+    return found
+
+
+def test_chunks_join_to_the_text_and_have_the_vectors_of_their_texts(
+    folder: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    text = prose(9000, "long")
+    put(folder, "long.txt", text)
+    fill(folder, 5, 200)
+    ran = embedded(chunk_tokens=500)
+    assert (ran.code, ran.record.totals.done) == (0, 6)
+    rows = sorted(
+        (row for row in assert_right(ran) if row["document_id"] == "long.txt"), key=lambda row: row["position"]
+    )
+    assert "".join(row["text"] for row in rows) == text
+    assert [text[row["start_char"] : row["end_char"]] for row in rows] == [row["text"] for row in rows]
+    assert all(row["tokens"] <= 500 for row in rows)
+    assert ran.documents["long.txt"]["chunks"] == len(rows) > 10
+    assert all(row["covered_characters"] == row["characters"] for row in ran.documents.values())
+    schema = pq.read_schema(next((ran.output / "chunks").glob("part-000001.parquet")))
+    assert schema.field("embedding").type == pa.list_(pa.float32(), DIMENSIONS)
+    assert schema.field("embedding").metadata
+
+
+def test_texts_of_many_documents_share_requests_whose_tokens_add_up(
+    folder: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    texts = {str(number): prose(100, number) for number in range(1000)}
+    source = table(folder, texts)
+    ran = embedded(inputs_per_request=300, sources=[source], text_column="text", id_column="id", price="0.1/0")
+    assert (ran.code, provider.counts.answers, ran.record.totals.calls) == (0, 4, 4)
+    assert {row["document_id"]: row["text"] for row in assert_right(ran)} == texts
+    calls = ran.rows("calls")
+    assert {row["kind"] for row in calls} == {"embedding"}
+    assert len({row["call_id"] for row in calls}) == 4
+    assert sum(row["prompt_tokens"] for row in calls) == provider.counts.prompt_tokens
+    assert ran.record.totals.cost_usd == pytest.approx(provider.counts.prompt_tokens * 1e-7)
+
+
+def test_equal_texts_are_asked_once(folder: Path, provider: Simulator, embedded: RunJob) -> None:
+    for number in range(30):
+        put(folder, f"{number:02d}.txt", prose(200, number % 3))
+    ran = embedded()
+    assert sum(len(body["input"]) for body in provider.counts.prompts) == 3
+    assert len(assert_right(ran)) == 30
+    paid = [row for row in ran.rows("calls") if not row["reused"]]
+    assert sum(row["prompt_tokens"] for row in paid) == provider.counts.prompt_tokens == ran.record.totals.prompt_tokens
+
+
+def test_one_bad_text_fails_alone(folder: Path, provider: Simulator, embedded: RunJob) -> None:
+    fill(folder, 40, 200)
+    put(folder, "017.txt", "POISON here")
+    provider.settings.poison = {"POISON": "http_500"}
+    ran = embedded()
+    assert (ran.code, ran.record.totals.done, ran.record.totals.failed) == (3, 39, 1)
+    assert len(assert_right(ran)) == 39
+    (failure,) = ran.rows("failures")
+    assert (failure["document_id"], failure["error_kind"], failure["http_status"]) == ("017.txt", "http_400", 400)
+
+
+def test_the_same_command_asks_nothing_and_a_changed_document_only_its_new_chunks(
+    folder: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    fill(folder, 20, 200)
+    first = prose(3000, "first")
+    put(folder, "long.txt", first)
+    embedded(chunk_tokens=500)
+    asked = provider.counts.requests
+    again = embedded(chunk_tokens=500)
+    assert (provider.counts.requests, again.record.totals.unchanged) == (asked, 21)
+    put(folder, "long.txt", first + "\n\nAnd one thing more, which is new.")
+    provider.counts.prompts.clear()
+    ran = embedded(chunk_tokens=500)
+    (body,) = provider.counts.prompts
+    assert len(body["input"]) <= 2
+    assert len(assert_right(ran)) == 20 + ran.documents["long.txt"]["chunks"]
+
+
+def test_a_job_that_was_stopped_goes_on_and_ends_as_one_that_was_not(
+    folder: Path, tmp_path: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    fill(folder, 64, 200)
+    whole = embedded(inputs_per_request=8, output=tmp_path / "whole")
+    stopped: list[Job[Any]] = []
+    provider.counts.requests = 0
+
+    def stop(number: int, _: dict[str, Any]) -> None:
+        if number == 4:
+            stopped[0].stop(Interrupted(2))
+
+    provider.settings.fault = stop
+    first = embedded(inputs_per_request=8, concurrency=1, opened=stopped.append)
+    provider.settings.fault = None
+    assert first.code == 130
+    before = set(provider.counts.bodies)
+    ran = embedded(inputs_per_request=8, concurrency=1)
+    assert ran.code == 0
+    assert set(provider.counts.bodies) == before
+    assert provider.counts.requests == 8
+    assert_right(ran)
+    assert without_times(ran) == without_times(whole)
+
+
+def test_too_many_inputs_are_halved(folder: Path, provider: Simulator, embedded: RunJob) -> None:
+    provider.settings.inputs = 10
+    fill(folder, 35, 100)
+    ran = embedded(inputs_per_request=35)
+    assert ran.code == 0
+    assert len(assert_right(ran)) == 35
+    assert max(len(body["input"]) for body in provider.counts.prompts) == 35
+    assert provider.counts.answers == 4
+
+
+def test_requests_hold_no_more_than_the_limit_and_keep_the_order(
+    folder: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    fill(folder, 50, 100)
+    ran = embedded(inputs_per_request=7)
+    sizes = [len(body["input"]) for body in provider.counts.prompts]
+    assert max(sizes) == 7
+    assert len(sizes) == math.ceil(50 / 7) == ran.record.totals.calls
+    assert_right(ran)
+
+
+def test_wrong_dimensions_stop_the_job_and_say_so(folder: Path, provider: Simulator, embedded: RunJob) -> None:
+    fill(folder, 3, 100)
+    embedded()
+    provider.settings.dimensions = 8
+    put(folder, "new.txt", prose(100, "new"))
+    ran = embedded()
+    assert ran.code == 4
+    assert "holds vectors of 16 dimensions, not 8" in str(ran.record.reason)
+
+
+def test_a_chat_model_makes_no_vectors(folder: Path, provider: Simulator, embedded: RunJob) -> None:
+    fill(folder, 1)
+    with pytest.raises(UserMistake, match="is no embedding model"):
+        embedded(model="mistral-nemo")
+
+
+def test_without_a_key_the_local_model_embeds(
+    folder: Path, no_keys: None, embedded: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "a.txt", "The mill on the river grinds corn.")
+    put(folder, "b.txt", "A watermill grinds grain beside the stream.")
+    put(folder, "c.txt", "Stock prices fell sharply on Tuesday.")
+    ran = embedded(provider=None, model=None)
+    assert ran.code == 0
+    vectors = {row["document_id"]: np.array(row["embedding"]) for row in ran.rows("chunks")}
+    assert {len(vector) for vector in vectors.values()} == {256}
+    assert vectors["a.txt"] @ vectors["b.txt"] > vectors["a.txt"] @ vectors["c.txt"] + 0.2
+    assert ran.record.totals.cost_usd == 0.0
