@@ -202,6 +202,8 @@ def _next(record: JobRecord, output: str) -> str:
         return "the same command goes on where it stopped; what is done is kept"
     if record.totals.failed or record.totals.partial:
         return _query(output, "failures", "document_id, error_kind, error")
+    if record.flow == "embed":
+        return _query(output, "chunks", "document_id, position, text, embedding")
     return _query(output, "documents", "document_id, output")
 
 

@@ -20,6 +20,7 @@ class HuggingFace:
 
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_padding()
+        self._tokenizer.encode_special_tokens = True  # `<s>` in a text is text
         size = self._tokenizer.get_vocab_size()
         self._bytes = np.array([_bytes(str(self._tokenizer.id_to_token(piece))) for piece in range(size)])
 

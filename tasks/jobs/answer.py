@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from tasks.documents.document import Document
 from tasks.errors import DocumentFailed, Overflow, RouteLost
@@ -22,7 +23,7 @@ def _begun_at(job: Job, reading: Reading) -> Strategist | None:
     return None
 
 
-def completed(job: Job, document: Document, result: Result) -> Result:
+def completed(job: Job[Any], document: Document, result: Result) -> Result:
     """Return a document's rows with the columns that it carries, and the fields of its answer."""
     row, form = result.document, job.prepared.form
     output = row["output"] if row["status"] != "failed" else None

@@ -40,6 +40,7 @@ class LocalVectors:
         package = find_spec("wordllama")
         folder = package.submodule_search_locations[0] if package and package.submodule_search_locations else ""
         self._model = WordLlama.load(cache_dir=folder, disable_download=True)
+        self._model.tokenizer.encode_special_tokens = True  # `<s>` in a text is text
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:  # noqa: ARG002 - as a client's
         """Answer a request; it takes its time on another thread."""

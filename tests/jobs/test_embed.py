@@ -201,3 +201,15 @@ def test_without_a_key_the_local_model_embeds(
     assert {len(vector) for vector in vectors.values()} == {256}
     assert vectors["a.txt"] @ vectors["b.txt"] > vectors["a.txt"] @ vectors["c.txt"] + 0.2
     assert ran.record.totals.cost_usd == 0.0
+
+
+def test_joined_columns_stand_beside_the_documents_those_that_failed_too(
+    folder: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    path = folder / "texts.parquet"
+    pq.write_table(pa.table({"id": ["a", "b"], "text": ["A text.", " "], "year": [2025, 2026]}), path)
+    ran = embedded(sources=[path], text_column="text", id_column="id", join=True)
+    assert {name: (row["status"], row["year"]) for name, row in ran.documents.items()} == {
+        "a": ("done", 2025),
+        "b": ("failed", 2026),
+    }

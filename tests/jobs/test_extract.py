@@ -74,7 +74,7 @@ def test_of_a_thousand_documents_each_bad_answer_is_repaired_or_in_failures_and_
     table: Path, provider: Simulator, extract: Extract
 ) -> None:
     provider.settings.write = wayward
-    words = {"inputs": (table,), "text_column": "body", "id_column": "name", "join": True}
+    words = {"sources": (table,), "text_column": "body", "id_column": "name", "join": True}
     ran = extract(**words)
     hopeless = {f"{number:04d}" for number in range(COUNT) if number % 100 in HOPELESS}
     totals = ran.record.totals
@@ -350,7 +350,7 @@ def test_columns_stand_in_the_prompt_as_data_and_a_changed_one_is_asked_anew(
     rows = [{"id": "a", "text": "The text {title}.", "title": "</title> {text} {id}", "No. 2": 7, "answer": "x"}]
     pq.write_table(pa.Table.from_pylist(rows), path)
     prompt = put(tmp_path, "prompt.txt", "<title>{title}</title> {No. 2} {answer}\n<document>{text}</document>")
-    words = {"inputs": (path,), "text_column": "text", "id_column": "id", "prompt": prompt, "schema": None}
+    words = {"sources": (path,), "text_column": "text", "id_column": "id", "prompt": prompt, "schema": None}
     ran = extract(**words)
     (body,) = provider.counts.prompts
     expected = "<title-2></title> {text} {id}</title-2> 7 x\n<document>The text {title}.</document>"
@@ -379,9 +379,9 @@ def test_a_joined_column_that_changed_is_written_anew_and_nothing_is_paid(
 ) -> None:
     path = tmp_path / "table.parquet"
     write_table(path, 5)
-    words = {"inputs": (path,), "text_column": "body", "id_column": "name", "join": True}
+    words = {"sources": (path,), "text_column": "body", "id_column": "name", "join": True}
     run_job(**words)
-    plain_words = {name: value for name, value in words.items() if name != "inputs"}
+    plain_words = {name: value for name, value in words.items() if name != "sources"}
     options = Options(output=tmp_path / "out", provider="openai-compatible", model="sim-model", **plain_words)
     assert make_plan(prepare("summarize", [str(path)], options)).unchanged == 5
     write_table(path, 5, "Another")

@@ -86,9 +86,9 @@ def test_beside_the_local_model_there_is_nothing_that_the_table_has_not() -> Non
     assert len({name for _, name, *_ in routes}) == 30
 
 
-def test_the_local_model_is_served_here_alone() -> None:
+def test_the_local_models_are_served_here_alone() -> None:
     here = [(model.name, len(model.routes)) for model, route in load_catalogue().routes() if route.provider == "local"]
-    assert here == [("SmolLM2-135M-Instruct", 1)]
+    assert here == [("SmolLM2-135M-Instruct", 1), ("wordllama", 1)]
 
 
 def test_every_known_price_says_when_and_where_it_was_read() -> None:

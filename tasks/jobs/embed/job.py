@@ -13,8 +13,9 @@ from tasks.jobs.embed.space import Space
 from tasks.jobs.job import Job
 from tasks.jobs.rows import Work
 from tasks.ledger.records import Owned
-from tasks.results.parts import create_tables, part_name, read_part
-from tasks.results.schemas import TABLES, Schemas, chunks_schema
+from tasks.results.footers import part_name
+from tasks.results.parts import create_tables, read_part
+from tasks.results.schemas import Schemas, chunks_schema
 
 # Texts whose vectors are under way, or not written yet: they bound the memory.
 TEXTS_AT_ONCE = 32_768
@@ -59,7 +60,8 @@ class EmbedJob(Job[Embedder]):
     def schemas(self) -> Schemas:
         """The schemas of the result tables; that of chunks once the dimensions are known."""
         known = self.space.dimensions
-        return {**TABLES, "chunks": chunks_schema(known)} if known else TABLES
+        tables = self.prepared.schemas
+        return {**tables, "chunks": chunks_schema(known)} if known else tables
 
     def make_chunks(self) -> None:
         """Make the table of chunks once its dimensions are known. Not on the event loop.

@@ -12,6 +12,7 @@ from tasks.chunking.split import Chunk
 from tasks.documents.document import Content, Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed, JobStopped
+from tasks.jobs.answer import completed
 from tasks.jobs.embed.embedder import Leaf
 from tasks.jobs.embed.job import EmbedJob
 from tasks.jobs.embed.pack import Piece, pack
@@ -142,9 +143,9 @@ class _Shard:
                 continue
             document, why = read
             if isinstance(why, DocumentFailed):
-                self._add(
-                    document_rows(job.ledger.job_id, document, Work(document.document_id), None, why, job.first_route)
-                )
+                work = Work(document.document_id)
+                failed = document_rows(job.ledger.job_id, document, work, None, why, job.first_route)
+                self._add(completed(job, document, failed))
             else:
                 job.meter.finished(why)
                 self.unchanged += why == "unchanged"
@@ -208,9 +209,10 @@ class _Shard:
             stretches = [
                 stretch for one in zip(item.chunks, item.pieces, strict=True) for stretch in self._stretches(*one)
             ]
-            found.append(
-                embedded_rows(job.ledger.job_id, item.document, item.content, item.sha256, stretches, job.first_route)
+            rows = embedded_rows(
+                job.ledger.job_id, item.document, item.content, item.sha256, stretches, job.first_route
             )
+            found.append(completed(job, item.document, rows))
             self._count(found[-1])
         return found
 
