@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tasks.errors import JobStopped, RouteLost
@@ -19,6 +19,7 @@ from tasks.results.schemas import Schemas, chunks_schema
 
 # Texts whose vectors are under way, or not written yet: they bound the memory.
 TEXTS_AT_ONCE = 32_768
+LOOK_AGAIN_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -29,10 +30,16 @@ class Turns:
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @contextlib.asynccontextmanager
-    async def of(self, number: int) -> AsyncIterator[None]:
-        """Wait for the shards before this one, for the block; one that is run again has had its turn."""
+    async def of(self, number: int, stopped: Callable[[], object]) -> AsyncIterator[None]:
+        """Wait for the shards before this one, for the block; one that is run again has had its turn.
+
+        Once the job is stopped nobody waits: a shard before may never come.
+        """
         async with self._changed:
-            await self._changed.wait_for(lambda: number <= self._next)
+            while number > self._next and not stopped():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                        await self._changed.wait()
         try:
             yield
         finally:

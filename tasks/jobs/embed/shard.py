@@ -71,7 +71,7 @@ async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Docume
     """
     part = job.ledger.new_part()
     async with contextlib.AsyncExitStack() as stack:
-        async with job.turns.of(number):
+        async with job.turns.of(number, job.stopped):
             await stack.enter_async_context(job.shards)
             shard = _Shard(job, part)
             stack.callback(shard.end)
