@@ -176,6 +176,7 @@ def s3(store: "Store", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # what a test without keys has left
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     store.client.create_bucket(Bucket=name)
     yield f"s3://{name}"
