@@ -8,11 +8,11 @@ from typing import Any
 
 from tasks.chunking.template import TEMPLATES, conversation
 from tasks.chunking.tokenizer import Tokenizer
-from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher, Paid
+from tasks.dispatch.dispatcher import Call, Delivered, Paid
 from tasks.errors import CallFailed, JobStopped, Overflow, RouteLost, SetAside
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
-from tasks.jobs.pay import Payer
+from tasks.jobs.pay import Paying
 from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
 from tasks.jobs.talk import Prompt, Talk, Talker, Text, opened
 from tasks.ledger.ledger import Ledger
@@ -20,7 +20,6 @@ from tasks.ledger.records import Kept
 from tasks.providers.openai import CUT
 from tasks.providers.structured import Structured, refuses_format, response_format
 from tasks.providers.wire import Answer, Completion, call_id, encode
-from tasks.routing.route import Route
 
 MAX_CONTINUATIONS = 3
 
@@ -30,14 +29,13 @@ class _Unformatted(JobStopped):
 
 
 @dataclass(slots=True)
-class Asker:
+class Asker(Paying):
     """Asks one route for one job, on one event loop.
 
     `structured` is how the route is told of a schema (structured.py), None where it isn't,
     or refused to be.
     """
 
-    payer: Payer
     meter: Meter
     tokenizer: Tokenizer
     routing: str
@@ -45,16 +43,6 @@ class Asker:
     go_on: str
     structured: Structured | None = None
     _asked: dict[str, asyncio.Event] = field(default_factory=dict)
-
-    @property
-    def route(self) -> Route:
-        """The route that is asked."""
-        return self.payer.route
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        """What sends the calls there."""
-        return self.payer.dispatcher
 
     @property
     def ledger(self) -> Ledger:

@@ -92,3 +92,20 @@ class Payer:
         finally:
             await self.spending.settle(reserved, cost)
         return delivered
+
+
+@dataclass(slots=True)
+class Paying:
+    """What asks one route, and pays for it."""
+
+    payer: Payer
+
+    @property
+    def route(self) -> Route:
+        """The route that is asked."""
+        return self.payer.route
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """What sends the calls there."""
+        return self.payer.dispatcher

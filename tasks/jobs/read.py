@@ -16,14 +16,16 @@ DOCUMENTS_AT_ONCE, BYTES_AT_ONCE = 16, 1_000_000
 Read = tuple[Document, Reading | DocumentFailed | Settled]
 
 
-def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Yield small groups to be read at once: a few, or one where it is large."""
+def batches(
+    documents: Iterable[Document], most: int = DOCUMENTS_AT_ONCE, largest: int = BYTES_AT_ONCE
+) -> Iterator[list[Document]]:
+    """Yield small groups to be read at once: at the most so many, or one where it is large (in bytes)."""
     batch: list[Document] = []
     size = 0
     for document in documents:
         batch.append(document)
         size += document.size
-        if len(batch) == DOCUMENTS_AT_ONCE or size >= BYTES_AT_ONCE:
+        if len(batch) == most or size >= largest:
             yield batch
             batch, size = [], 0
     if batch:

@@ -21,14 +21,14 @@ FLUSH_SECONDS = 5.0
 T = TypeVar("T")
 
 
-def shards(documents: Iterable[Document], tokens_a_call: int) -> Iterator[list[Document]]:
-    """Yield groups of documents of about CALLS_A_SHARD calls, judged by their size."""
+def shards(documents: Iterable[Document], tokens_a_call: int, most: int = CALLS_A_SHARD) -> Iterator[list[Document]]:
+    """Yield groups of documents of about so many calls, or texts to embed, judged by their size."""
     group: list[Document] = []
     calls = 0
     for document in documents:
         group.append(document)
         calls += 1 + document.size // (tokens_a_call * CHARACTERS_A_TOKEN)
-        if calls >= CALLS_A_SHARD:
+        if calls >= most:
             yield group
             group, calls = [], 0
     if group:

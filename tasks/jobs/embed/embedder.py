@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from tasks.chunking.split import split
-from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher, Paid
+from tasks.dispatch.dispatcher import Call, Delivered, Paid
 from tasks.errors import CallFailed, Overflow, RouteLost, SetAside
 from tasks.jobs.ask import given_up
 from tasks.jobs.embed.cutting import EmbedCutter
@@ -15,7 +15,7 @@ from tasks.jobs.embed.pack import Packing, Piece, pack
 from tasks.jobs.embed.share import Share, shared
 from tasks.jobs.embed.space import Space
 from tasks.jobs.meter import Meter
-from tasks.jobs.pay import Payer
+from tasks.jobs.pay import Paying
 from tasks.jobs.rows import Work
 from tasks.ledger.records import Kept
 from tasks.providers.vectors import Embedding, Matrix, Vectors
@@ -58,26 +58,15 @@ class Leaf(NamedTuple):
 
 
 @dataclass(slots=True)
-class Embedder:
+class Embedder(Paying):
     """Asks one route for one job, on one event loop."""
 
-    payer: Payer
     meter: Meter
     cutter: EmbedCutter
     packing: Packing
     space: Space
     dimensions: int | None
     base64: bool
-
-    @property
-    def route(self) -> Route:
-        """The route that is asked."""
-        return self.payer.route
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        """What sends the calls there."""
-        return self.payer.dispatcher
 
     async def embed(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
         """Return the leaves of each piece; one that fails doesn't spoil its neighbours.
@@ -92,12 +81,6 @@ class Embedder:
                 raise one
             found += one
         return found
-
-    async def kept(self, pieces: Sequence[Piece]) -> "list[list[Leaf]] | None":
-        """Return the leaves of pieces whose request, exactly, was answered before; or None."""
-        call = self._call(pieces)
-        came = self._found(call, pieces)
-        return _leaves(came, pieces) if came else None
 
     def was_halved(self, pieces: Sequence[Piece], calls: Collection[str]) -> bool:
         """Whether calls are of halves of a request of these pieces, as it is asked where it is refused."""

@@ -23,30 +23,35 @@ class Stretch(NamedTuple):
     leaf: Leaf
 
 
+# A stretch, and which one it is of its document.
+Placed = tuple[int, Stretch]
+
+
 def embedded_rows(
     job_id: str, document: Document, content: Content, sha256: str, stretches: Sequence[Stretch], route: Route
 ) -> Result:
     """Return all rows of a document whose texts have come, or failed."""
     work = Work(document.document_id)
-    good = [stretch for stretch in stretches if stretch.leaf.came is not None]
-    bad = [(position, stretch) for position, stretch in enumerate(stretches) if stretch.leaf.error is not None]
-    work.calls += _call_rows(document.document_id, good, {})
+    good = [(position, one) for position, one in enumerate(stretches) if one.leaf.came is not None]
+    bad = [(position, one) for position, one in enumerate(stretches) if one.leaf.error is not None]
+    work.calls += _call_rows(document.document_id, good)
     work.failures += [_failure_row(document.document_id, position, stretch, route) for position, stretch in bad]
-    missing = _characters(bad_only([stretch for _, stretch in bad], good))
+    missing = missing_characters([one[:2] for _, one in bad], [one[:2] for _, one in good])
     text = content.text
     end: Outcome | DocumentFailed = Outcome("", len(text) - missing, cut=False)
     if not good:
-        first = bad[0][1].leaf.error if bad else SetAside("empty", "the document holds no text")
-        end = DocumentFailed(first.reason if first else "empty", str(first), stage="map")
-    served = good[0].leaf.came.route if good and good[0].leaf.came else route
+        error = bad[0][1].leaf.error if bad else None
+        error = error or SetAside("empty", "the document holds no text")
+        end = DocumentFailed(error.reason, str(error), stage="map")
+    served = _came(good[0][1].leaf).route if good else route
     cut = Cut(text, (), STRATEGY)
     result = document_rows(job_id, document, work, Reading(content, sha256), end, served, cut)
     row = {**result.document, "output": None, "chunks": len(stretches)}
     return result._replace(document=row, chunks=list(_chunk_rows(document.document_id, text, good)))
 
 
-def _chunk_rows(document_id: str, text: str, good: Sequence[Stretch]) -> Iterator[ChunkRow]:
-    for position, (start, end, leaf) in enumerate(good):
+def _chunk_rows(document_id: str, text: str, good: Sequence[Placed]) -> Iterator[ChunkRow]:
+    for position, (start, end, leaf) in good:
         came = _came(leaf)
         yield ChunkRow(
             document_id,
@@ -62,16 +67,15 @@ def _chunk_rows(document_id: str, text: str, good: Sequence[Stretch]) -> Iterato
         )
 
 
-def _call_rows(
-    document_id: str, good: Sequence[Stretch], by_call: dict[str, list[tuple[int, Stretch]]]
-) -> list[dict[str, Any]]:
+def _call_rows(document_id: str, good: Sequence[Placed]) -> list[dict[str, Any]]:
     """A row for each request with vectors of the document, with the document's share of it."""
-    for position, stretch in enumerate(good):
-        by_call.setdefault(_came(stretch.leaf).call_id, []).append((position, stretch))
+    by_call: dict[str, list[Placed]] = {}
+    for placed in good:
+        by_call.setdefault(_came(placed[1].leaf).call_id, []).append(placed)
     return [_call_row(document_id, stretches) for stretches in by_call.values()]
 
 
-def _call_row(document_id: str, stretches: Sequence[tuple[int, Stretch]]) -> dict[str, Any]:
+def _call_row(document_id: str, stretches: Sequence[Placed]) -> dict[str, Any]:
     came = _came(stretches[0][1].leaf)
     share = came.shares.get(document_id)
     return {
@@ -117,27 +121,20 @@ def _failure_row(document_id: str, position: int, stretch: Stretch, route: Route
     }
 
 
-def bad_only(bad: Iterable[Stretch], good: Iterable[Stretch]) -> list[tuple[int, int]]:
-    """Return the spans of bad stretches that no good one, nor a bad one before, holds too."""
-    covered = sorted((stretch.start, stretch.end) for stretch in good)
-    left: list[tuple[int, int]] = []
-    done = 0
-    for stretch in sorted(bad, key=lambda one: one.start):
-        start, end = max(stretch.start, done), stretch.end
+def missing_characters(bad: Iterable[tuple[int, int]], good: Iterable[tuple[int, int]]) -> int:
+    """Return how many characters lie in a bad span and in no good one; spans may overlap."""
+    missing, reached = 0, 0
+    covered = sorted(good)
+    for start, end in sorted(bad):
+        place = max(start, reached)
+        reached = max(reached, end)
         for first, last in covered:
-            if first <= start < last:
-                start = last
-            elif start < first < end:
-                left.append((start, min(first, end)))
-                start = last
-        if start < end:
-            left.append((start, end))
-        done = max(done, stretch.end)
-    return left
-
-
-def _characters(spans: Iterable[tuple[int, int]]) -> int:
-    return sum(end - start for start, end in spans)
+            if place >= end:
+                break
+            missing += max(0, min(first, end) - place)
+            place = max(place, last)
+        missing += max(0, end - place)
+    return missing
 
 
 def _came(leaf: Leaf) -> Came:

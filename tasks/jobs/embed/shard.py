@@ -17,10 +17,10 @@ from tasks.jobs.embed.embedder import Leaf
 from tasks.jobs.embed.job import EmbedJob
 from tasks.jobs.embed.pack import Piece, pack
 from tasks.jobs.embed.rows import Stretch, embedded_rows
-from tasks.jobs.expect import CHARACTERS_A_TOKEN
 from tasks.jobs.job import Settled
+from tasks.jobs.read import batches
 from tasks.jobs.rows import Result, Work, document_rows
-from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, start
+from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, shards, start
 from tasks.jobs.write import write
 from tasks.ledger.records import Owned, Seen
 
@@ -36,18 +36,8 @@ def texts_a_shard(inputs: int) -> int:
 
 
 def embed_shards(documents: Iterable[Document], tokens_a_chunk: int, inputs: int) -> Iterator[list[Document]]:
-    """Yield groups of documents of about as many texts as a shard holds."""
-    most = texts_a_shard(inputs)
-    group: list[Document] = []
-    texts = 0
-    for document in documents:
-        group.append(document)
-        texts += 1 + document.size // (tokens_a_chunk * CHARACTERS_A_TOKEN)
-        if texts >= most:
-            yield group
-            group, texts = [], 0
-    if group:
-        yield group
+    """Yield groups of documents of about as many texts as a shard holds, judged by their size."""
+    return shards(documents, tokens_a_chunk, texts_a_shard(inputs))
 
 
 class Item(NamedTuple):
@@ -129,7 +119,9 @@ class _Shard:
                 self.job.check()
                 return await asyncio.to_thread(_read_all, self.job, batch)
 
-        found = await asyncio.gather(*(start(self.job, one(batch)) for batch in _batches(documents)))
+        found = await asyncio.gather(
+            *(start(self.job, one(batch)) for batch in batches(documents, READ_AT_ONCE, BYTES_AT_ONCE))
+        )
         return [read for batch in found for read in batch]
 
     def _sort(self, reads: Sequence[Read]) -> None:
@@ -235,19 +227,6 @@ class _Shard:
         for task in self.asking:
             task.cancel()
         self.job.claims.release(self.mine)
-
-
-def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += document.size
-        if len(batch) == READ_AT_ONCE or size >= BYTES_AT_ONCE:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _read_all(job: EmbedJob, documents: Sequence[Document]) -> list[Read]:
