@@ -74,7 +74,8 @@ def shown(url: str) -> str:
 
 def said(error: BaseException) -> str:
     """Return one line of what an error says, without what may be secret."""
-    line = " ".join(str(error).split()) or type(error).__name__
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = " ".join(words.split()) or type(error).__name__
     return QUERY.sub(r"\1", USER.sub("", line))[:LONGEST_WORDS]
 
 
@@ -95,6 +96,11 @@ def store(url: str) -> Store:
 
 @lru_cache(maxsize=64)
 def _opened(url: str) -> Store:
+    return opened(url)
+
+
+def opened(url: str) -> Store:
+    """Open a URL. Raises UserMistake where its package is missing, and as the store does."""
     module, extra = SCHEMES[scheme_of(url)]
     try:
         system, path = url_to_fs(url, use_listings_cache=False)

@@ -40,7 +40,7 @@ class Seen:
             new = np.flatnonzero(~known)
             self._tables.append(np.zeros(2 * len(self._tables[-1]), np.uint64))
             self._held = 0
-        known[new] = _put(self._tables[-1], signs[new], places[new])
+        known[new] = _found(self._tables[-1], signs[new], places[new], put=True)
         self._held += int(np.count_nonzero(~known[new]))
         return known
 
@@ -60,27 +60,20 @@ def _words(hashes: Sequence[int]) -> Words:
     return np.array(hashes, np.int64).view(np.uint64)
 
 
-def _found(table: Words, signs: Words, places: Words) -> Bits:
-    """Whether each sign stands in the table, from its place on, before a free one."""
+def _found(table: Words, signs: Words, places: Words, *, put: bool = False) -> Bits:
+    """Whether each sign stands in the table, from its place on, before a free one; `put` there if not.
+
+    Signs that are put differ from each other.
+    """
     found = np.zeros(len(signs), np.bool_)
     left, at, step = _ways(table, signs, places)
     while len(left):
         held, sought = table[at], signs[left]
         found[left[held == sought]] = True
+        if put:
+            table[at[held == FREE]] = sought[held == FREE]  # of two for one place the last one stands
+            held = table[at]
         on = (held != sought) & (held != FREE)
-        left, at, step = left[on], (at[on] + step[on]) & (len(table) - 1), step[on]
-    return found
-
-
-def _put(table: Words, signs: Words, places: Words) -> Bits:
-    """Write the signs, which differ, to free places; return which stood there already."""
-    found = np.zeros(len(signs), np.bool_)
-    left, at, step = _ways(table, signs, places)
-    while len(left):
-        held, sought = table[at], signs[left]
-        found[left[held == sought]] = True
-        table[at[held == FREE]] = sought[held == FREE]  # of two for one place the last one stands
-        on = table[at] != sought
         left, at, step = left[on], (at[on] + step[on]) & (len(table) - 1), step[on]
     return found
 

@@ -21,8 +21,9 @@ FLUSH_SECONDS = 5.0
 T = TypeVar("T")
 
 
-def shards(documents: Iterable[Document], tokens_a_call: int, most: int = CALLS_A_SHARD) -> Iterator[list[Document]]:
-    """Yield groups of documents of about so many calls, or texts to embed, judged by their size."""
+def shards(documents: Iterable[Document], tokens_a_call: int, most: int = 0) -> Iterator[list[Document]]:
+    """Yield groups of documents of about so many calls, or texts to embed, judged by their size (CALLS_A_SHARD)."""
+    most = most or CALLS_A_SHARD
     group: list[Document] = []
     calls = 0
     for document in documents:

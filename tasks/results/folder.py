@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
+from tasks.documents.remote import AZURE, SCHEMES, WEB
 from tasks.errors import UserMistake
 from tasks.results.local import LocalFolder
-from tasks.results.remote import NEEDED, RemoteFolder
+from tasks.results.remote import RemoteFolder
 
 FILE = "file"
-# Their URLs name a container before the @, and its account after it.
-AZURE = ("abfs", "abfss", "az")
 
 
 class Folder(Protocol):
@@ -65,7 +64,7 @@ def named_place(place: str) -> str:
     user, at, _ = rest.partition("/")[0].rpartition("@")
     if "?" in rest or (at and (":" in user or scheme not in AZURE)):
         raise UserMistake(f"--output {scheme}://…: a key has no place in a URL: set it in the environment")
-    if scheme != FILE and scheme not in NEEDED:
+    if scheme != FILE and scheme not in SCHEMES.keys() - set(WEB):
         raise UserMistake(f"--output {place}: give a folder, or a URL that begins with s3://, gs:// or abfs://")
     if not rest.strip("/") or (scheme not in (FILE, "memory") and rest.startswith("/")):
         raise UserMistake(f"--output {place} names no bucket: give one as in {scheme}://bucket/folder")

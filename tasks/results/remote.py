@@ -7,31 +7,16 @@ half full where an error leaves its block.
 
 import contextlib
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from tasks.documents.remote import Store, opened, said
 from tasks.errors import StorageFailed, StorageRefused, UserMistake
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
 
 # Beside the results, so that nobody takes them for documents.
 MARK = ".docmill/results"
-# Package and extra, by scheme.
-NEEDED = {
-    "s3": ("s3fs", "s3"),
-    "s3a": ("s3fs", "s3"),
-    "gs": ("gcsfs", "gs"),
-    "gcs": ("gcsfs", "gs"),
-    "abfs": ("adlfs", "azure"),
-    "abfss": ("adlfs", "azure"),
-    "az": ("adlfs", "azure"),
-    "memory": ("fsspec", "s3"),
-}
 # By name: the stores' clients are there only where they are used.
 KEYLESS = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ClientAuthenticationError"}
-MOST_WORDS = 200
 
 
 class RemoteFolder:
@@ -41,7 +26,8 @@ class RemoteFolder:
 
     def __init__(self, place: str) -> None:
         self.place = place.rstrip("/")
-        self._files, self._root = _opened(self.place)
+        store = _opened(self.place)
+        self._files, self._root = store.system, str(store.path).rstrip("/")
 
     @property
     def identity(self) -> str:
@@ -108,21 +94,16 @@ class RemoteFolder:
             raise _failed(f"{self.place}/{name} can't be {verb}", error) from error
 
 
-def _opened(place: str) -> "tuple[AbstractFileSystem, str]":
-    """Return the file system of a URL, and the path in it. Raises UserMistake, StorageRefused or StorageFailed."""
-    import fsspec.core  # noqa: PLC0415 - a job with a folder needs none of it
-
-    scheme = place.partition("://")[0]
-    package, extra = NEEDED[scheme]
+def _opened(place: str) -> Store:
+    """Open a place. Raises UserMistake, StorageRefused or StorageFailed."""
     try:
-        files, root = fsspec.core.url_to_fs(place, use_listings_cache=False)
-    except ImportError as error:
-        raise UserMistake(f"{scheme}:// needs {package}: pip install 'docmill[{extra}]'") from error
+        return opened(place)
     except ValueError as error:
-        raise UserMistake(f"{place} can't be opened: {_words(error)}: set what it needs in the environment") from error
+        raise UserMistake(f"{place} can't be opened: {said(error)}: set what it needs in the environment") from error
+    except UserMistake:
+        raise
     except Exception as error:
         raise _failed(f"{place} can't be opened", error) from error
-    return files, str(root).rstrip("/")
 
 
 def _failed(what: str, error: Exception) -> StorageFailed:
@@ -130,15 +111,7 @@ def _failed(what: str, error: Exception) -> StorageFailed:
     if type(error).__name__ in KEYLESS:
         return StorageRefused(f"{what}: it has no keys: set them in the environment")
     if isinstance(error, PermissionError):
-        return StorageRefused(f"{what}: {_words(error)}: mend the keys or their permissions, or give another --output")
+        return StorageRefused(f"{what}: {said(error)}: mend the keys or their permissions, or give another --output")
     if isinstance(error, FileNotFoundError):
         return StorageRefused(f"{what}: there is no such bucket: make it, or give another --output")
-    return StorageFailed(f"{what}: {_words(error)}: mend that and run the same command again")
-
-
-def _words(error: Exception) -> str:
-    """Return an error's words: no address's query or user, and no more than a line."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    text = re.sub(r"\?[^\s'\"]+", "", " ".join(text.split()))
-    text = re.sub(r"://[^\s/@]+@", "://", text).rstrip(".:")
-    return text[:MOST_WORDS] or type(error).__name__
+    return StorageFailed(f"{what}: {said(error)}: mend that and run the same command again")
