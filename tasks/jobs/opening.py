@@ -29,7 +29,6 @@ from tasks.jobs.read import DOCUMENTS_AT_ONCE
 from tasks.jobs.sticky import remember
 from tasks.jobs.stops import Stop
 from tasks.jobs.strategy import Strategist
-from tasks.ledger.ledger import Ledger
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.registry import wire_of
@@ -53,7 +52,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         state = state_of(prepared.options)
         stack.enter_context(state.hold())
         stack.enter_context(calm_collector())
-        ledger = Ledger(state.ledger, fresh=prepared.options.fresh)
+        ledger = state.open(fresh=prepared.options.fresh)
         stack.callback(ledger.close)
         meter = meter or Meter()
         if ledger.notice:
@@ -75,7 +74,8 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         for stop, account in zip(prepared.stops, accounts, strict=True):
             # Limits are the account's, whichever of its models is asked.
             limits = gates.setdefault((account.provider, account.base_url), _limits(prepared, stop))
-            job.strategists.append(_strategist(job, stop, account, client, spending, limits))
+            measures = Measures(state, f"{stop.route.provider} {stop.route.id} {account.place}")
+            job.strategists.append(_strategist(job, stop, account, client, spending, limits, measures))
         remember(prepared.stops, prepared.options)
         _share_fate(job)
         _reopen_lost_parts(job)
@@ -115,7 +115,7 @@ def _limits(prepared: Prepared, stop: Stop) -> Limits:
 
 
 def _strategist(
-    job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits
+    job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits, measures: Measures
 ) -> Strategist:
     options, provider = job.prepared.options, stop.provider
     dispatcher = Dispatcher(
@@ -136,7 +136,7 @@ def _strategist(
         options.routing,
         _extras(options, provider),
         stop.prompts.go_on,
-        Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}"),
+        measures,
         job.stopped,
     )
     cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, options.strategy)

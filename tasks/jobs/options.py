@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tasks.ledger.address import require_no_password
 
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
 Subtype = Literal["chat", "code", "language"]
@@ -49,6 +51,12 @@ class Options(BaseModel):
     state: str | None = Field(default=None, description="where the ledger lies: a folder, or a PostgreSQL URL")
     join: bool = Field(default=False, description="the table's other columns stand beside the answer")
     prune: bool = Field(default=False, description="drop the documents that have gone from the inputs")
+
+    @field_validator("state")
+    @classmethod
+    def _holds_no_secret(cls, state: str | None) -> str | None:
+        require_no_password(state or "")
+        return state
 
     def spec(self) -> dict[str, Any]:
         """Return the options as job.json keeps them."""

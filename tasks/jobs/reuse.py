@@ -1,7 +1,5 @@
 """What of a job is paid for already: documents that are done, and answers of those that aren't."""
 
-import contextlib
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -12,7 +10,8 @@ from tasks.jobs.prepare import Prepared
 DONE = "SELECT document_id, content_sha256 FROM documents WHERE work = ? AND status = 'done'"
 ANSWERS = (
     "SELECT count(*) FROM answers WHERE job_id IN (SELECT job_id FROM jobs WHERE work = ? AND status != 'done') "
-    "AND document_id NOT IN (SELECT document_id FROM documents WHERE work = ? AND status = 'done')"
+    "AND NOT EXISTS (SELECT 1 FROM documents WHERE documents.document_id = answers.document_id "
+    "AND documents.work = ? AND documents.status = 'done')"
 )
 
 
@@ -31,14 +30,9 @@ class Kept:
 
 def kept(prepared: Prepared) -> Kept:
     """Return what the ledger of the result set knows, read without touching it; nothing where there is none."""
-    path = state_of(prepared.options).ledger
-    if prepared.options.fresh or not path.is_file():
+    if prepared.options.fresh:
         return Kept()
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file,
-    ):
-        done = {str(name): str(digest) for name, digest in file.execute(DONE, (prepared.work,))}
-        (answers,) = file.execute(ANSWERS, (prepared.identity, prepared.work)).fetchone()
-        return Kept(done, int(answers))
-    return Kept()
+    state = state_of(prepared.options)
+    done = state.peek(DONE, (prepared.work,))
+    answers = state.peek(ANSWERS, (prepared.identity, prepared.work))
+    return Kept({str(name): str(digest) for name, digest in done}, int(answers[0][0] or 0) if answers else 0)

@@ -25,24 +25,34 @@ def hold(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        who = _named(holder)
+        who = named(_read(holder))
         raise UserMistake(f"{folder.parent} is in use by {who}: wait for it, or give another --output") from None
     except OSError as error:
         raise UserMistake(f"{folder.parent} can't be written: {error.strerror}: give another --output") from error
     try:
-        holder.write_text(json.dumps(_me()), encoding="utf-8")
+        holder.write_text(me(), encoding="utf-8")
         yield
     finally:
         lock.release()
 
 
-def _me() -> dict[str, str | int]:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+def me() -> str:
+    """Return who this process is, for others to read."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
 
 
-def _named(holder: Path) -> str:
+def named(holder: str) -> str:
+    """Return who a holder said it was."""
     try:
-        who = json.loads(holder.read_text(encoding="utf-8"))
+        who = json.loads(holder)
         return f"process {who['pid']} on {who['host']} since {who['since']}"
-    except (OSError, ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return "another process"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""

@@ -21,6 +21,7 @@ from uvloop import new_event_loop
 
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.schema import prepare
+from tasks.ledger.state import local_ledger
 from tasks.ledger.statements import ANSWER
 from tasks.providers.wire import Reply
 from tests.ledger.answers import ROUTE, WORST, answer_row, body, call, call_id, make_ledger, memory
@@ -69,7 +70,7 @@ def _opened(path: Path, answers: int) -> Iterable[str]:
 def measure(path: Path, answers: int) -> None:
     """Print the seconds and megabytes that opening takes, and the microseconds of a hit and a miss."""
     before, began = memory("VmRSS"), time.perf_counter()
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     seconds, grown = time.perf_counter() - began, memory("VmHWM") - before
     luck = random.Random(1)
     hits = [call_id(luck.randrange(answers)) for _ in range(LOOKUPS)]
@@ -87,7 +88,7 @@ def _microseconds(ledger: Ledger, ids: list[str], *, found: bool) -> float:
 
 def _recorded(path: Path, size: int) -> float:
     """Record answers, AT_ONCE waiting for their commit at once; return how many a second."""
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     job = ledger.begin(str(time.time()), "benchmark")
     calls = [call(f"{job} {number}") for number in range(RECORDS)]
     replies = [Reply(200, {}, body(number, size)) for number in range(RECORDS)]

@@ -8,6 +8,7 @@ import pytest
 
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Seen, Sums
+from tasks.ledger.state import local_ledger
 from tasks.providers.wire import Reply
 from tests.ledger.answers import ROUTE, WORST, body, call, call_id, finished, record, record_all, recorded
 
@@ -21,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(path: Path) -> Iterator[Ledger]:
-    one = Ledger(path)
+    one = local_ledger(path)
     yield one
     one.close()
 
@@ -34,7 +35,7 @@ def reopened(path: Path) -> Iterator[Open]:
     def reopen(*, fresh: bool = False) -> Ledger:
         while last:
             last.pop().close()
-        last.append(Ledger(path, fresh=fresh))
+        last.append(local_ledger(path, fresh=fresh))
         assert last[0].notice is None
         return last[0]
 
