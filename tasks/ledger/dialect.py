@@ -43,6 +43,7 @@ OTHERWISE = (
     ("ON CONFLICT (document_id)", "ON CONFLICT (document_key(document_id))"),
     ("?", "%s"),
 )
+ALL_OF = "SELECT * FROM"
 # No text of PostgreSQL's holds a NUL; an id, which is a name in somebody's table, may.
 ESCAPE, NUL = "\x1b", "\0"
 
@@ -58,8 +59,8 @@ def said(sql: str) -> bytes:
 @cache
 def said_of_many(statement: Many) -> bytes:
     """Return a statement that takes an array a column: it is the same for any number of rows."""
-    rows = "SELECT * FROM unnest(" + ", ".join(f"?::{one}[]" for one in statement.types) + ")"
-    return said(f"{statement.head} {rows} {statement.tail}")
+    arrays = ", ".join(f"?::{one}[]" for one in statement.types)
+    return said(f"{statement.head} {ALL_OF} unnest({arrays}) {statement.tail}")
 
 
 def columns(statement: Many, rows: Sequence[Row]) -> list[list[Value]]:

@@ -13,9 +13,10 @@ from typing import Any
 import psycopg
 
 from tasks.errors import StorageFailed
+from tasks.ledger import server as server_module
 from tasks.ledger.advisory import Hold
 from tasks.ledger.dialect import asked, columns, said, said_of_many, taken, told
-from tasks.ledger.server import Connection, Line, Server
+from tasks.ledger.server import Connection, Line, Patience, Server
 from tasks.ledger.store import Asked, Batch, Many, Store, Value
 
 ROWS_AT_ONCE = 10_000
@@ -29,8 +30,9 @@ class PostgresStore(Store):
     def __init__(self, server: Server, hold: Hold) -> None:
         super().__init__()
         self._server, self._hold = server, hold
-        self._reader, self._connection = Line(server, patient=True), Line(server, patient=True)
-        self._finder = Line(server, patient=False)  # the event loop has no time for patience
+        patience = Patience(server_module.PATIENCE_SECONDS)
+        self._reader, self._connection = Line(server, patience), Line(server, patience)
+        self._finder = Line(server, Patience(0.0))  # the event loop has no time for it
         self._reading = threading.Lock()
         self._writer.start()
 
@@ -42,8 +44,11 @@ class PostgresStore(Store):
     def stream(self, sql: str) -> Iterator[tuple[Value, ...]]:
         """Yield the rows of a query, some at a time."""
         try:
-            with contextlib.closing(self._server.connect()) as connection, connection.transaction():
-                cursor = connection.cursor("stream")
+            with (
+                contextlib.closing(self._server.connect()) as connection,
+                connection.transaction(),
+                connection.cursor("stream") as cursor,
+            ):
                 cursor.itersize = ROWS_AT_ONCE
                 yield from map(told, cursor.execute(said(sql)))
         except psycopg.Error as error:

@@ -48,7 +48,11 @@ class Server:
         told = {**TIMES, "application_name": "docmill", **conninfo_to_dict(self.address.url)}
         words: dict[str, Any] = {**told, "client_encoding": "UTF8", **self.address.secrets}
         connection = psycopg.connect(autocommit=True, **words)
-        connection.execute(f"SET search_path TO {self.schema}; {SETTINGS}".encode())
+        try:
+            connection.execute(f"SET search_path TO {self.schema}; {SETTINGS}".encode())
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def opened(self) -> Connection:
@@ -64,7 +68,7 @@ class Server:
         lacks = "is of a version before 11" if version < OLDEST else f"is encoded in {encoding}, not UTF8"
         raise UserMistake(f"the database of {self.address.url} {lacks}: use another one for --state")
 
-    def said(self, error: Exception) -> str:
+    def said(self, error: Exception | None) -> str:
         """Return an error's message in one line, without the password."""
         primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
         return self.address.hidden(" ".join((primary or str(error)).split()))
@@ -82,7 +86,7 @@ class Server:
             fix = "start the server, or mend the URL"
         return UserMistake(f"the state at {self.address.url} can't be used: {said}: {fix}")
 
-    def failed(self, error: Exception) -> StorageFailed:
+    def failed(self, error: Exception | None) -> StorageFailed:
         """Return the error of a run that can't go on."""
         return StorageFailed(
             f"the ledger {self.name} can't be reached: {self.said(error)}: "
@@ -90,12 +94,19 @@ class Server:
         )
 
 
+@dataclass(slots=True)
+class Patience:
+    """How many seconds a lost connection is made anew for; none once it was of no use."""
+
+    seconds: float
+    is_over: bool = False
+
+
 class Line:
     """A connection of one thread, made anew when it is lost."""
 
-    def __init__(self, server: Server, *, patient: bool) -> None:
-        self._server, self._patient = server, patient
-        self._gone = False
+    def __init__(self, server: Server, patience: Patience) -> None:
+        self._server, self._patience = server, patience
         self._connection: Connection | None = None
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -104,18 +115,19 @@ class Line:
         Raises StorageFailed where there is none for as long as the patience, and from
         then on at once; psycopg.Error where the server refuses the work.
         """
-        for pause in pauses(PATIENCE_SECONDS if self._patient and not self._gone else 0.0):
+        last: Exception | None = None
+        for pause in pauses(0.0 if self._patience.is_over else self._patience.seconds):
             try:
                 done = work(self._connected())
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if self._connection is not None and not self._connection.closed:
                     raise
-                last: Exception = error
+                last = error
                 time.sleep(pause)
             else:
-                self._gone = False
+                self._patience.is_over = False
                 return done
-        self._gone = True
+        self._patience.is_over = True
         raise self._server.failed(last) from None
 
     def _connected(self) -> Connection:

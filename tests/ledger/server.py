@@ -51,6 +51,9 @@ class PostgresServer:
         return psycopg.connect(self.url, password=PASSWORD, autocommit=True)
 
     def start(self) -> None:
+        """Start it, unless it runs."""
+        if self._process is not None:
+            return
         command = ["postgres", "-D", str(self.folder / "data"), "-p", str(self.port), "-h", "127.0.0.1", "-k", "",
                    "-c", "fsync=off", "-c", "log_min_messages=fatal", "-c", "shared_buffers=16MB"]  # fmt: skip
         self._process = subprocess.Popen(self._command(command), cwd=self.folder, stderr=subprocess.DEVNULL)

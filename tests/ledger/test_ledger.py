@@ -1,14 +1,15 @@
 """What a job is told by its ledger: what was paid, what is done, and which job it is."""
 
 import asyncio
+import contextlib
+import random
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Seen, Sums
-from tasks.ledger.state import local_ledger
+from tasks.ledger.state import State
 from tasks.providers.wire import Reply
 from tests.ledger.answers import ROUTE, WORST, body, call, call_id, finished, record, record_all, recorded
 
@@ -16,32 +17,27 @@ Open = Callable[..., Ledger]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
+def ledger(state: State) -> Iterator[Ledger]:
+    with state.hold():
+        one = state.open()
+        yield one
+        one.close()
 
 
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    one = local_ledger(path)
-    yield one
-    one.close()
+def reopened(state: State) -> Iterator[Open]:
+    """Close the ledger that was opened before, and open it again, as the next run does."""
+    with contextlib.ExitStack() as last:
 
+        def reopen(*, fresh: bool = False) -> Ledger:
+            last.close()
+            last.enter_context(state.hold())
+            ledger = state.open(fresh=fresh)
+            last.callback(ledger.close)
+            assert ledger.notice is None
+            return ledger
 
-@pytest.fixture
-def reopened(path: Path) -> Iterator[Open]:
-    """Close the ledger that was opened before, and open it again."""
-    last: list[Ledger] = []
-
-    def reopen(*, fresh: bool = False) -> Ledger:
-        while last:
-            last.pop().close()
-        last.append(local_ledger(path, fresh=fresh))
-        assert last[0].notice is None
-        return last[0]
-
-    yield reopen
-    while last:
-        last.pop().close()
+        yield reopen
 
 
 def kept_body(ledger: Ledger, name: str | int) -> bytes | None:
@@ -250,7 +246,8 @@ def test_a_later_outcome_takes_the_place_of_an_earlier_one(ledger: Ledger) -> No
 
 def test_any_name_is_a_documents_name(ledger: Ledger) -> None:
     ledger.begin("work", "summarize")
-    names = ["it's.txt", 'a "b".txt', "тетрадь/日本.txt", "a\\b\n.txt", "x" * 4000]
+    long = random.Random(1).randbytes(5000).hex()  # more than an index takes, however it is compressed
+    names = ["it's.txt", 'a "b".txt', "тетрадь/日本.txt", "a\\b\n.txt", "\x1b0", "x" * 4000, long]
     parts = ledger.assign(names, "work", 1)
     ledger.finish([finished(name) for name in names], parts, "work")
     assert set(ledger.seen(names)) == set(names)
