@@ -27,6 +27,7 @@ class PostgresState:
     """A schema of a database; `password` is taken where the URL holds none."""
 
     def __init__(self, url: str, schema: str, password: str | None = None) -> None:
+        self.schema = schema
         self._server = Server(address_of(url, password), schema)
         self._hold: Hold | None = None
         self._store: PostgresStore | None = None
@@ -58,7 +59,8 @@ class PostgresState:
         with contextlib.closing(self._server.opened()) as connection:
             connection.read_only = True
             try:
-                return [told(row) for row in connection.execute(said(sql), asked(values))]
+                with connection.transaction():
+                    return [told(row) for row in connection.execute(said(sql), asked(values))]
             except psycopg.errors.UndefinedTable:
                 return []
             except psycopg.Error as error:

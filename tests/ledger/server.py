@@ -85,6 +85,13 @@ class PostgresServer:
             row = connection.execute(sql.encode()).fetchone()
         return int(str(row[0])) if row else 0
 
+    def locks(self, *, granted: bool) -> int:
+        """Return how many advisory locks are held, or waited for."""
+        with contextlib.closing(self.connect()) as connection:
+            sql = b"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted = %s"
+            row = connection.execute(sql, (granted,)).fetchone()
+        return int(str(row[0])) if row else 0
+
     def drop_all(self) -> None:
         """Drop every result set's schema."""
         with contextlib.closing(self.connect()) as connection:
