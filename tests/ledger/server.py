@@ -30,8 +30,8 @@ def binaries() -> Path | None:
 class PostgresServer:
     """A server on the loopback interface that asks for a password; it may be stopped and started again."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self.programs = folder, programs
+    def __init__(self, folder: Path, programs: Path, *, fsync: bool = False) -> None:
+        self.folder, self.programs, self.fsync = folder, programs, fsync
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -54,8 +54,9 @@ class PostgresServer:
         """Start it, unless it runs."""
         if self._process is not None:
             return
+        fsync = "on" if self.fsync else "off"
         command = ["postgres", "-D", str(self.folder / "data"), "-p", str(self.port), "-h", "127.0.0.1", "-k", "",
-                   "-c", "fsync=off", "-c", "log_min_messages=fatal", "-c", "shared_buffers=16MB"]  # fmt: skip
+                   "-c", f"fsync={fsync}", "-c", "log_min_messages=fatal", "-c", "shared_buffers=16MB"]  # fmt: skip
         self._process = subprocess.Popen(self._command(command), cwd=self.folder, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
         while True:
@@ -103,10 +104,10 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def running(programs: Path) -> Iterator[PostgresServer]:
-    """Run a server for the block."""
+def running(programs: Path, *, fsync: bool = False) -> Iterator[PostgresServer]:
+    """Run a server for the block; without `fsync` a crash of the system would cost its data."""
     with tempfile.TemporaryDirectory(prefix="docmill-postgres-", dir="/tmp") as folder:
-        server = PostgresServer(Path(folder), programs)
+        server = PostgresServer(Path(folder), programs, fsync=fsync)
         server.start()
         try:
             yield server
