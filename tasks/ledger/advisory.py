@@ -110,8 +110,11 @@ class Hold:
     def _taken_again(self) -> bool:
         """Take the lock on a new connection, with patience; not where another run had it meanwhile."""
         for pause in pauses(server_module.PATIENCE_SECONDS):
-            with contextlib.suppress(psycopg.Error):
-                if self._take_again(self._server.connect()):
+            with contextlib.suppress(psycopg.Error), contextlib.ExitStack() as undo:
+                connection = self._server.connect()
+                undo.callback(connection.close)
+                if self._take_again(connection):
+                    undo.pop_all()
                     return True
             if self.lost or self._ended.wait(pause):
                 break
@@ -120,13 +123,12 @@ class Hold:
     def _take_again(self, connection: Connection) -> bool:
         connection.execute(END, (self._key, self._pid))
         if not _fetched(connection, LOCK, self._key):
-            connection.close()
             return False
         holder = _fetched(connection, GET, HOLDER)
         if holder != self._me:
-            connection.close()
             self.lost = self._taken(holder)
             return False
+        self._connection.close()
         self._connection, self._pid = connection, connection.info.backend_pid
         return True
 

@@ -77,7 +77,7 @@ class Server:
         """Return the error of a run that can't begin."""
         said = self.said(error)
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            fix = "have its owner GRANT CREATE ON DATABASE, or use another user"
+            fix = "have its owner GRANT CREATE ON DATABASE, and the rights to the schema, or use another user"
         elif PASSWORD.search(said):
             fix = "set PGPASSWORD, or mend ~/.pgpass or the user's name"
         elif MISSING.search(said):
