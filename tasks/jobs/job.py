@@ -50,6 +50,7 @@ class Job(Generic[S]):
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     writing: threading.Lock = field(default_factory=threading.Lock)
     unchanged: int = 0
+    _known: Totals = field(default_factory=Totals)
     _stopped: JobStopped | None = None
 
     def __post_init__(self) -> None:
@@ -146,7 +147,7 @@ class Job(Generic[S]):
         """Calls that are on the wire now."""
         return sum(strategist.dispatcher.in_flight for strategist in self.strategists)
 
-    def record(self, status: Status, finished: datetime | None = None) -> JobRecord:
+    def record(self, status: Status, finished: datetime | None = None, totals: Totals | None = None) -> JobRecord:
         """Return job.json's content as it stands."""
         return JobRecord(
             self.ledger.job_id,
@@ -157,11 +158,19 @@ class Job(Generic[S]):
             str(self._stopped) if self._stopped else None,
             self.ledger.started_at(),
             finished,
-            self._totals(),
+            totals or self._totals(),
             self.meter.planned,
         )
 
     def _totals(self) -> Totals:
+        """Return the totals as they are; as they were last known where the ledger fails, which stops the job."""
+        try:
+            self._known = self._summed()
+        except StorageFailed as error:
+            self._stopped = self._stopped or error
+        return replace(self._known, seconds=round(time.monotonic() - self.began, 3))
+
+    def _summed(self) -> Totals:
         """Sum up what this job did in all its runs, and what it found unchanged."""
         sums = self.ledger.sums()
         done, partial, failed = (sums.get(status, Sums()) for status in ("done", "partial", "failed"))
@@ -178,7 +187,6 @@ class Job(Generic[S]):
             prompt_tokens=sum(one.prompt_tokens for one in every),
             completion_tokens=sum(one.completion_tokens for one in every),
             cost_usd=None if None in costs else self._paid(cost for cost in costs if cost is not None),
-            seconds=round(time.monotonic() - self.began, 3),
         )
 
     def _paid(self, costs: Iterable[float]) -> float:
@@ -192,6 +200,7 @@ class Job(Generic[S]):
 
     def conclude(self) -> tuple[JobRecord, int]:
         """Write job.json for the last time; return it and the exit code."""
+        totals = self._totals()
         reason = self._stopped
         for strategist in self.strategists:
             lost = strategist.dispatcher.lost
@@ -200,7 +209,7 @@ class Job(Generic[S]):
         status: Status = "done"
         if reason is not None:
             status = "failed" if isinstance(reason, ModelUnknown) else "paused"
-        record = self.record(status, datetime.now(UTC))
+        record = self.record(status, datetime.now(UTC), totals)
         try:
             write_job_file(self.output, record)
             self.ledger.end(status)

@@ -54,12 +54,13 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
     """
     output = prepared.options.folder
     create_tables(output, prepared.schemas)
+    state = state_of(prepared.options)
     opened: list[Job] = []
     with contextlib.ExitStack() as stack:
-        stack.enter_context(holding(prepared.options, lambda error: _stop_all(opened, error)))
+        stack.enter_context(holding(prepared.options, state, lambda error: _stop_all(opened, error)))
         found = conform(output, prepared.schemas)
         stack.enter_context(calm_collector())
-        ledger = Ledger(state_of(prepared.options).ledger, fresh=prepared.options.fresh)
+        ledger = state.open(fresh=prepared.options.fresh)
         stack.callback(ledger.close)
         meter = meter or Meter()
         if ledger.notice:
@@ -81,7 +82,8 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         for stop, account in zip(prepared.stops, accounts, strict=True):
             # Limits are the account's, whichever of its models is asked.
             limits = gates.setdefault((account.provider, account.base_url), _limits(prepared, stop))
-            payer = _payer(job, stop, account, client, spending, limits)
+            measures = Measures(state, f"{stop.route.provider} {stop.route.id} {account.place}")
+            payer = _payer(job, stop, account, client, spending, limits, measures)
             job.strategists.append(
                 embedder(job, stop, payer) if isinstance(job, EmbedJob) else _strategist(job, stop, payer)
             )
@@ -139,7 +141,9 @@ def _limits(prepared: Prepared, stop: Stop) -> Limits:
     return Limits(_declared(prepared.options, stop.provider), concurrency=_concurrency(prepared, stop))
 
 
-def _payer(job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits) -> Payer:
+def _payer(
+    job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits, measures: Measures
+) -> Payer:
     options, provider = job.prepared.options, stop.provider
     dispatcher = Dispatcher(
         LocalVectors() if account is ACCOUNT else client,
@@ -149,7 +153,6 @@ def _payer(job: Job, stop: Stop, account: Account, client: Client, spending: Spe
         hedge=options.hedge,
         told_period=provider.told_period,
     )
-    measures = Measures(state_of(options), f"{stop.route.provider} {stop.route.id} {account.place}")
     return Payer(stop.route, dispatcher, job.ledger, spending, measures, job.stopped)
 
 

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from tasks.ledger.address import require_no_password
 from tasks.results.folder import Folder, folder_at, named_place
 
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
@@ -60,6 +61,12 @@ class Options(BaseModel):
     def folder(self) -> Folder:
         """The place of the result set. Raises UserMistake where its package isn't installed."""
         return folder_at(self.output)
+
+    @field_validator("state")
+    @classmethod
+    def _holds_no_secret(cls, state: str | None) -> str | None:
+        require_no_password(state or "")
+        return state
 
     def spec(self) -> dict[str, Any]:
         """Return the options as job.json keeps them."""

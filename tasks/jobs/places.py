@@ -7,15 +7,16 @@ That lies beside the results in a folder; for those of a bucket on this machine;
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
 
 from tasks.errors import StorageFailed, UserMistake
 from tasks.jobs.options import Options
+from tasks.ledger.address import is_url
 from tasks.ledger.lock import hold as hold_folder
-from tasks.ledger.state import LocalState
+from tasks.ledger.state import LocalState, State
 from tasks.providers.account import read_environment
 from tasks.results.holder import held
 from tasks.results.remote import RemoteFolder
@@ -24,30 +25,38 @@ BESIDE = ".docmill"
 VARIABLE = "DOCMILL_STATE"
 
 
-def state_of(options: Options) -> LocalState:
-    """Return the state of a job's result set: one folder may hold those of several."""
-    path, named = options.folder.path, _named(options)
-    if path is not None and named is None:
+def state_of(options: Options, environment: Mapping[str, str] | None = None) -> State:
+    """Return the state of a job's result set: one folder or database may hold those of several.
+
+    DOCMILL_STATE, which may hold a password, says where where the options don't. Raises
+    UserMistake for a place that is none.
+    """
+    environment = read_environment() if environment is None else environment
+    path, named = options.folder.path, _named(options, environment)
+    if path is not None and not named:
         return LocalState(path / BESIDE)
     place = options.folder.place if path is None else str(path.absolute())
-    return LocalState((named or platformdirs.user_state_path("docmill")) / result_set_name(place), place)
+    name = result_set_name(place)
+    if is_url(named):
+        return _in_database(named, name, environment)
+    return LocalState((Path(named) if named else platformdirs.user_state_path("docmill")) / name, place)
 
 
 def elsewhere(options: Options) -> str | None:
     """Return where the state of a result set lies, or None where that is beside the results."""
-    beside = options.folder.path is not None and _named(options) is None
-    return None if beside else str(state_of(options).folder)
+    beside = options.folder.path is not None and not _named(options, read_environment())
+    return None if beside else state_of(options).name
 
 
 @contextlib.contextmanager
-def holding(options: Options, lost: Callable[[StorageFailed], None]) -> Iterator[None]:
+def holding(options: Options, state: State, lost: Callable[[StorageFailed], None]) -> Iterator[None]:
     """Hold a result set while the block runs: what it remembers, and its place where that lies elsewhere.
 
     `lost` is called, again and again, while another run has taken a bucket's over.
     Raises UserMistake naming who holds it.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(state_of(options).hold())
+        stack.enter_context(state.hold())
         folder = options.folder
         if isinstance(folder, RemoteFolder):
             stack.enter_context(held(folder, lost))
@@ -56,16 +65,20 @@ def holding(options: Options, lost: Callable[[StorageFailed], None]) -> Iterator
         yield
 
 
-def _named(options: Options) -> Path | None:
-    """Return the folder that is named to hold the states of result sets, if one is."""
-    named = options.state or read_environment().get(VARIABLE, "").strip()
-    if named and "://" in named:
-        # Not repeated: it may hold a password.
-        raise UserMistake("--state takes a folder of this machine, not a URL")
-    return Path(named) if named else None
+def _named(options: Options, environment: Mapping[str, str]) -> str:
+    """Return the folder or database that is named to hold the states of result sets, or ""."""
+    return options.state or environment.get(VARIABLE, "").strip()
 
 
 def result_set_name(place: str) -> str:
     """Return a name for the result set at a place, that no other has."""
     words = re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")[-40:].strip("-")
     return f"{words}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+
+
+def _in_database(url: str, name: str, environment: Mapping[str, str]) -> State:
+    try:
+        from tasks.ledger.postgres_state import PostgresState  # noqa: PLC0415 - who asks for none needs no driver
+    except ImportError as error:
+        raise UserMistake("--state postgresql:// needs psycopg: pip install 'docmill[postgres]'") from error
+    return PostgresState(url, f"docmill_{name.replace('-', '_')}", environment.get("PGPASSWORD"))

@@ -1,7 +1,5 @@
 """What of a job is paid for already: documents that are done, and answers of those that aren't."""
 
-import contextlib
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -13,7 +11,8 @@ from tasks.jobs.prepare import Prepared
 DONE = "SELECT document_id, content_sha256, work FROM documents WHERE substr(work, 1, 64) = ? AND status = 'done'"
 ANSWERS = (
     "SELECT count(*) FROM answers WHERE job_id IN (SELECT job_id FROM jobs WHERE work = ? AND status != 'done') "
-    "AND document_id NOT IN (SELECT document_id FROM documents WHERE substr(work, 1, 64) = ? AND status = 'done')"
+    "AND NOT EXISTS (SELECT 1 FROM documents WHERE documents.document_id = answers.document_id "
+    "AND substr(documents.work, 1, 64) = ? AND documents.status = 'done')"
 )
 
 
@@ -32,15 +31,9 @@ class Kept:
 
 def kept(prepared: Prepared) -> Kept:
     """Return what the ledger of the result set knows, read without touching it; nothing where there is none."""
-    path = state_of(prepared.options).ledger
-    if prepared.options.fresh or not path.is_file():
+    if prepared.options.fresh:
         return Kept()
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file,
-    ):
-        found = file.execute(DONE, (prepared.work,))
-        done = {str(name): (str(digest), str(work)) for name, digest, work in found}
-        (answers,) = file.execute(ANSWERS, (prepared.identity, prepared.work)).fetchone()
-        return Kept(done, int(answers))
-    return Kept()
+    state = state_of(prepared.options)
+    done = {str(name): (str(digest), str(work)) for name, digest, work in state.peek(DONE, (prepared.work,))}
+    answers = state.peek(ANSWERS, (prepared.identity, prepared.work))
+    return Kept(done, int(answers[0][0] or 0) if answers else 0)

@@ -14,9 +14,10 @@ from typing import Any
 from tasks.jobs.options import Options
 from tasks.jobs.places import state_of
 from tasks.jobs.stops import Stop
-from tasks.results.job_file import read_job_file
 
 NOTE = "routes.json"
+# The ledger knows it wherever the job was begun: job.json may be another machine's.
+STATUS = "SELECT status FROM jobs ORDER BY rowid DESC LIMIT 1"
 # The same wish: with others, other routes may be meant.
 WISH = ("provider", "model", "context", "subtype", "routing", "pool", "max_price", "min_context", "exclude", "fallback")
 
@@ -48,9 +49,10 @@ class Remembered:
 
 def remembered(options: Options) -> Remembered:
     """Return what is remembered of this result set for the same wish; nothing with --fresh."""
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        value = json.loads(state_of(options).read(NOTE))
-        status = read_job_file(options.folder)["status"]
+    state = state_of(options)
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        value = json.loads(state.read(NOTE))
+        status = state.peek(STATUS, ())[0][0]
         if value["wish"] == _wish(options) and not options.fresh:
             windows = {str(label): int(context) for label, context in value["windows"].items()}
             return Remembered(windows, status != "done")

@@ -6,34 +6,49 @@ it assigned, takes its answers from here, and writes the same part again.
 """
 
 import contextlib
-import json
 import threading
 import time
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tasks.dispatch.dispatcher import Call
 from tasks.ledger.known import Known
 from tasks.ledger.records import ASSIGNED, Finished, Kept, Owned, Seen, Sums
-from tasks.ledger.schema import ANSWERS, checksum, set_aside_if_unsound
-from tasks.ledger.statements import ANSWER, ASSIGN, COST, FINISH, OWN, PLACED
-from tasks.ledger.store import Store, Value, doubt_mark
+from tasks.ledger.schema import ANSWERS, checksum
+from tasks.ledger.statements import (
+    ANSWER,
+    ASSIGN,
+    BEGIN,
+    CALL_IDS,
+    COST,
+    FINISH,
+    FORGET,
+    HOMES,
+    OWN,
+    OWNED,
+    PARTS,
+    PLACED,
+    SEEN,
+    SPENT,
+    SUMS,
+)
+from tasks.ledger.store import Store, Value
 from tasks.providers.wire import Reply
 from tasks.routing.route import Route
 
 
 class Ledger:
-    """The ledger of one result set, seen from one job.
+    """The ledger of one result set, seen from one job. It closes its store.
 
-    Opening sets a damaged ledger, or one of another version, aside: `notice` says so.
+    `notice` says what was done with a ledger that wasn't sound, where one was there.
     """
 
-    def __init__(self, path: Path, *, fresh: bool = False) -> None:
-        self.notice = set_aside_if_unsound(path, doubt_mark(path))
-        self._store = Store(path)
+    def __init__(self, store: Store, *, fresh: bool = False, notice: str | None = None) -> None:
+        self.notice = notice
+        self._store = store
         self._fresh = fresh
         self.job_id = ""
+        self._began = datetime.now(UTC)
         self._known = Known()
         self.had_answers = False
         self._numbering = threading.Lock()
@@ -47,7 +62,7 @@ class Ledger:
 
     def _learn(self) -> None:
         try:
-            for (call_id,) in self._store.stream("SELECT call_id FROM answers INDEXED BY call_ids"):
+            for (call_id,) in self._store.stream(CALL_IDS):
                 self._known.add(str(call_id))
                 self.had_answers = True
         except ValueError as error:
@@ -68,18 +83,14 @@ class Ledger:
         else:
             count = self._store.read("SELECT count(*) FROM jobs")[0][0]
             self.job_id = f"{prefix}-{work[:8]}-{int(count or 0) + 1}"
-        sql = (
-            "INSERT INTO jobs (job_id, work, status, started_at) VALUES (?, ?, 'running', ?) "
-            "ON CONFLICT (job_id) DO UPDATE SET status = 'running'"
-        )
-        self._store.write(sql, (self.job_id, work, _now()))
+        self._store.write(BEGIN, (self.job_id, work, datetime.now(UTC).isoformat()))
+        began = self._store.read("SELECT started_at FROM jobs WHERE job_id = ?", (self.job_id,))[0][0]
+        self._began = datetime.fromisoformat(str(began))
         return self.job_id
 
     def started_at(self) -> datetime:
         """Return when the job first began."""
-        return datetime.fromisoformat(
-            str(self._store.read("SELECT started_at FROM jobs WHERE job_id = ?", (self.job_id,))[0][0])
-        )
+        return self._began
 
     def end(self, status: str) -> None:
         """Record how the job ended, last of all."""
@@ -128,21 +139,16 @@ class Ledger:
     def costs(self, call_id: str, cost: float | None) -> None:
         """Note what an answer cost, for the budget of a resumed job."""
         if cost is not None:
-            self._store.note(COST, (cost, call_id))
+            self._store.note(COST, (call_id, cost))
 
     def spent(self) -> float:
         """Return the USD this job has paid so far, in all its runs; an answer of unknown cost at its worst."""
         self._store.write("SELECT 1")  # what was queued before is committed then
-        sql = "SELECT total(coalesce(cost_usd, worst_usd)) FROM answers WHERE job_id = ?"
-        return float(self._store.read(sql, (self.job_id,))[0][0] or 0.0)
+        return float(self._store.read(SPENT, (self.job_id,))[0][0] or 0.0)
 
     def seen(self, document_ids: Sequence[str]) -> dict[str, Seen]:
         """Return what is known of these documents."""
-        sql = (
-            "SELECT document_id, job_id, work, content_sha256, status, part FROM documents "
-            "WHERE document_id IN (SELECT value FROM json_each(?))"
-        )
-        rows = self._store.read(sql, (json.dumps(list(document_ids)),))
+        rows = self._store.read(SEEN, (list(document_ids),))
         return {
             str(name): Seen(str(job_id), str(work), str(content) if content else None, str(status), _int(part))
             for name, job_id, work, content, status, part in rows
@@ -178,21 +184,16 @@ class Ledger:
 
     def homes(self) -> Iterator[tuple[str, int]]:
         """Yield every document with the part it lies in. Raises StorageFailed."""
-        for name, part in self._store.stream("SELECT document_id, part FROM documents"):
+        for name, part in self._store.stream(HOMES):
             yield str(name), _int(part)
 
     def forget(self, document_ids: Sequence[str]) -> None:
         """Forget documents, whose rows are gone; what was paid for them is kept."""
-        sql = "DELETE FROM documents WHERE document_id IN (SELECT value FROM json_each(?))"
-        self._store.write(sql, (json.dumps(list(document_ids)),))
+        self._store.write_many(FORGET, [(document_id,) for document_id in document_ids])
 
     def texts(self, text_ids: Sequence[str]) -> dict[str, Owned]:
         """Return what is known of these texts to embed; with `fresh`, of this job's own only."""
-        sql = (
-            "SELECT text_id, job_id, document_id, call_id, place FROM texts "
-            "WHERE text_id IN (SELECT value FROM json_each(?))"
-        )
-        rows = self._store.read(sql, (json.dumps(list(text_ids)),))
+        rows = self._store.read(OWNED, (list(text_ids),))
         found = {
             str(name): Owned(str(job), str(document), str(call) if call else None, _int(place) if call else None)
             for name, job, document, call, place in rows
@@ -210,11 +211,7 @@ class Ledger:
 
     def parts(self) -> list[tuple[int, int, int, int]]:
         """Return of each part its number and the least rows of documents, calls and failures in it."""
-        sql = (
-            "SELECT part, count(*), total(calls), total(status IN ('failed', 'partial')) "
-            "FROM documents WHERE status != ? GROUP BY part"
-        )
-        rows = self._store.read(sql, (ASSIGNED,))
+        rows = self._store.read(PARTS, (ASSIGNED,))
         return [(_int(part), _int(documents), _int(calls), _int(failures)) for part, documents, calls, failures in rows]
 
     def reopen(self, parts: Sequence[int]) -> None:
@@ -225,12 +222,8 @@ class Ledger:
 
     def sums(self) -> dict[str, Sums]:
         """Return this job's sums by status (done, partial, failed); an unknown cost makes its sum None."""
-        sql = (
-            "SELECT status, count(*), total(calls), total(reused_calls), total(prompt_tokens), "
-            "total(completion_tokens), total(cost_usd), count(cost_usd) FROM documents WHERE job_id = ? GROUP BY status"
-        )
         found: dict[str, Sums] = {}
-        for status, count, calls, reused, prompt, completion, cost, priced in self._store.read(sql, (self.job_id,)):
+        for status, count, calls, reused, prompt, completion, cost, priced in self._store.read(SUMS, (self.job_id,)):
             known = float(cost or 0.0) if priced == count else None
             found[str(status)] = Sums(_int(count), _int(calls), _int(reused), _int(prompt), _int(completion), known)
         return found
@@ -238,7 +231,3 @@ class Ledger:
 
 def _int(value: Value) -> int:
     return int(value or 0)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

@@ -1,18 +1,36 @@
 """Where what a result set remembers lies: its ledger, its lock, and a few notes beside them."""
 
 import contextlib
+import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from tasks.ledger.ledger import Ledger
 from tasks.ledger.lock import hold
+from tasks.ledger.schema import set_aside_if_unsound
+from tasks.ledger.sqlite import SqliteStore, doubt_mark, rows
+from tasks.ledger.store import Asked, Value
 
 
 class State(Protocol):
     """The place of one result set's ledger, lock and notes; notes are small texts by name."""
 
+    @property
+    def name(self) -> str:
+        """Where it lies, for people to read; no secret is in it."""
+        ...
+
     def hold(self) -> AbstractContextManager[None]:
         """Hold the result set while the block runs. Raises UserMistake naming who holds it."""
+        ...
+
+    def open(self, *, fresh: bool = False) -> Ledger:
+        """Open the ledger, while the result set is held; `fresh` as the ledger has it. Raises StorageFailed."""
+        ...
+
+    def peek(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+        """Return what a query of the ledger gives, nothing where there is none; nothing is made or changed."""
         ...
 
     def read(self, name: str) -> str:
@@ -34,15 +52,31 @@ class LocalState:
     def __init__(self, folder: Path, place: str | None = None) -> None:
         self.folder = folder
         self.place = place
+        self._ledger = folder / "ledger.sqlite"
 
     @property
-    def ledger(self) -> Path:
-        """The ledger's file."""
-        return self.folder / "ledger.sqlite"
+    def name(self) -> str:
+        """The folder's path."""
+        return str(self.folder)
 
     def hold(self) -> AbstractContextManager[None]:
         """Hold the folder's lock while the block runs; the system frees it when the process dies."""
         return hold(self.folder, self.place)
+
+    def open(self, *, fresh: bool = False) -> Ledger:
+        """Open the ledger's file; one that isn't sound is set aside. Raises StorageFailed, UserMistake."""
+        return local_ledger(self._ledger, fresh=fresh)
+
+    def peek(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+        """Query the file; one that isn't sound tells nothing."""
+        if not self._ledger.is_file():
+            return []
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)) as file,
+        ):
+            return rows(file, sql, values)
+        return []
 
     def read(self, name: str) -> str:
         """Return the text of a file, or ""."""
@@ -59,3 +93,9 @@ class LocalState:
         """Write at the end of a file."""
         with contextlib.suppress(OSError), (self.folder / name).open("a", encoding="utf-8") as file:
             file.write(text)
+
+
+def local_ledger(path: Path, *, fresh: bool = False) -> Ledger:
+    """Open a ledger's file; one that is damaged or of another version is set aside, and the ledger's notice says so."""
+    notice = set_aside_if_unsound(path, doubt_mark(path))
+    return Ledger(SqliteStore(path), fresh=fresh, notice=notice)

@@ -1,41 +1,67 @@
-"""The statements that write many rows at once."""
+"""The ledger's statements, as SQLite takes them; `dialect` says them to PostgreSQL."""
+
+from collections.abc import Iterable
 
 from tasks.ledger.store import Many
 
-ANSWER = Many(
-    "INSERT OR REPLACE INTO answers (call_id, job_id, document_id, provider, model, status, body, attempts, "
-    "latency_ms, worst_usd, created_at, checksum) VALUES",
-    12,
-)
+TEXT, WHOLE, REAL, BYTES = "text", "int8", "float8", "bytea"
+
+
+def _upsert(table: str, columns: dict[str, str], update: Iterable[str], *also: str, is_note: bool = False) -> Many:
+    """Insert rows; of one that is there (by its first column), put the columns to `update` in place of its own."""
+    changes = ", ".join([*(f"{name} = excluded.{name}" for name in update), *also])
+    head, tail = f"INSERT INTO {table} ({', '.join(columns)})", f"ON CONFLICT ({next(iter(columns))}) DO UPDATE SET"
+    return Many(head, tuple(columns.values()), f"{tail} {changes}", is_note)
+
+
+_ANSWER = {
+    "call_id": TEXT, "job_id": TEXT, "document_id": TEXT, "provider": TEXT, "model": TEXT, "status": WHOLE,
+    "body": BYTES, "attempts": WHOLE, "latency_ms": WHOLE, "worst_usd": REAL, "created_at": REAL, "checksum": WHOLE,
+}  # fmt: skip
+# Paid anew, it is of unknown cost again.
+ANSWER = _upsert("answers", _ANSWER, list(_ANSWER)[1:], "cost_usd = NULL")
 COST = Many(
-    "WITH noted (cost, id) AS (VALUES",
-    2,
+    "WITH noted (id, cost) AS (",
+    (TEXT, REAL),
     ") UPDATE answers SET cost_usd = noted.cost FROM noted WHERE call_id = noted.id",
     is_note=True,
 )
-ASSIGN = Many(
-    "INSERT INTO documents (document_id, job_id, work, status, part) VALUES",
-    5,
-    "ON CONFLICT (document_id) DO UPDATE SET job_id = excluded.job_id, status = excluded.status",
+ASSIGN = _upsert(
+    "documents",
+    {"document_id": TEXT, "job_id": TEXT, "work": TEXT, "status": TEXT, "part": WHOLE},
+    ("job_id", "status"),
 )
-_OUTCOME = (
-    "job_id", "work", "content_sha256", "status", "calls", "reused_calls",
-    "prompt_tokens", "completion_tokens", "cost_usd",
-)  # fmt: skip
-FINISH = Many(
-    f"INSERT INTO documents (document_id, part, {', '.join(_OUTCOME)}) VALUES",
-    2 + len(_OUTCOME),
-    f"ON CONFLICT (document_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _OUTCOME)}",
+_OUTCOME = {
+    "job_id": TEXT, "work": TEXT, "content_sha256": TEXT, "status": TEXT, "calls": WHOLE, "reused_calls": WHOLE,
+    "prompt_tokens": WHOLE, "completion_tokens": WHOLE, "cost_usd": REAL,
+}  # fmt: skip
+FINISH = _upsert("documents", {"document_id": TEXT, "part": WHOLE, **_OUTCOME}, _OUTCOME)
+_OWNED = {"text_id": TEXT, "job_id": TEXT, "document_id": TEXT}
+OWN = _upsert("texts", _OWNED, ("job_id", "document_id"), "call_id = NULL", "place = NULL")
+PLACED = _upsert("texts", {**_OWNED, "call_id": TEXT, "place": WHOLE}, ("call_id", "place"), is_note=True)
+
+FORGET = Many("WITH gone (name) AS (", (TEXT,), ") DELETE FROM documents WHERE document_id IN (SELECT name FROM gone)")
+
+# SQLite reads one list of many names from JSON.
+SEEN = (
+    "SELECT document_id, job_id, work, content_sha256, status, part FROM documents "
+    "WHERE document_id IN (SELECT value FROM json_each(?))"
 )
-OWN = Many(
-    "INSERT INTO texts (text_id, job_id, document_id) VALUES",
-    3,
-    "ON CONFLICT (text_id) DO UPDATE SET job_id = excluded.job_id, document_id = excluded.document_id, "
-    "call_id = NULL, place = NULL",
+OWNED = (
+    "SELECT text_id, job_id, document_id, call_id, place FROM texts WHERE text_id IN (SELECT value FROM json_each(?))"
 )
-PLACED = Many(
-    "INSERT INTO texts (text_id, job_id, document_id, call_id, place) VALUES",
-    5,
-    "ON CONFLICT (text_id) DO UPDATE SET call_id = excluded.call_id, place = excluded.place",
-    is_note=True,
+HOMES = "SELECT document_id, part FROM documents"
+PARTS = (
+    "SELECT part, count(*), sum(calls), count(*) FILTER (WHERE status IN ('failed', 'partial')) "
+    "FROM documents WHERE status != ? GROUP BY part ORDER BY part"
+)
+SPENT = "SELECT sum(coalesce(cost_usd, worst_usd)) FROM answers WHERE job_id = ?"
+SUMS = (
+    "SELECT status, count(*), sum(calls), sum(reused_calls), sum(prompt_tokens), sum(completion_tokens), "
+    "sum(cost_usd), count(cost_usd) FROM documents WHERE job_id = ? GROUP BY status"
+)
+CALL_IDS = "SELECT call_id FROM answers INDEXED BY call_ids"
+BEGIN = (
+    "INSERT INTO jobs (job_id, work, status, started_at) VALUES (?, ?, 'running', ?) "
+    "ON CONFLICT (job_id) DO UPDATE SET status = 'running'"
 )

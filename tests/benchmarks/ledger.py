@@ -2,10 +2,12 @@
 
 `python -m tests.benchmarks.ledger [answers=1000000] [body_bytes=800]`: the ledger is opened
 in a process of its own, whose memory is measured; then answers are recorded on an event
-loop, 500 waiting at once, and written with plain sqlite3, one commit each, in turn.
+loop, 500 waiting at once, and written with plain sqlite3, one commit each, in turn; the
+same again with a PostgreSQL server of its own, where there is one, and plain psycopg.
 """
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 import statistics
@@ -14,16 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 
 from uvloop import new_event_loop
 
 from tasks.ledger.ledger import Ledger
+from tasks.ledger.postgres_state import PostgresState
 from tasks.ledger.schema import prepare
+from tasks.ledger.state import local_ledger
 from tasks.ledger.statements import ANSWER
 from tasks.providers.wire import Reply
 from tests.ledger.answers import ROUTE, WORST, answer_row, body, call, call_id, make_ledger, memory
+from tests.ledger.server import PASSWORD, PostgresServer, binaries, running
 
 LOOKUPS = 20_000
 RECORDS = 20_000
@@ -44,15 +48,23 @@ def main(answers: int = 1_000_000, size: int = 800) -> None:
         for line in _opened(path, answers):
             print(line, flush=True)
         rates: dict[str, list[float]] = {}
+        servers = contextlib.ExitStack()
+        programs = binaries()
+        server = servers.enter_context(running(programs, fsync=True)) if programs else None
         for number in range(ROUNDS):
-            rates.setdefault(f"Ledger.record, {AT_ONCE} waiting at once, into it", []).append(_recorded(path, size))
+            recorded = _recorded(local_ledger(path), size)
+            rates.setdefault(f"Ledger.record, {AT_ONCE} waiting at once, into it", []).append(recorded)
+            if server:
+                for name, found in _postgres(server, size).items():
+                    rates.setdefault(name, []).append(found)
             for level in ("FULL", "NORMAL"):
                 plain = _plain(Path(folder) / f"plain-{level}-{number}", level, size)
                 rates.setdefault(f"plain sqlite3, a commit each, synchronous={level}, into an empty file", []).append(
                     plain
                 )
-        for name, found in rates.items():
-            print(f"| {name} | {statistics.median(found):,.0f} a second |")
+        servers.close()
+        for name, several in rates.items():
+            print(f"| {name} | {statistics.median(several):,.0f} a second |")
 
 
 def _opened(path: Path, answers: int) -> Iterable[str]:
@@ -69,7 +81,7 @@ def _opened(path: Path, answers: int) -> Iterable[str]:
 def measure(path: Path, answers: int) -> None:
     """Print the seconds and megabytes that opening takes, and the microseconds of a hit and a miss."""
     before, began = memory("VmRSS"), time.perf_counter()
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     seconds, grown = time.perf_counter() - began, memory("VmHWM") - before
     luck = random.Random(1)
     hits = [call_id(luck.randrange(answers)) for _ in range(LOOKUPS)]
@@ -85,9 +97,8 @@ def _microseconds(ledger: Ledger, ids: list[str], *, found: bool) -> float:
     return (time.perf_counter() - began) / len(ids) * 1e6
 
 
-def _recorded(path: Path, size: int) -> float:
-    """Record answers, AT_ONCE waiting for their commit at once; return how many a second."""
-    ledger = Ledger(path)
+def _recorded(ledger: Ledger, size: int) -> float:
+    """Record answers, AT_ONCE waiting for their commit at once; return how many a second. It closes the ledger."""
     job = ledger.begin(str(time.time()), "benchmark")
     calls = [call(f"{job} {number}") for number in range(RECORDS)]
     replies = [Reply(200, {}, body(number, size)) for number in range(RECORDS)]
@@ -106,10 +117,27 @@ def _recorded(path: Path, size: int) -> float:
     return rate
 
 
+def _postgres(server: PostgresServer, size: int) -> dict[str, float]:
+    """Return how many answers a second are recorded in PostgreSQL, and written with nothing around them."""
+    state = PostgresState(server.url, "docmill_benchmark", PASSWORD)
+    with state.hold():
+        rate = _recorded(state.open(), size)
+    rows = [answer_row(number, size) for number in range(COMMITS)]
+    sql = ANSWER.sql(1).replace("?", "%s").encode()
+    with contextlib.closing(server.connect()) as connection:
+        connection.execute(b"SET search_path TO docmill_benchmark; TRUNCATE answers")
+        plain = _rate(COMMITS, lambda: [connection.execute(sql, row) for row in rows])
+        connection.execute(b"TRUNCATE answers")
+    return {
+        f"Ledger.record, {AT_ONCE} waiting at once, in PostgreSQL": rate,
+        "plain psycopg, a commit each, one connection": plain,
+    }
+
+
 def _plain(path: Path, level: str, size: int) -> float:
     """Write the same rows with nothing around them; return how many a second."""
     rows = [answer_row(number, size) for number in range(COMMITS)]
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         prepare(connection)
         connection.execute(f"PRAGMA synchronous={level}")
         return _rate(COMMITS, lambda: [connection.execute(ANSWER.sql(1), row) for row in rows])

@@ -12,6 +12,7 @@ from tasks.jobs.options import Options
 from tasks.jobs.plan import make_plan
 from tasks.jobs.prepare import Prepared, prepare
 from tasks.jobs.sticky import remember
+from tasks.ledger.state import local_ledger
 from tasks.routing.listed import Listed
 from tasks.routing.live import Snapshot, save_snapshot
 from tests.conftest import RunJob
@@ -105,10 +106,13 @@ class TestChoosing:
         listed(tmp_path, "together", input_price=0.01, output_price=0.01)
         assert labels(chosen(tmp_path))[0] == "together"
         remember(first.stops, first.options)
-        (tmp_path / "out" / "job.json").write_text('{"status": "paused"}')
+        ledger = local_ledger(tmp_path / "out" / ".docmill" / "ledger.sqlite")
+        ledger.begin("work", "summarize")
+        ledger.end("paused")
         assert labels(chosen(tmp_path))[0] == labels(first)[0] != "together"
-        (tmp_path / "out" / "job.json").write_text('{"status": "done"}')
+        ledger.end("done")
         assert labels(chosen(tmp_path))[0] == "together"
+        ledger.close()
 
     def test_the_plan_shows_the_rivals_with_their_prices(self, tmp_path: Path, folder: Path) -> None:
         fill(folder, 4)

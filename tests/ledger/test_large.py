@@ -14,11 +14,11 @@ SECONDS = 0.1  # of work: others work on this machine too
 OPENS = """
 import sys, time
 from pathlib import Path
-from tasks.ledger.ledger import Ledger
+from tasks.ledger.state import local_ledger
 from tests.ledger.answers import body, call_id, memory
 
 before = memory("VmRSS")
-ledger = Ledger(Path(sys.argv[1]))
+ledger = local_ledger(Path(sys.argv[1]))
 began = time.process_time()
 kept = ledger.answer(call_id(123_456))
 print(memory("VmHWM") - before, time.process_time() - began)

@@ -1,13 +1,15 @@
 """What a job is told by its ledger: what was paid, what is done, and which job it is."""
 
 import asyncio
+import contextlib
+import random
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tasks.ledger.ledger import Ledger
-from tasks.ledger.records import Seen, Sums
+from tasks.ledger.records import Owned, Seen, Sums
+from tasks.ledger.state import State
 from tasks.providers.wire import Reply
 from tests.ledger.answers import ROUTE, WORST, body, call, call_id, finished, record, record_all, recorded
 
@@ -15,32 +17,27 @@ Open = Callable[..., Ledger]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite"
+def ledger(state: State) -> Iterator[Ledger]:
+    with state.hold():
+        one = state.open()
+        yield one
+        one.close()
 
 
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    one = Ledger(path)
-    yield one
-    one.close()
+def reopened(state: State) -> Iterator[Open]:
+    """Close the ledger that was opened before, and open it again, as the next run does."""
+    with contextlib.ExitStack() as last:
 
+        def reopen(*, fresh: bool = False) -> Ledger:
+            last.close()
+            last.enter_context(state.hold())
+            ledger = state.open(fresh=fresh)
+            last.callback(ledger.close)
+            assert ledger.notice is None
+            return ledger
 
-@pytest.fixture
-def reopened(path: Path) -> Iterator[Open]:
-    """Close the ledger that was opened before, and open it again."""
-    last: list[Ledger] = []
-
-    def reopen(*, fresh: bool = False) -> Ledger:
-        while last:
-            last.pop().close()
-        last.append(Ledger(path, fresh=fresh))
-        assert last[0].notice is None
-        return last[0]
-
-    yield reopen
-    while last:
-        last.pop().close()
+        yield reopen
 
 
 def kept_body(ledger: Ledger, name: str | int) -> bytes | None:
@@ -249,7 +246,8 @@ def test_a_later_outcome_takes_the_place_of_an_earlier_one(ledger: Ledger) -> No
 
 def test_any_name_is_a_documents_name(ledger: Ledger) -> None:
     ledger.begin("work", "summarize")
-    names = ["it's.txt", 'a "b".txt', "тетрадь/日本.txt", "a\\b\n.txt", "x" * 4000]
+    long = random.Random(1).randbytes(5000).hex()  # more than an index takes, however it is compressed
+    names = ["it's.txt", 'a "b".txt', "тетрадь/日本.txt", "a\\b\n.txt", "\x1b0", "x" * 4000, long]
     parts = ledger.assign(names, "work", 1)
     ledger.finish([finished(name) for name in names], parts, "work")
     assert set(ledger.seen(names)) == set(names)
@@ -335,6 +333,30 @@ def test_adopted_documents_are_to_be_done_in_the_parts_they_lie_in(reopened: Ope
     assert ledger.assign(["a.txt", "new.txt"], "work", 8) == {"a.txt": 7, "new.txt": 8}
     assert ledger.parts() == []
     assert reopened().new_part() == 9
+
+
+def test_forgotten_documents_have_no_home_and_their_answers_are_kept(ledger: Ledger) -> None:
+    ledger.begin("work", "summarize")
+    record(ledger, "one", b"paid for")
+    names = [f"{number}.txt" for number in range(1200)]
+    ledger.finish([finished(name) for name in names], dict.fromkeys(names, 7), "work")
+    ledger.forget(names[1:])
+    assert list(ledger.homes()) == [("0.txt", 7)]
+    assert ledger.seen(names).keys() == {"0.txt"}
+    assert kept_body(ledger, "one") == b"paid for"
+
+
+def test_a_text_belongs_to_whom_it_was_given_last_and_lies_where_that_was_noted(ledger: Ledger) -> None:
+    job = ledger.begin("work", "embed")
+    ledger.own([("first", "a.txt"), ("second", "b.txt")])
+    ledger.placed("call", [("second", "b.txt", 3)])
+    ledger.spent()  # what is queued is committed then
+    assert ledger.texts(["first", "second", "third"]) == {
+        "first": Owned(job, "a.txt", None, None),
+        "second": Owned(job, "b.txt", "call", 3),
+    }
+    ledger.own([("second", "c.txt")])
+    assert ledger.texts(["second"]) == {"second": Owned(job, "c.txt", None, None)}
 
 
 def test_where_nothing_is_held_nothing_is_adopted(ledger: Ledger) -> None:

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from tasks.errors import StorageFailed, UserMistake
 from tasks.ledger import schema
-from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Kept
 from tasks.ledger.schema import VERSION, prepare, set_aside_if_unsound
+from tasks.ledger.sqlite import SqliteStore, doubt_mark
+from tasks.ledger.state import local_ledger
 from tasks.ledger.statements import ASSIGN
-from tasks.ledger.store import Store, doubt_mark
 from tests.ledger.answers import CREATED, JOB, body, call_id, make_ledger, record
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def _sound(answers: int) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.sqlite"
         make_ledger(path, answers, 200)
-        with closing(Store(path)) as store:
+        with closing(SqliteStore(path)) as store:
             store.write_many(ASSIGN, [(f"d{number}", JOB, "work", "assigned", 1) for number in range(answers)])
         return path.read_bytes()
 
@@ -116,7 +116,7 @@ def test_what_is_no_sound_ledger_is_set_aside_whole_and_nothing_of_it_is_read(
     spoil(path)
     spoiled = path.read_bytes()
 
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     try:
         assert ledger.notice is not None
         assert words in ledger.notice
@@ -131,7 +131,7 @@ def test_what_is_no_sound_ledger_is_set_aside_whole_and_nothing_of_it_is_read(
     finally:
         ledger.close()
 
-    again = Ledger(path)
+    again = local_ledger(path)
     try:
         assert again.notice is None
         kept = again.answer(call_id(1))
@@ -161,21 +161,21 @@ def test_a_log_without_its_ledger_is_not_read_into_the_new_one(path: Path, spoil
         log = Path(f"{path}-wal").read_bytes()
     spoil(path)
     Path(f"{path}-wal").write_bytes(log)
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     assert ledger.notice is not None
     assert all(ledger.answer(call_id(number)) is None for number in range(10))
     ledger.close()
 
 
 def test_a_ledger_that_is_not_there_is_begun_without_a_word(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = local_ledger(tmp_path / "ledger.sqlite")
     assert ledger.notice is None
     ledger.close()
 
 
 def test_a_sound_ledger_is_never_set_aside(path: Path) -> None:
     for _ in range(3):
-        ledger = Ledger(path)
+        ledger = local_ledger(path)
         assert ledger.notice is None
         assert all(ledger.answer(call_id(number)) for number in range(ANSWERS))
         ledger.close()
@@ -185,10 +185,10 @@ def test_a_sound_ledger_is_never_set_aside(path: Path) -> None:
 DIES = """
 import os, sys
 from pathlib import Path
-from tasks.ledger.ledger import Ledger
+from tasks.ledger.state import local_ledger
 from tests.ledger.answers import finished, record, record_all
 
-ledger = Ledger(Path(sys.argv[1]))
+ledger = local_ledger(Path(sys.argv[1]))
 ledger.begin("work", "summarize")
 record_all(ledger, range(1000))
 ledger.finish([finished(str(number)) for number in range(1000)], {str(number): 1 for number in range(1000)}, "work")
@@ -205,7 +205,7 @@ def test_a_ledger_with_a_hot_log_after_a_kill_is_sound_even_where_it_is_doubted(
         assert Path(f"{path}-wal").stat().st_size
         if doubted:
             doubt_mark(path).touch()
-        ledger = Ledger(path)
+        ledger = local_ledger(path)
         assert ledger.notice is None
         assert all(ledger.answer(call_id(number)) for number in [*range(1000), "last"])
         ledger.close()
@@ -243,7 +243,7 @@ def test_a_folder_that_can_not_be_read_is_the_users_mistake(tmp_path: Path) -> N
     path = tmp_path / "ledger.sqlite"
     path.mkdir()
     with pytest.raises(UserMistake, match="can't be opened.*another --output"):
-        Ledger(path)
+        local_ledger(path)
     assert path.is_dir()
 
 
@@ -257,7 +257,7 @@ def test_a_ledger_that_another_program_has_locked_is_the_users_mistake(
         connect = sqlite3.connect
         monkeypatch.setattr(sqlite3, "connect", lambda path, **_: connect(path, timeout=0.01))
         with pytest.raises(UserMistake, match="locked"):
-            Ledger(path)
+            local_ledger(path)
         other.rollback()
     assert path.read_bytes() == before
     assert not list(path.parent.glob("*.aside-*"))
@@ -271,7 +271,7 @@ def test_a_ledger_that_can_not_be_set_aside_is_the_users_mistake(path: Path, mon
 
     monkeypatch.setattr(Path, "rename", refused)
     with pytest.raises(UserMistake, match="damaged.*can't be moved.*another --output"):
-        Ledger(path)
+        local_ledger(path)
     assert path.exists()
 
 
@@ -301,7 +301,7 @@ def _change_an_id(path: Path, number: int) -> str:
 def test_a_changed_byte_of_an_answer_is_told_and_the_next_opening_sets_the_ledger_aside(path: Path) -> None:
     _change_an_answer(path)
 
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     assert ledger.notice is None
     assert ledger.answer(call_id(1233)) is not None
     with pytest.raises(StorageFailed, match="run the same command again"):
@@ -309,7 +309,7 @@ def test_a_changed_byte_of_an_answer_is_told_and_the_next_opening_sets_the_ledge
     ledger.close()
 
     assert doubt_mark(path).exists()
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     assert ledger.notice is not None
     assert call_id(1234) in ledger.notice
     assert not doubt_mark(path).exists()
@@ -319,13 +319,13 @@ def test_a_changed_byte_of_an_answer_is_told_and_the_next_opening_sets_the_ledge
 def test_an_index_that_points_to_another_answer_is_told_and_the_next_opening_sets_the_ledger_aside(path: Path) -> None:
     another = _change_an_id(path, 1234)
 
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     assert ledger.notice is None
     with pytest.raises(StorageFailed, match="run the same command again"):
         ledger.answer(another)
     ledger.close()
 
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     assert ledger.notice is not None
     ledger.close()
 
@@ -384,7 +384,7 @@ def test_a_check_that_takes_too_long_is_broken_off_and_only_a_doubted_ledger_is_
 
 def test_a_sound_ledger_that_was_doubted_is_kept_and_the_mark_removed(path: Path) -> None:
     doubt_mark(path).touch()
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     assert ledger.notice is None
     assert not doubt_mark(path).exists()
     assert ledger.answer(call_id(1)) is not None
@@ -396,12 +396,12 @@ def test_a_mark_of_doubt_stays_while_the_ledger_could_not_be_checked(tmp_path: P
     path.mkdir()
     doubt_mark(path).touch()
     with pytest.raises(UserMistake):
-        Ledger(path)
+        local_ledger(path)
     assert doubt_mark(path).exists()
 
 
 def test_damage_that_a_write_meets_is_told_and_leaves_the_ledger_in_doubt(path: Path) -> None:
-    store = Store(path)
+    store = SqliteStore(path)
     with path.open("r+b") as file:
         file.seek(2 * PAGE)
         file.write(random.Random(3).randbytes(path.stat().st_size - 2 * PAGE))
@@ -453,7 +453,7 @@ def _open_and_read(data: bytes) -> None:
 
 
 def _all_right(path: Path) -> str | None:
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     try:
         for number in range(FEW):
             kept = ledger.answer(call_id(number))

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from tasks.errors import StorageFailed
-from tasks.ledger import store as store_module
-from tasks.ledger.ledger import Ledger
+from tasks.ledger import sqlite as sqlite_module
+from tasks.ledger.sqlite import SqliteStore, doubt_mark
+from tasks.ledger.state import local_ledger
 from tasks.ledger.statements import ANSWER, ASSIGN, COST
-from tasks.ledger.store import BATCH, Store, Value, doubt_mark
+from tasks.ledger.store import BATCH, Value
 from tests.ledger.answers import body, call_id
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +34,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    one = Store(path)
+def store(path: Path) -> Iterator[SqliteStore]:
+    one = SqliteStore(path)
     yield one
     one.close()
 
@@ -50,13 +51,13 @@ def assigned(name: str) -> tuple[Value, ...]:
 class Held:
     """Holds a file's write lock, so that all that is queued meanwhile makes one batch."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: SqliteStore) -> None:
         self._store = store
         self._connection = sqlite3.connect(store.path, isolation_level=None)
 
     def __enter__(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        self._store.note(COST, (0.0, "nobody's"))
+        self._store.note(COST, ("nobody's", 0.0))
         while not self._store._queue.empty():
             time.sleep(0.001)
 
@@ -68,11 +69,11 @@ class Held:
 DIES = """
 import asyncio, sys
 from pathlib import Path
-from tasks.ledger.ledger import Ledger
+from tasks.ledger.state import local_ledger
 from tests.ledger.answers import call_id, recorded
 
 async def all_of_them():
-    ledger = Ledger(Path(sys.argv[1]))
+    ledger = local_ledger(Path(sys.argv[1]))
     print(ledger.begin("work", "summarize"), flush=True)
 
     async def one(first):
@@ -97,7 +98,7 @@ def test_what_was_committed_survives_a_kill_at_a_random_instant(path: Path, seed
     assert child.returncode == -9
     assert said
 
-    ledger = Ledger(path)
+    ledger = local_ledger(path)
     try:
         assert ledger.notice is None
         assert ledger.begin("work", "summarize") == job
@@ -109,7 +110,7 @@ def test_what_was_committed_survives_a_kill_at_a_random_instant(path: Path, seed
         ledger.close()
 
 
-def test_a_row_is_there_once_its_future_is_done(store: Store) -> None:
+def test_a_row_is_there_once_its_future_is_done(store: SqliteStore) -> None:
     async def one(number: int) -> None:
         await store.add(ANSWER, row(number))
         assert store.find(COUNT + " WHERE call_id = ?", (call_id(number),)) == [(1,)]
@@ -120,7 +121,7 @@ def test_a_row_is_there_once_its_future_is_done(store: Store) -> None:
     asyncio.run(many())
 
 
-def test_a_future_is_resolved_on_the_loop_and_thread_it_was_made_on(store: Store) -> None:
+def test_a_future_is_resolved_on_the_loop_and_thread_it_was_made_on(store: SqliteStore) -> None:
     def one(number: int) -> bool:
         async def there() -> bool:
             told: list[int] = []
@@ -141,7 +142,7 @@ def test_a_future_is_resolved_on_the_loop_and_thread_it_was_made_on(store: Store
     pool.shutdown()
 
 
-def test_rows_that_wait_together_are_one_commit(store: Store) -> None:
+def test_rows_that_wait_together_are_one_commit(store: SqliteStore) -> None:
     versions: list[int] = []
 
     async def many() -> None:
@@ -156,30 +157,30 @@ def test_rows_that_wait_together_are_one_commit(store: Store) -> None:
     assert set(versions) <= {0, BATCH - 1}
 
 
-def test_a_note_about_a_row_comes_after_it_whatever_came_first_in_the_batch(store: Store) -> None:
+def test_a_note_about_a_row_comes_after_it_whatever_came_first_in_the_batch(store: SqliteStore) -> None:
     with Held(store):
         store.note(ANSWER, row("one"))
-        store.note(COST, (0.25, call_id("one")))
-        store.note(COST, (0.5, call_id("two")))
+        store.note(COST, (call_id("one"), 0.25))
+        store.note(COST, (call_id("two"), 0.5))
         store.note(ANSWER, row("two"))
     store.write("SELECT 1")
     costs = store.read("SELECT call_id, cost_usd FROM answers")
     assert set(costs) == {(call_id("one"), 0.25), (call_id("two"), 0.5)}
 
 
-def test_a_cost_noted_after_one_of_an_earlier_answer_finds_its_own(store: Store) -> None:
+def test_a_cost_noted_after_one_of_an_earlier_answer_finds_its_own(store: SqliteStore) -> None:
     store.note(ANSWER, row("earlier"))
     store.write("SELECT 1")
     with Held(store):
-        store.note(COST, (0.25, call_id("earlier")))
+        store.note(COST, (call_id("earlier"), 0.25))
         store.note(ANSWER, row("one"))
-        store.note(COST, (0.5, call_id("one")))
+        store.note(COST, (call_id("one"), 0.5))
     store.write("SELECT 1")
     assert store.read("SELECT total(cost_usd) FROM answers") == [(0.75,)]
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_second_reply_to_a_call_takes_the_place_of_the_first(store: Store, *, together: bool) -> None:
+def test_a_second_reply_to_a_call_takes_the_place_of_the_first(store: SqliteStore, *, together: bool) -> None:
     def both() -> None:
         store.note(ANSWER, row("one", b"first"))
         if not together:
@@ -195,11 +196,11 @@ def test_a_second_reply_to_a_call_takes_the_place_of_the_first(store: Store, *, 
     assert store.read("SELECT body FROM answers") == [(b"second",)]
 
 
-def test_a_statement_comes_after_what_was_queued_before_it_and_before_what_comes_later(store: Store) -> None:
+def test_a_statement_comes_after_what_was_queued_before_it_and_before_what_comes_later(store: SqliteStore) -> None:
     with ThreadPoolExecutor(1) as pool:
         with Held(store):
             store.note(ANSWER, row("one"))
-            store.note(COST, (0.5, call_id("one")))
+            store.note(COST, (call_id("one"), 0.5))
             pool.submit(store.write, "UPDATE answers SET cost_usd = 2 * cost_usd, job_id = 'seen'")
             while store._queue.qsize() < 3:
                 time.sleep(0.001)
@@ -209,18 +210,18 @@ def test_a_statement_comes_after_what_was_queued_before_it_and_before_what_comes
     assert set(rows) == {(call_id("one"), 1.0, "seen"), (call_id("two"), None, "job")}
 
 
-def test_many_rows_are_written_together_or_not_at_all(store: Store) -> None:
+def test_many_rows_are_written_together_or_not_at_all(store: SqliteStore) -> None:
     store.write_many(ASSIGN, [assigned(str(number)) for number in range(3 * BATCH + 1)])
     with pytest.raises(StorageFailed):
         store.write_many(ASSIGN, [*(assigned(f"more {number}") for number in range(2 * BATCH)), (None,) * 5])
     assert store.read("SELECT count(*) FROM documents") == [(3 * BATCH + 1,)]
 
 
-def test_no_rows_are_as_good_as_written(store: Store) -> None:
+def test_no_rows_are_as_good_as_written(store: SqliteStore) -> None:
     store.write_many(ASSIGN, [])
 
 
-def test_writers_on_many_threads_lose_nothing(store: Store) -> None:
+def test_writers_on_many_threads_lose_nothing(store: SqliteStore) -> None:
     async def add(first: int) -> None:
         await asyncio.gather(*(store.add(ANSWER, row(number)) for number in range(first, first + 50)))
 
@@ -229,7 +230,7 @@ def test_writers_on_many_threads_lose_nothing(store: Store) -> None:
             store.write_many(ASSIGN, [assigned(f"{worker}-{number}")])
             store.write("UPDATE documents SET calls = calls + 1 WHERE document_id = ?", (f"{worker}-{number}",))
             store.note(ANSWER, row(f"{worker}-{number}"))
-            store.note(COST, (0.5, call_id(f"{worker}-{number}")))
+            store.note(COST, (call_id(f"{worker}-{number}"), 0.5))
             assert store.read("SELECT calls FROM documents WHERE document_id = ?", (f"{worker}-{number}",)) == [(1,)]
         asyncio.run(add(50 * worker))
 
@@ -244,13 +245,13 @@ def test_writers_on_many_threads_lose_nothing(store: Store) -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
     """All connections that stores open from now on."""
     connections: list[sqlite3.Connection] = []
-    usual = store_module._open
+    usual = sqlite_module._open
 
     def remembering(path: Path) -> sqlite3.Connection:
         connections.append(usual(path))
         return connections[-1]
 
-    monkeypatch.setattr(store_module, "_open", remembering)
+    monkeypatch.setattr(sqlite_module, "_open", remembering)
     return connections
 
 
@@ -264,7 +265,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
 def test_where_the_disk_refuses_everybody_who_waits_is_told_and_the_store_stays_usable(
     opened: list[sqlite3.Connection], path: Path, refuse: str, allow: str, words: str
 ) -> None:
-    store = Store(path)
+    store = SqliteStore(path)
     store.write_many(ASSIGN, [assigned("before")])
     writer = opened[-1]
     big = b"x" * 10_000
@@ -299,10 +300,10 @@ FILLS_THE_DISK = """
 import resource, sys
 from pathlib import Path
 from tasks.errors import StorageFailed
-from tasks.ledger.ledger import Ledger
+from tasks.ledger.state import local_ledger
 from tests.ledger.answers import record, call_id
 
-ledger = Ledger(Path(sys.argv[1]))
+ledger = local_ledger(Path(sys.argv[1]))
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, most))
 number = 0
@@ -325,13 +326,13 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_committed(path: Path) -> No
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 0, ran.stderr
     assert "free the disk" in ran.stderr
-    with closing(Store(path)) as store:
+    with closing(SqliteStore(path)) as store:
         assert store.read(COUNT) == [(int(ran.stdout) + 1,)]
         assert int(ran.stdout) > 5
 
 
 @pytest.mark.parametrize("value", [2**70, "\udc80", object()])
-def test_a_value_that_no_table_takes_is_told_and_the_store_goes_on(store: Store, value: Any) -> None:
+def test_a_value_that_no_table_takes_is_told_and_the_store_goes_on(store: SqliteStore, value: Any) -> None:
     with pytest.raises(StorageFailed, match="can't be written"):
         store.write_many(ASSIGN, [(value, "job", "work", "assigned", 1)])
     store.write_many(ASSIGN, [assigned("after")])
@@ -371,7 +372,7 @@ def flushes(monkeypatch: pytest.MonkeyPatch) -> Flushes:
     return watched
 
 
-def test_what_is_committed_is_flushed_to_the_disk_within_about_a_second(flushes: Flushes, store: Store) -> None:
+def test_what_is_committed_is_flushed_to_the_disk_within_about_a_second(flushes: Flushes, store: SqliteStore) -> None:
     for number in range(2):
         began = time.monotonic()
         store.note(ANSWER, row(number))
@@ -380,7 +381,7 @@ def test_what_is_committed_is_flushed_to_the_disk_within_about_a_second(flushes:
     assert flushes.files == {f"{store.path}-wal"}
 
 
-def test_what_is_idle_is_not_flushed(flushes: Flushes, store: Store) -> None:
+def test_what_is_idle_is_not_flushed(flushes: Flushes, store: SqliteStore) -> None:
     time.sleep(1.2)
     assert not flushes.times
 
@@ -393,7 +394,7 @@ def test_what_is_idle_is_not_flushed(flushes: Flushes, store: Store) -> None:
     ],
 )
 def test_a_write_returns_only_once_it_is_flushed(
-    flushes: Flushes, store: Store, write: Callable[[Store], None]
+    flushes: Flushes, store: SqliteStore, write: Callable[[SqliteStore], None]
 ) -> None:
     flushes.gate.clear()
     with ThreadPoolExecutor(1) as pool:
@@ -405,7 +406,7 @@ def test_a_write_returns_only_once_it_is_flushed(
     assert flushes.times
 
 
-def test_an_answer_waits_for_its_commit_alone(flushes: Flushes, store: Store) -> None:
+def test_an_answer_waits_for_its_commit_alone(flushes: Flushes, store: SqliteStore) -> None:
     flushes.gate.clear()
 
     async def add() -> None:
@@ -416,7 +417,7 @@ def test_an_answer_waits_for_its_commit_alone(flushes: Flushes, store: Store) ->
     flushes.gate.set()
 
 
-def test_a_flush_that_fails_is_told_and_the_store_goes_on(flushes: Flushes, store: Store) -> None:
+def test_a_flush_that_fails_is_told_and_the_store_goes_on(flushes: Flushes, store: SqliteStore) -> None:
     flushes.error = OSError(28, "No space left on device")
     with pytest.raises(StorageFailed, match="No space left"):
         store.write_many(ASSIGN, [assigned("a.txt")])
@@ -425,7 +426,7 @@ def test_a_flush_that_fails_is_told_and_the_store_goes_on(flushes: Flushes, stor
 
 
 def test_a_loop_that_was_closed_meanwhile_disturbs_nobody(path: Path) -> None:
-    store = Store(path)
+    store = SqliteStore(path)
     loop = asyncio.new_event_loop()
 
     async def add() -> None:
@@ -437,11 +438,11 @@ def test_a_loop_that_was_closed_meanwhile_disturbs_nobody(path: Path) -> None:
         store.note(ANSWER, row("two"))
     store.write("SELECT 1")
     store.close()
-    with closing(Store(path)) as again:
+    with closing(SqliteStore(path)) as again:
         assert again.read(COUNT) == [(2,)]
 
 
-def test_a_cancelled_wait_disturbs_nobody_else(store: Store) -> None:
+def test_a_cancelled_wait_disturbs_nobody_else(store: SqliteStore) -> None:
     async def two() -> None:
         with Held(store):
             first, second = store.add(ANSWER, row("one")), store.add(ANSWER, row("two"))
@@ -453,21 +454,21 @@ def test_a_cancelled_wait_disturbs_nobody_else(store: Store) -> None:
 
 
 def test_closing_commits_what_is_queued_and_leaves_one_file(path: Path) -> None:
-    store = Store(path)
+    store = SqliteStore(path)
     for number in range(3 * BATCH):
         store.note(ANSWER, row(number))
     store.close()
     assert [one.name for one in path.parent.iterdir()] == [path.name]
-    with closing(Store(path)) as again:
+    with closing(SqliteStore(path)) as again:
         assert again.read(COUNT) == [(3 * BATCH,)]
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="can't be opened"):
-        Store(tmp_path / "missing" / "ledger.sqlite")
+        SqliteStore(tmp_path / "missing" / "ledger.sqlite")
 
 
-def test_a_read_that_fails_is_told_and_leaves_the_ledger_in_doubt(store: Store) -> None:
+def test_a_read_that_fails_is_told_and_leaves_the_ledger_in_doubt(store: SqliteStore) -> None:
     with pytest.raises(StorageFailed, match="run the same command again"):
         store.read("SELECT * FROM missing")
     assert doubt_mark(store.path).exists()

@@ -1,0 +1,99 @@
+"""The ledger's tables in PostgreSQL, for a result set that several machines work on.
+
+A commit is on the server's disk before it is acknowledged. Where the connection
+breaks it isn't known whether the last batch was committed: it is written again,
+which changes nothing where it was.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from tasks.errors import StorageFailed
+from tasks.ledger import server as server_module
+from tasks.ledger.advisory import Hold
+from tasks.ledger.dialect import asked, columns, said, said_of_many, taken, told
+from tasks.ledger.server import Connection, Line, Patience, Server
+from tasks.ledger.store import Asked, Batch, Many, Store, Value
+
+ROWS_AT_ONCE = 10_000
+
+
+class PostgresStore(Store):
+    """One schema of a database, written only while it is held."""
+
+    remedy = "mend the server"
+
+    def __init__(self, server: Server, hold: Hold) -> None:
+        super().__init__()
+        self._server, self._hold = server, hold
+        patience = Patience(server_module.PATIENCE_SECONDS)
+        self._reader, self._connection = Line(server, patience), Line(server, patience)
+        self._finder = Line(server, Patience(0.0))  # the event loop has no time for it
+        self._reading = threading.Lock()
+        self._writer.start()
+
+    def read(self, sql: str, values: Asked = ()) -> list[tuple[Value, ...]]:
+        """Return all rows of a query; where the connection is lost, with patience."""
+        with self._reading:
+            return self._rows(self._reader, sql, values)
+
+    def stream(self, sql: str) -> Iterator[tuple[Value, ...]]:
+        """Yield the rows of a query, some at a time."""
+        try:
+            with (
+                contextlib.closing(self._server.connect()) as connection,
+                connection.transaction(),
+                connection.cursor("stream") as cursor,
+            ):
+                cursor.itersize = ROWS_AT_ONCE
+                yield from map(told, cursor.execute(said(sql)))
+        except psycopg.Error as error:
+            raise self._server.failed(error) from None
+
+    def find(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+        """Do as `read`, on the event loop's own connection; a lost one is made anew once."""
+        return self._rows(self._finder, sql, values)
+
+    def doubt(self, why: object) -> StorageFailed:
+        """Return the error to raise: what can't be believed stays, for somebody to look at."""
+        return StorageFailed(
+            f"the ledger {self._server.name} isn't what was written: {why}: restore it, or give another --output"
+        )
+
+    def close(self) -> None:
+        """Commit what is queued and close the connections."""
+        super().close()
+        for line in (self._connection, self._reader, self._finder):
+            line.close()
+
+    def _rows(self, line: Line, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+        try:
+            found = line.run(lambda connection: connection.execute(said(sql), asked(values)).fetchall())
+        except psycopg.Error as error:
+            raise self._server.failed(error) from None
+        return list(map(told, found))
+
+    def _commit(self, batch: Batch, *, flush: bool) -> None:  # noqa: ARG002 - a commit is on the disk
+        statements = list(_said(batch))
+        try:
+            self._connection.run(lambda connection: self._put(connection, statements))
+        except psycopg.Error as error:
+            raise self._server.failed(error) from None
+
+    def _put(self, connection: Connection, statements: list[tuple[bytes, list[Any]]]) -> None:
+        with connection.transaction():
+            for sql, values in statements:
+                connection.execute(sql, values)
+            self._hold.prove(connection)
+
+
+def _said(batch: Batch) -> Iterator[tuple[bytes, list[Any]]]:
+    for statement, rows in batch:
+        if isinstance(statement, Many):
+            yield said_of_many(statement), columns(statement, rows)
+        else:
+            yield from ((said(statement), taken(row)) for row in rows)
