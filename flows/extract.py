@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger
 
 from tasks.command import main
 from tasks.jobs.options import ExtractOptions
-from tasks.results.job_file import JobRecord
+from tasks.results.result_set import ResultSet
 from tasks.run import SHARD_RUNNER, answer_shards, conclude, running_job
 from tasks.stale import claim_result_set
 
@@ -16,11 +16,12 @@ from tasks.stale import claim_result_set
     task_runner=SHARD_RUNNER,
     persist_result=False,
 )
-def extract(inputs: list[str], options: ExtractOptions) -> tuple[JobRecord, int]:
+def extract(inputs: list[str], options: ExtractOptions) -> ResultSet:
     """Plan the job, answer its documents shard by shard, and conclude it.
 
     With a schema every answer is checked against it, and fills typed columns of
-    `documents`. Returns the content of job.json and the exit code.
+    `documents`. Returns where the tables lie, and what the job came to. Raises
+    UserMistake for inputs or options that can't be.
     """
     with running_job("extract", inputs, options) as job:
         crashed = claim_result_set(job.output)

@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger
 
 from tasks.command import main
 from tasks.jobs.options import Options
-from tasks.results.job_file import JobRecord
+from tasks.results.result_set import ResultSet
 from tasks.run import SHARD_RUNNER, answer_shards, conclude, running_job
 from tasks.stale import claim_result_set
 
@@ -16,10 +16,11 @@ from tasks.stale import claim_result_set
     task_runner=SHARD_RUNNER,
     persist_result=False,
 )
-def summarize(inputs: list[str], options: Options) -> tuple[JobRecord, int]:
+def summarize(inputs: list[str], options: Options) -> ResultSet:
     """Plan the job, answer its documents shard by shard, and conclude it.
 
-    Returns the content of job.json and the exit code.
+    Returns where the tables lie, and what the job came to. Raises UserMistake for inputs
+    or options that can't be.
     """
     with running_job("summarize", inputs, options) as job:
         crashed = claim_result_set(job.output)

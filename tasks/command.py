@@ -24,8 +24,8 @@ from tasks.jobs.plan import Plan, make_plan
 from tasks.jobs.prepare import prepare
 from tasks.jobs.ready import offer
 from tasks.results.folder import named_place
-from tasks.results.job_file import JobRecord
 from tasks.results.parts import create_tables
+from tasks.results.result_set import ResultSet
 
 _WAITING_FOR = {
     True: "starting Prefect's temporary server (`prefect server start` beside it is quicker, and has the UI) …",
@@ -33,7 +33,7 @@ _WAITING_FOR = {
 }
 DEFECT, MISTAKE, PAUSED = 1, 2, 4
 
-RunFlow = Callable[[list[str], Any], tuple[JobRecord, int]]
+RunFlow = Callable[[list[str], Any], ResultSet]
 Add = Callable[..., Any]
 
 
@@ -193,7 +193,8 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
         stack.enter_context(server.ready())
         with shown(meter, console, live=live):
             offer(prepared, meter)
-            record, code = run_flow(inputs, options)
+            results = run_flow(inputs, options)
+    record, code = results.job, results.exit_code
     show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options))
     if record.reason:
         said(console, record.reason, code)

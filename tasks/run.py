@@ -23,6 +23,7 @@ from tasks.jobs.ready import take
 from tasks.jobs.signals import interruptible
 from tasks.jobs.work import shards_of, work_on
 from tasks.results.job_file import JobRecord
+from tasks.results.result_set import ResultSet
 from tasks.secrets import block_key
 
 # No telemetry, from whatever server is started for the flow: it inherits these.
@@ -118,14 +119,15 @@ def _collect(job_id: str, under_way: "dict[int, PrefectFuture[int]]", numbers: S
         del under_way[number]
 
 
-def conclude(job: Job[Any]) -> tuple[JobRecord, int]:
-    """Drop what is gone, write job.json and the artifact; return the record and the exit code."""
+def conclude(job: Job[Any]) -> ResultSet:
+    """Drop what is gone, write job.json and the artifact; return what the run leaves."""
     prune(job)
-    record, code = job.conclude()
+    results = job.conclude()
+    record = results.job
     if record.reason:
         get_run_logger().warning("job %s is %s: %s", record.job_id, record.status, record.reason)
     create_markdown_artifact(markdown(record), key=f"docmill-{record.flow}", description=f"Job {record.job_id}")
-    return record, code
+    return results
 
 
 def markdown(record: JobRecord) -> str:

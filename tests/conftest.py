@@ -222,7 +222,7 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
                 for _ in pool.map(lambda group: job.run(work_on(job, *group)), groups):
                     pass
             finished(job)
-            record, code = job.conclude()
-        return Ran(record, code, prepared.options.folder)
+            results = job.conclude()
+        return Ran(results.job, results.exit_code, prepared.options.folder)
 
     return run

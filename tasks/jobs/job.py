@@ -22,6 +22,7 @@ from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import ASSIGNED, Seen, Sums
 from tasks.results.folder import Folder
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
+from tasks.results.result_set import ResultSet, result_set
 from tasks.results.schemas import Schemas
 from tasks.routing.route import Route
 
@@ -198,8 +199,8 @@ class Job(Generic[S]):
         self._stopped = self._stopped or JobStopped(f"{type(error).__name__}: {error}")
         write_job_file(self.output, self.record("failed", datetime.now(UTC)))
 
-    def conclude(self) -> tuple[JobRecord, int]:
-        """Write job.json for the last time; return it and the exit code."""
+    def conclude(self) -> ResultSet:
+        """Write job.json for the last time; return what the run leaves."""
         totals = self._totals()
         reason = self._stopped
         for strategist in self.strategists:
@@ -217,7 +218,7 @@ class Job(Generic[S]):
             # The job stays `running` on the disk, which is how the same command takes it up.
             reason = reason or error
             record = replace(record, status="paused", reason=str(reason))
-        return record, exit_code(reason, record.totals)
+        return result_set(self.output, self.schemas, record, exit_code(reason, record.totals))
 
 
 def exit_code(reason: JobStopped | None, totals: Totals) -> int:

@@ -60,7 +60,7 @@ def _job(folder: Path) -> None:
             if len(under_way) >= SHARDS_AT_ONCE:
                 _, under_way = wait(under_way, return_when=FIRST_COMPLETED)
         wait(under_way)
-        _, code = job.conclude()
+        code = job.conclude().exit_code
     assert code == 0
     print(_peak(), time.monotonic() - began)
 

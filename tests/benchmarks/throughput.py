@@ -161,9 +161,9 @@ def pipeline(folder: Path, name: str, in_flight: int) -> float:
         done = [pool.submit(job.run, run_shard(job, group)) for group in shards(job.documents(), window)]
         for one in done:
             one.result()
-        record, code = job.conclude()
-    assert code == 0
-    assert record.totals.done == record.totals.calls
+        results = job.conclude()
+    assert results.exit_code == 0
+    assert results.totals.done == results.totals.calls
     return time.perf_counter() - began
 
 

@@ -48,13 +48,13 @@ def test_the_flow_answers_every_document_and_leaves_its_record(
     output = tmp_path / "out"
     with serving(Settings(context=8192)) as provider:
         use(provider, monkeypatch)
-        record, code = summarize([str(documents)], options(output))
+        done = summarize([str(documents)], options(output)).raise_for_status()
         answered = provider.counts.answers
 
-    assert code == 0
-    assert (record.totals.documents, record.totals.done, record.totals.calls) == (21, 21, answered)
+    assert done.exit_code == 0
+    assert (done.totals.documents, done.totals.done, done.totals.calls) == (21, 21, answered)
     sql = "select count(distinct document_id), bool_and(covered_characters = characters)"
-    sql += f" from '{output}/documents/*.parquet'"
+    sql += f" from '{done.tables['documents']}'"
     assert query(sql) == [(21, True)]
     with get_client(sync_client=True) as client:
         artifacts = client.read_artifacts()
@@ -103,9 +103,9 @@ def test_a_key_may_lie_in_a_secret_block(documents: Path, tmp_path: Path, monkey
         monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
         Secret(value=SecretStr("key-in-a-block")).save("openai-compatible-api-key")
-        _, code = summarize([str(documents)], options(tmp_path / "out"))
+        done = summarize([str(documents)], options(tmp_path / "out"))
 
-    assert code == 0
+    assert done.exit_code == 0
 
 
 def test_a_document_whose_call_is_slow_does_not_keep_the_later_shards_waiting(
@@ -120,7 +120,7 @@ def test_a_document_whose_call_is_slow_does_not_keep_the_later_shards_waiting(
     slow = 4.0
     with serving(Settings(context=8192, delays=lambda number: slow if number == 1 else 0.0)) as provider:
         use(provider, monkeypatch)
-        record, code = summarize([str(folder)], options(tmp_path / "out"))
+        done = summarize([str(folder)], options(tmp_path / "out"))
 
-    assert (code, record.totals.done) == (0, 60)
+    assert (done.exit_code, done.totals.done) == (0, 60)
     assert provider.counts.times[-1] - provider.counts.times[0] < slow  # all twenty shards had begun by then

@@ -1,0 +1,43 @@
+"""What a flow returns: where its tables lie, and what the job came to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tasks.errors import JobStopped
+from tasks.results.folder import Folder
+from tasks.results.job_file import JobRecord, Totals
+from tasks.results.schemas import Schemas
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSet:
+    """A result set after a run: its place, a glob of Parquet files a table, the job, and the exit code.
+
+    `tables` are by name: `documents`, `calls`, `failures`, `sections`, and of embed `chunks`.
+    DuckDB, Polars and pyarrow take a glob as it is; in a bucket it is a URL.
+    """
+
+    place: str
+    tables: Mapping[str, str]
+    job: JobRecord
+    exit_code: int
+
+    @property
+    def totals(self) -> Totals:
+        """What the job came to, in all its runs."""
+        return self.job.totals
+
+    def raise_for_status(self) -> "ResultSet":
+        """Return it, where the job came to its end; documents that failed are in `totals`, and in the table `failures`.
+
+        Raises JobStopped with the reason where it is paused: the same call goes on with it.
+        """
+        if self.job.status != "done":
+            raise JobStopped(f"{self.place}: {self.job.reason}")
+        return self
+
+
+def result_set(folder: Folder, schemas: Schemas, job: JobRecord, exit_code: int) -> ResultSet:
+    """Return what a run left in a folder: a table for each schema."""
+    place = folder.place if folder.path is None else str(folder.path.absolute())
+    return ResultSet(place, {table: f"{place}/{table}/*.parquet" for table in schemas}, job, exit_code)
