@@ -15,7 +15,7 @@ from tasks.errors import DocumentFailed, JobStopped
 from tasks.jobs.answer import completed
 from tasks.jobs.embed.embedder import Leaf
 from tasks.jobs.embed.job import EmbedJob
-from tasks.jobs.embed.pack import Piece, pack
+from tasks.jobs.embed.pack import Piece
 from tasks.jobs.embed.rows import Stretch, embedded_rows
 from tasks.jobs.job import Settled
 from tasks.jobs.read import batches
@@ -79,7 +79,7 @@ class _Shard:
     items: list[Item] = field(default_factory=list)
     asking: "list[asyncio.Task[None]]" = field(default_factory=list)
     leaves: dict[str, list[Leaf]] = field(default_factory=dict)
-    mine: Sequence[Piece] = ()
+    mine: Sequence[Sequence[Piece]] = ()
 
     async def begin(self, documents: Sequence[Document]) -> None:
         """Read the documents, claim their texts, and begin to ask for them."""
@@ -102,7 +102,7 @@ class _Shard:
         job = self.job
         claim = await job.claims.claim((piece for item in self.items for piece in item.pieces), job.strategists[0])
         self.mine, self.leaves = claim.mine, {**claim.found}
-        for group in pack(claim.mine, job.packing):
+        for group in claim.mine:
             if needed.isdisjoint(piece.text_id for piece in group):
                 job.claims.release(group)
             else:
@@ -226,7 +226,8 @@ class _Shard:
         """Forget the texts: they are written, or the job is stopped."""
         for task in self.asking:
             task.cancel()
-        self.job.claims.release(self.mine)
+        for group in self.mine:
+            self.job.claims.release(group)
 
 
 def _read_all(job: EmbedJob, documents: Sequence[Document]) -> list[Read]:
