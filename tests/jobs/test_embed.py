@@ -1,6 +1,8 @@
 """Documents in, vectors out: each the right text's, packed to the provider's limits, asked once."""
 
 import math
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,18 @@ def test_texts_of_many_documents_share_requests_whose_tokens_add_up(
     assert len({row["call_id"] for row in calls}) == 4
     assert sum(row["prompt_tokens"] for row in calls) == provider.counts.prompt_tokens
     assert ran.record.totals.cost_usd == pytest.approx(provider.counts.prompt_tokens * 1e-7)
+
+
+def test_shards_that_come_to_write_at_the_same_time_make_the_table_once(
+    folder: Path, provider: Simulator, embedded: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+    monkeypatch.setattr("tasks.results.files.os.fsync", lambda number: (time.sleep(0.05), fsync(number)))
+    monkeypatch.setattr("tasks.jobs.embed.shard.TEXTS_A_SHARD", 2)
+    fill(folder, 16, 200)
+    ran = embedded(threads=8)
+    assert (ran.code, ran.record.reason, ran.record.totals.done) == (0, None, 16)
+    assert len(assert_right(ran)) == 16
 
 
 def test_equal_texts_are_asked_once(folder: Path, provider: Simulator, embedded: RunJob) -> None:

@@ -1,6 +1,6 @@
 """The rows that an embedded document leads to."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -9,7 +9,8 @@ from tasks.errors import DocumentFailed, SetAside
 from tasks.jobs.cut import Cut
 from tasks.jobs.embed.cutting import STRATEGY
 from tasks.jobs.embed.embedder import Came, Leaf
-from tasks.jobs.rows import Outcome, Reading, Result, Work, document_rows
+from tasks.jobs.rows import Outcome, Reading, Result, Work, document_row, document_rows
+from tasks.jobs.sections import section_rows
 from tasks.results.schemas import Row
 from tasks.results.vectors import ChunkRow
 from tasks.routing.route import Route
@@ -31,40 +32,47 @@ def embedded_rows(
     job_id: str, document: Document, content: Content, sha256: str, stretches: Sequence[Stretch], route: Route
 ) -> Result:
     """Return all rows of a document whose texts have come, or failed."""
-    work = Work(document.document_id)
     good = [(position, one) for position, one in enumerate(stretches) if one.leaf.came is not None]
+    calls, chunks = _call_rows(document.document_id, good), _chunk_rows(document.document_id, content.text, good)
+    if not good or len(good) < len(stretches):
+        work, reading = Work(document.document_id, calls), Reading(content, sha256)
+        return _lacking(job_id, document, reading, work, stretches, route)._replace(chunks=chunks)
+    row = document_row(job_id, document, sha256, "done", _came(good[0][1].leaf).route, calls, content.text)
+    row["chunks"] = len(stretches)
+    return Result(row, calls, (), section_rows(document.document_id, content), chunks=chunks)
+
+
+def _lacking(
+    job_id: str, document: Document, reading: Reading, work: Work, stretches: Sequence[Stretch], route: Route
+) -> Result:
+    """Return the rows of a document that lacks vectors, or has none."""
+    good = [one for one in stretches if one.leaf.came is not None]
     bad = [(position, one) for position, one in enumerate(stretches) if one.leaf.error is not None]
-    work.calls += _call_rows(document.document_id, good)
     work.failures += [_failure_row(document.document_id, position, stretch, route) for position, stretch in bad]
-    missing = missing_characters([one[:2] for _, one in bad], [one[:2] for _, one in good])
-    text = content.text
+    missing = missing_characters([one[:2] for _, one in bad], [one[:2] for one in good])
+    text = reading.content.text
     end: Outcome | DocumentFailed = Outcome("", len(text) - missing, cut=False)
     if not good:
         error = bad[0][1].leaf.error if bad else None
         error = error or SetAside("empty", "the document holds no text")
         end = DocumentFailed(error.reason, str(error), stage="map")
-    served = _came(good[0][1].leaf).route if good else route
-    cut = Cut(text, (), STRATEGY)
-    result = document_rows(job_id, document, work, Reading(content, sha256), end, served, cut)
-    row = {**result.document, "output": None, "chunks": len(stretches)}
-    return result._replace(document=row, chunks=list(_chunk_rows(document.document_id, text, good)))
+    served = _came(good[0].leaf).route if good else route
+    result = document_rows(job_id, document, work, reading, end, served, Cut(text, (), STRATEGY))
+    return result._replace(document={**result.document, "output": None, "chunks": len(stretches)})
 
 
-def _chunk_rows(document_id: str, text: str, good: Sequence[Placed]) -> Iterator[ChunkRow]:
+def _chunk_rows(document_id: str, text: str, good: Sequence[Placed]) -> list[ChunkRow]:
+    rows = []
     for position, (start, end, leaf) in good:
         came = _came(leaf)
-        yield ChunkRow(
-            document_id,
-            position,
-            start,
-            end,
-            text[start:end],
-            leaf.tokens,
-            came.vectors[leaf.place],
-            came.route.model,
-            came.route.provider,
-            came.call_id,
-        )
+        route = came.route
+        rows.append(
+            ChunkRow(
+                document_id, position, start, end, text[start:end], leaf.tokens, came.vectors, leaf.place, route.model,
+                route.provider, came.call_id,
+            )
+        )  # fmt: skip
+    return rows
 
 
 def _call_rows(document_id: str, good: Sequence[Placed]) -> list[dict[str, Any]]:
