@@ -28,10 +28,12 @@ def extract(document: Document, stopped: Stopped = lambda: False) -> Content:
     if document.trouble is not None:
         raise DocumentFailed(document.trouble_kind, document.trouble)
     content = _content(document, stopped)
-    text = content.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if not text.strip():
+    text = content.text
+    if not text or text.isspace():
         raise DocumentFailed("empty", "the document holds no text")
-    return replace(content, text=text)
+    if text.isascii():
+        return content
+    return replace(content, text=text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _content(document: Document, stopped: Stopped) -> Content:

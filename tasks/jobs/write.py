@@ -49,10 +49,10 @@ def _finished(result: Result) -> Finished:
         row["document_id"],
         row["content_sha256"],
         row["status"],
-        sum(call.get("counts", True) for call in paid) + reused,
+        sum([call.get("counts", True) for call in paid]) + reused,
         reused,
-        sum(call["prompt_tokens"] for call in paid),
-        sum(call["completion_tokens"] for call in paid),
+        sum([call["prompt_tokens"] for call in paid]),
+        sum([call["completion_tokens"] for call in paid]),
         row["cost_usd"],
         result.work,
     )
