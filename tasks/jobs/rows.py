@@ -12,7 +12,6 @@ from tasks.jobs.cut import Cut
 from tasks.jobs.sections import section_rows
 from tasks.providers.wire import Answer
 from tasks.results.schemas import Row
-from tasks.results.vectors import ChunkRow
 from tasks.routing.route import Route
 
 MOST_CUTS = 5
@@ -92,7 +91,6 @@ class Result(NamedTuple):
     failures: Sequence[Row]
     sections: Sequence[Row]
     work: str | None = None
-    chunks: Sequence[ChunkRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,52 +158,38 @@ def document_rows(
     cut: Cut | None = None,
 ) -> Result:
     """Return all rows of a document that came to its end, good or bad."""
-    text = reading.content.text if reading else ""
+    characters = len(reading.content.text) if reading else 0
     covered = 0 if isinstance(end, DocumentFailed) else end.covered
+    kind, words = _trouble(end, characters, work)
     # An answer that was cut off says so in `error`; nothing of the text is missing from it.
-    status = "failed" if isinstance(end, DocumentFailed) else "partial" if covered < len(text) else "done"
-    row = document_row(job_id, document, reading.sha256 if reading else None, status, route, work.calls, text)
-    row["output"], row["chunks"], row["covered_characters"] = _output(end, work), len(cut.chunks) if cut else 0, covered
-    row["error_kind"], row["error"] = _trouble(end, len(text), work)
+    status = "failed" if isinstance(end, DocumentFailed) else "partial" if covered < characters else "done"
+    costs = [call["cost_usd"] for call in work.calls]
+    row = {
+        "document_id": document.document_id,
+        "source": document.source,
+        "content_sha256": reading.sha256 if reading else None,
+        "job_id": job_id,
+        "status": status,
+        "output": _output(end, work),
+        "model": route.model,
+        "provider": route.provider,
+        "chunks": len(cut.chunks) if cut else 0,
+        "calls": len(work.calls),
+        "characters": characters,
+        "covered_characters": covered,
+        "prompt_tokens": sum(call["prompt_tokens"] for call in work.calls),
+        "completion_tokens": sum(call["completion_tokens"] for call in work.calls),
+        "cost_usd": None if None in costs else sum(costs),
+        "error_kind": kind,
+        "error": words,
+        "finished_at": datetime.now(UTC),
+    }
     failures = list(work.failures)
     # A document that failed by its calls has their rows already.
     if isinstance(end, DocumentFailed) and end.reason not in {row["error_kind"] for row in failures}:
         failures.append(failed_document_row(document.document_id, end, route.model, route.provider))
     sections = section_rows(document.document_id, reading.content) if reading else []
     return Result(row, work.calls, failures, sections)
-
-
-def document_row(
-    job_id: str,
-    document: Document,
-    sha256: str | None,
-    status: str,
-    route: Route,
-    calls: Sequence[Mapping[str, Any]],
-    text: str,
-) -> dict[str, Any]:
-    """Return the row of a document without an answer, all of whose text was covered; `route` is the last one's."""
-    costs = [call["cost_usd"] for call in calls]
-    return {
-        "document_id": document.document_id,
-        "source": document.source,
-        "content_sha256": sha256,
-        "job_id": job_id,
-        "status": status,
-        "output": None,
-        "model": route.model,
-        "provider": route.provider,
-        "chunks": 0,
-        "calls": len(calls),
-        "characters": len(text),
-        "covered_characters": len(text),
-        "prompt_tokens": sum([call["prompt_tokens"] for call in calls]),
-        "completion_tokens": sum([call["completion_tokens"] for call in calls]),
-        "cost_usd": None if None in costs else sum(costs),
-        "error_kind": None,
-        "error": None,
-        "finished_at": datetime.now(UTC),
-    }
 
 
 def _output(end: Outcome | DocumentFailed, work: Work) -> str | None:

@@ -7,7 +7,7 @@ finds one row a document at every instant, never two and never none.
 
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -100,6 +100,16 @@ def as_table(rows: Sequence[Row] | pa.Table, schema: pa.Schema) -> pa.Table:
     columns = zip(*map(itemgetter(*schema.names), rows), strict=True)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def column_table(columns: Mapping[str, Any], rows: int, schema: pa.Schema) -> pa.Table:
+    """Return columns as a table of so many rows: each a list, or one value for all; one that isn't given is null."""
+    arrays = [_column(columns.get(field.name), rows, field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _column(values: Any, rows: int, kind: pa.DataType) -> pa.Array:
+    return pa.array(values, kind) if isinstance(values, list) else pa.repeat(pa.scalar(values, kind), rows)
 
 
 def write_table(folder: Folder, name: str, table: pa.Table) -> None:

@@ -94,7 +94,12 @@ def test_shards_that_come_to_write_at_the_same_time_make_the_table_once(
     folder: Path, provider: Simulator, embedded: RunJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fsync = os.fsync
-    monkeypatch.setattr("tasks.results.files.os.fsync", lambda number: (time.sleep(0.05), fsync(number)))
+
+    def slow(number: int) -> None:
+        time.sleep(0.05)
+        fsync(number)
+
+    monkeypatch.setattr("tasks.results.files.os.fsync", slow)
     monkeypatch.setattr("tasks.jobs.embed.shard.TEXTS_A_SHARD", 2)
     fill(folder, 16, 200)
     ran = embedded(threads=8)

@@ -1,130 +1,220 @@
-"""The rows that an embedded document leads to."""
+"""The rows that embedded documents lead to, made by columns: one object a row would take most of a job's time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tasks.documents.document import Content, Document
+import pyarrow as pa
+
 from tasks.errors import DocumentFailed, SetAside
-from tasks.jobs.cut import Cut
-from tasks.jobs.embed.cutting import STRATEGY
 from tasks.jobs.embed.embedder import Came, Leaf
-from tasks.jobs.rows import Outcome, Reading, Result, Work, document_row, document_rows
+from tasks.jobs.embed.item import Item, Stretch, stretches
+from tasks.jobs.embed.job import EmbedJob
+from tasks.jobs.rows import failed_document_row
 from tasks.jobs.sections import section_rows
+from tasks.jobs.write import Rows
+from tasks.ledger.records import Finished
+from tasks.results.parts import as_table, column_table
 from tasks.results.schemas import Row
-from tasks.results.vectors import ChunkRow
+from tasks.results.vectors import ChunkRow, chunks_table
 from tasks.routing.route import Route
 
 
-class Stretch(NamedTuple):
-    """A stretch of a document's text, in characters, its tokens, and its vector: where it came, or why it failed."""
+class Asked(NamedTuple):
+    """A document's part in a request: its first chunk there, the span of them all in characters, tokens, USD.
 
+    `counts`: of a request's documents one stands for the call.
+    """
+
+    document_id: str
+    came: Came
+    position: int
     start: int
     end: int
-    leaf: Leaf
+    tokens: int
+    cost: float | None
+    reused: bool
+    counts: bool
 
 
-# A stretch, and which one it is of its document.
-Placed = tuple[int, Stretch]
+class Ended(NamedTuple):
+    """A document whose texts have come, or failed."""
+
+    item: Item
+    chunks: int
+    asked: Sequence[Asked]
+    status: str
+    route: Route
+    covered: int
+    error_kind: str | None
+    error: str | None
 
 
-def embedded_rows(
-    job_id: str, document: Document, content: Content, sha256: str, stretches: Sequence[Stretch], route: Route
-) -> Result:
-    """Return all rows of a document whose texts have come, or failed."""
-    good = [(position, one) for position, one in enumerate(stretches) if one.leaf.came is not None]
-    calls, chunks = _call_rows(document.document_id, good), _chunk_rows(document.document_id, content.text, good)
-    if not good or len(good) < len(stretches):
-        work, reading = Work(document.document_id, calls), Reading(content, sha256)
-        return _lacking(job_id, document, reading, work, stretches, route)._replace(chunks=chunks)
-    row = document_row(job_id, document, sha256, "done", _came(good[0][1].leaf).route, calls, content.text)
-    row["chunks"] = len(stretches)
-    return Result(row, calls, (), section_rows(document.document_id, content), chunks=chunks)
+def embedded_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Sequence[Leaf]]) -> Rows:
+    """Return all rows of documents whose texts' leaves are there."""
+    ended: list[Ended] = []
+    chunks: list[ChunkRow] = []
+    failures: list[Row] = []
+    for item in items:
+        found = list(enumerate(stretches(item, leaves)))
+        good = [(position, one.leaf.came, one) for position, one in found if one.leaf.came is not None]
+        chunks += _chunk_rows(item, good)
+        asked = _asked(item.document.document_id, good)
+        if good and len(good) == len(found):
+            whole = len(item.content.text)
+            ended.append(Ended(item, len(found), asked, "done", good[0][1].route, whole, None, None))
+        else:
+            ended.append(_lacking(item, found, asked, job.first_route))
+            failures += _failure_rows(ended[-1], found, job.first_route)
+    tables = {
+        "documents": _documents(job, ended),
+        "calls": _calls(job, [asked for one in ended for asked in one.asked]),
+        "failures": as_table(failures, job.schemas["failures"]),
+        "sections": as_table(
+            [row for one in ended for row in section_rows(one.item.document.document_id, one.item.content)],
+            job.schemas["sections"],
+        ),
+        **({"chunks": chunks_table(chunks)} if chunks else {}),
+    }
+    return Rows(tables, [_finished(job, one) for one in ended])
 
 
-def _lacking(
-    job_id: str, document: Document, reading: Reading, work: Work, stretches: Sequence[Stretch], route: Route
-) -> Result:
-    """Return the rows of a document that lacks vectors, or has none."""
-    good = [one for one in stretches if one.leaf.came is not None]
-    bad = [(position, one) for position, one in enumerate(stretches) if one.leaf.error is not None]
-    work.failures += [_failure_row(document.document_id, position, stretch, route) for position, stretch in bad]
-    missing = missing_characters([one[:2] for _, one in bad], [one[:2] for one in good])
-    text = reading.content.text
-    end: Outcome | DocumentFailed = Outcome("", len(text) - missing, cut=False)
-    if not good:
-        error = bad[0][1].leaf.error if bad else None
-        error = error or SetAside("empty", "the document holds no text")
-        end = DocumentFailed(error.reason, str(error), stage="map")
-    served = _came(good[0].leaf).route if good else route
-    result = document_rows(job_id, document, work, reading, end, served, Cut(text, (), STRATEGY))
-    return result._replace(document={**result.document, "output": None, "chunks": len(stretches)})
-
-
-def _chunk_rows(document_id: str, text: str, good: Sequence[Placed]) -> list[ChunkRow]:
-    rows = []
-    for position, (start, end, leaf) in good:
-        came = _came(leaf)
+def _chunk_rows(item: Item, good: Iterable[tuple[int, Came, Stretch]]) -> Iterator[ChunkRow]:
+    document_id, text = item.document.document_id, item.content.text
+    for position, came, (start, end, leaf) in good:
         route = came.route
-        rows.append(
-            ChunkRow(
-                document_id, position, start, end, text[start:end], leaf.tokens, came.vectors, leaf.place, route.model,
-                route.provider, came.call_id,
-            )
+        yield ChunkRow(
+            document_id, position, start, end, text[start:end], leaf.tokens, came.vectors, leaf.place, route.model,
+            route.provider, came.call_id,
         )  # fmt: skip
-    return rows
 
 
-def _call_rows(document_id: str, good: Sequence[Placed]) -> list[dict[str, Any]]:
-    """A row for each request with vectors of the document, with the document's share of it."""
-    by_call: dict[str, list[Placed]] = {}
-    for placed in good:
-        by_call.setdefault(_came(placed[1].leaf).call_id, []).append(placed)
-    return [_call_row(document_id, stretches) for stretches in by_call.values()]
+def _asked(document_id: str, good: Iterable[tuple[int, Came, Stretch]]) -> list[Asked]:
+    """Return a document's part in each request that its vectors came with."""
+    by_call: dict[str, Asked] = {}
+    for position, came, (start, end, leaf) in good:
+        first = by_call.get(came.call_id)
+        if first is not None:
+            more = 0 if came.shares.get(document_id) else leaf.tokens
+            by_call[came.call_id] = first._replace(end=end, tokens=first.tokens + more)
+            continue
+        share = came.shares.get(document_id)
+        by_call[came.call_id] = (
+            Asked(document_id, came, position, start, end, share.tokens, share.cost, False, share.first)
+            if share
+            else Asked(document_id, came, position, start, end, leaf.tokens, 0.0, True, True)
+        )
+    return list(by_call.values())
 
 
-def _call_row(document_id: str, stretches: Sequence[Placed]) -> dict[str, Any]:
-    came = _came(stretches[0][1].leaf)
-    share = came.shares.get(document_id)
-    return {
-        "call_id": came.call_id,
-        "document_id": document_id,
+def _lacking(item: Item, found: Sequence[tuple[int, Stretch]], asked: Sequence[Asked], route: Route) -> Ended:
+    """Return the end of a document that lacks vectors, or has none."""
+    bad = [one for _, one in found if one.leaf.error is not None]
+    good = [one for _, one in found if one.leaf.came is not None]
+    if not good:
+        error = (bad[0].leaf.error if bad else None) or SetAside("empty", "the document holds no text")
+        return Ended(item, len(found), asked, "failed", route, 0, error.reason, str(error))
+    whole, route = len(item.content.text), asked[0].came.route
+    missing = missing_characters([one[:2] for one in bad], [one[:2] for one in good])
+    if not missing:
+        return Ended(item, len(found), asked, "done", route, whole, None, None)
+    first = bad[0].leaf.error
+    words = f"{missing} of {whole} characters are missing: {first}"
+    return Ended(item, len(found), asked, "partial", route, whole - missing, first.reason if first else "", words)
+
+
+def _documents(job: EmbedJob, ended: Sequence[Ended]) -> pa.Table:
+    documents = [one.item.document for one in ended]
+    costs = [[asked.cost for asked in one.asked] for one in ended]
+    carried = [job.prepared.carried.values(document) for document in documents]
+    columns = {
+        "document_id": [document.document_id for document in documents],
+        "source": [document.source for document in documents],
+        "content_sha256": [one.item.sha256 for one in ended],
+        "job_id": job.ledger.job_id,
+        "status": [one.status for one in ended],
+        "model": [one.route.model for one in ended],
+        "provider": [one.route.provider for one in ended],
+        "chunks": [one.chunks for one in ended],
+        "calls": [len(one.asked) for one in ended],
+        "characters": [len(one.item.content.text) for one in ended],
+        "covered_characters": [one.covered for one in ended],
+        "prompt_tokens": [sum([asked.tokens for asked in one.asked]) for one in ended],
+        "completion_tokens": 0,
+        "cost_usd": [None if None in some else sum(cost or 0.0 for cost in some) for some in costs],
+        "error_kind": [one.error_kind for one in ended],
+        "error": [one.error for one in ended],
+        "finished_at": datetime.now(UTC),
+        **{field.name: [values[field.name] for values in carried] for field in job.prepared.carried.joined},
+    }
+    return column_table(columns, len(ended), job.schemas["documents"])
+
+
+def _calls(job: EmbedJob, asked: Sequence[Asked]) -> pa.Table:
+    came = [one.came for one in asked]
+    columns = {
+        "call_id": [one.call_id for one in came],
+        "document_id": [one.document_id for one in asked],
         "kind": "embedding",
         "stage": "map",
         "level": 0,
-        "position": stretches[0][0],
-        "start_char": stretches[0][1].start,
-        "end_char": stretches[-1][1].end,
-        "model": came.route.model,
-        "provider": came.route.provider,
-        "served_by": came.route.upstream,
-        "prompt_tokens": share.tokens if share else sum(stretch.leaf.tokens for _, stretch in stretches),
+        "position": [one.position for one in asked],
+        "start_char": [one.start for one in asked],
+        "end_char": [one.end for one in asked],
+        "model": [one.route.model for one in came],
+        "provider": [one.route.provider for one in came],
+        "served_by": [one.route.upstream for one in came],
+        "prompt_tokens": [one.tokens for one in asked],
         "completion_tokens": 0,
-        "cost_usd": share.cost if share else 0.0,
-        "latency_ms": came.latency_ms,
-        "attempts": came.attempts,
-        "finish_reason": None,
-        "output": None,
-        "reused": share is None,
-        "created_at": came.created_at,
-        # One request of many documents is one call, of the first of them.
-        "counts": share is None or share.first,
+        "cost_usd": [one.cost for one in asked],
+        "latency_ms": [one.latency_ms for one in came],
+        "attempts": [one.attempts for one in came],
+        "reused": [one.reused for one in asked],
+        "created_at": [one.created_at for one in came],
     }
+    return column_table(columns, len(asked), job.schemas["calls"])
 
 
-def _failure_row(document_id: str, position: int, stretch: Stretch, route: Route) -> Row:
-    error = stretch.leaf.error
+def _finished(job: EmbedJob, ended: Ended) -> Finished:
+    """Tokens and cost are what was paid for: a reused answer adds none."""
+    document, asked = ended.item.document, ended.asked
+    costs = [one.cost for one in asked]
+    return Finished(
+        document.document_id,
+        ended.item.sha256,
+        ended.status,
+        sum([one.counts for one in asked]),
+        sum([one.reused for one in asked]),
+        sum([one.tokens for one in asked if not one.reused]),
+        0,
+        None if None in costs else sum(cost or 0.0 for cost in costs),
+        job.work_of(document) if document.columns else None,
+    )
+
+
+def _failure_rows(ended: Ended, found: Iterable[tuple[int, Stretch]], route: Route) -> list[Row]:
+    """A row for each chunk that failed; a document without any has one of its own."""
+    document_id = ended.item.document.document_id
+    bad = [(position, leaf) for position, (_, _, leaf) in found]
+    rows: list[Row] = [_failure_row(document_id, place, leaf, leaf.error, route) for place, leaf in bad if leaf.error]
+    if not rows and ended.status == "failed":
+        error = DocumentFailed(ended.error_kind or "", ended.error or "", stage="map")
+        return [failed_document_row(document_id, error, route.model, route.provider)]
+    return rows
+
+
+def _failure_row(document_id: str, position: int, leaf: Leaf, error: SetAside, route: Route) -> Row:
     return {
         "document_id": document_id,
-        "call_id": stretch.leaf.call_id,
+        "call_id": leaf.call_id,
         "stage": "map",
         "position": position,
         "model": route.model,
         "provider": route.provider,
-        "error_kind": error.reason if error else "",
+        "error_kind": error.reason,
         "error": str(error),
-        "http_status": error.status if error else None,
-        "attempts": error.attempts if error else 1,
+        "http_status": error.status,
+        "attempts": error.attempts,
         "failed_at": datetime.now(UTC),
     }
 
@@ -143,9 +233,3 @@ def missing_characters(bad: Iterable[tuple[int, int]], good: Iterable[tuple[int,
             place = max(place, last)
         missing += max(0, end - place)
     return missing
-
-
-def _came(leaf: Leaf) -> Came:
-    if leaf.came is None:
-        raise TypeError("a text that failed has no vector")
-    return leaf.came

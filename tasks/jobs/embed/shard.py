@@ -2,26 +2,30 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.chunking.places import PROCESSORS
-from tasks.chunking.split import Chunk
-from tasks.documents.document import Content, Document
+from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed, JobStopped
 from tasks.jobs.answer import completed
 from tasks.jobs.embed.embedder import Leaf
+from tasks.jobs.embed.item import Item
 from tasks.jobs.embed.job import EmbedJob
 from tasks.jobs.embed.pack import Piece
-from tasks.jobs.embed.rows import Stretch, embedded_rows
+from tasks.jobs.embed.rows import embedded_rows
 from tasks.jobs.job import Settled
+from tasks.jobs.meter import TROUBLES
 from tasks.jobs.read import batches
 from tasks.jobs.rows import Result, Work, document_rows
 from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, shards, start
-from tasks.jobs.write import write
+from tasks.jobs.write import rows_of, write
 from tasks.ledger.records import Owned, Seen
 
 # A shard's texts are in memory together, with their vectors.
@@ -38,17 +42,6 @@ def texts_a_shard(inputs: int) -> int:
 def embed_shards(documents: Iterable[Document], tokens_a_chunk: int, inputs: int) -> Iterator[list[Document]]:
     """Yield groups of documents of about as many texts as a shard holds, judged by their size."""
     return shards(documents, tokens_a_chunk, texts_a_shard(inputs))
-
-
-class Item(NamedTuple):
-    """A document that was read: its text and chunks, and whether its rows are written already."""
-
-    document: Document
-    content: Content
-    sha256: str
-    chunks: tuple[Chunk, ...]
-    pieces: tuple[Piece, ...]
-    written: bool
 
 
 Read = Item | tuple[Document, DocumentFailed | Settled]
@@ -75,7 +68,7 @@ class _Shard:
     part: int
     written: int = 0
     unchanged: int = 0
-    results: list[Result] = field(default_factory=list)
+    failed: list[Result] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
     asking: "list[asyncio.Task[None]]" = field(default_factory=list)
     leaves: dict[str, list[Leaf]] = field(default_factory=dict)
@@ -137,7 +130,7 @@ class _Shard:
             if isinstance(why, DocumentFailed):
                 work = Work(document.document_id)
                 failed = document_rows(job.ledger.job_id, document, work, None, why, job.first_route)
-                self._add(completed(job, document, failed))
+                self.failed.append(completed(job, document, failed))
             else:
                 job.meter.finished(why)
                 self.unchanged += why == "unchanged"
@@ -177,50 +170,32 @@ class _Shard:
         whole = [self._is_whole(item) for item in self.items]
         complete = [item for item, is_whole in zip(self.items, whole, strict=True) if is_whole and not item.written]
         self.items = [item for item, is_whole in zip(self.items, whole, strict=True) if not is_whole]
-        results = self.results + await asyncio.to_thread(self._rows, complete)
-        self.results = []
-        if results:
-            done = await asyncio.to_thread(self._write, results)
-            self.written += len(results) if done else 0
+        failed, self.failed = self.failed, []
+        if complete or failed:
+            done = await asyncio.to_thread(self._write, complete, failed)
+            self.written += len(complete) + len(failed) if done else 0
 
-    def _write(self, results: Sequence[Result]) -> bool:
+    def _write(self, items: Sequence[Item], failed: Sequence[Result]) -> bool:
         try:
             self.job.make_chunks()
         except JobStopped as error:
             self.job.stop(error)
             return False
-        return write(self.job, self.part, results)
+        every = [rows_of(failed, self.job.schemas), embedded_rows(self.job, items, self.leaves)]
+        for rows in every:
+            self._count(rows.tables["documents"])
+        return write(self.job, self.part, *every)
 
     def _is_whole(self, item: Item) -> bool:
         return all(piece.text_id in self.leaves for piece in item.pieces)
 
-    def _rows(self, items: Sequence[Item]) -> list[Result]:
-        job = self.job
-        found = []
-        for item in items:
-            stretches = [
-                stretch for one in zip(item.chunks, item.pieces, strict=True) for stretch in self._stretches(*one)
-            ]
-            rows = embedded_rows(
-                job.ledger.job_id, item.document, item.content, item.sha256, stretches, job.first_route
-            )
-            found.append(completed(job, item.document, rows))
-            self._count(found[-1])
-        return found
-
-    def _stretches(self, chunk: Chunk, piece: Piece) -> Iterator[Stretch]:
-        for leaf in self.leaves[piece.text_id]:
-            yield Stretch(chunk.start + leaf.start, chunk.start + leaf.end, leaf)
-
-    def _add(self, result: Result) -> None:
-        self.results.append(result)
-        self._count(result)
-
-    def _count(self, result: Result) -> None:
-        row = result.document
-        self.job.meter.finished(row["status"])
-        if row["error"]:
-            self.job.meter.trouble(row["document_id"], row["error"])
+    def _count(self, documents: pa.Table) -> None:
+        meter = self.job.meter
+        for status, count in Counter(documents["status"].to_pylist()).items():
+            meter.finished(status, count)
+        bad = documents.filter(pc.is_valid(documents["error"]))
+        for row in bad.slice(0, TROUBLES).select(["document_id", "error"]).to_pylist():
+            meter.trouble(row["document_id"], row["error"])
 
     def end(self) -> None:
         """Forget the texts: they are written, or the job is stopped."""
