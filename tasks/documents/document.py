@@ -1,7 +1,6 @@
 """The records that flow from the source to the shards: a document, and what is in it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -51,8 +50,7 @@ class Section(NamedTuple):
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A document's text, and its sections in order, where its format has them.
 
     `code`: the sections are a program's top-level definitions, which are better kept whole.

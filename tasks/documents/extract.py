@@ -3,7 +3,6 @@
 import os
 import stat
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from tasks.documents.decode import SAMPLE
@@ -33,7 +32,7 @@ def extract(document: Document, stopped: Stopped = lambda: False) -> Content:
         raise DocumentFailed("empty", "the document holds no text")
     if text.isascii():
         return content
-    return replace(content, text=text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return content._replace(text=text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _content(document: Document, stopped: Stopped) -> Content:

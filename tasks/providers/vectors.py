@@ -45,9 +45,10 @@ def matrix(records: Sequence[Mapping[str, Any]], count: int | None) -> Matrix:
     Raises Transient with reason `bad_vectors` where they aren't one a text, all of one
     length, and finite.
     """
-    ordered = sorted(enumerate(records), key=lambda pair: _index(pair[1], pair[0]))
+    places = [_index(record, place) for place, record in enumerate(records)]
+    ordered = sorted(range(len(places)), key=places.__getitem__)
     try:
-        found = _matrix([record.get("embedding") for _, record in ordered])
+        found = _matrix([records[place].get("embedding") for place in ordered])
     except (ValueError, TypeError, binascii.Error) as error:
         raise Transient("bad_vectors", f"an answer whose vectors can't be read: {error}", status=200) from error
     if (count is not None and len(found) != count) or not np.isfinite(found).all():

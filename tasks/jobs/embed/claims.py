@@ -90,11 +90,12 @@ class Claims:
                 leaves[text_id] = [Leaf(0, len(piece.text), piece.tokens, came, number)]
         return leaves
 
-    def settle(self, text_id: str, leaves: Leaves) -> None:
-        """Hand the vectors of a text to all who wait for them."""
-        future = self.pending[text_id]
-        if not future.done():
-            future.set_result(leaves)
+    def settle(self, found: Mapping[str, Leaves]) -> None:
+        """Hand the vectors of texts to all who wait for them."""
+        for text_id, leaves in found.items():
+            future = self.pending[text_id]
+            if not future.done():
+                future.set_result(leaves)
 
     def release(self, pieces: Iterable[Piece]) -> None:
         """Forget a shard's texts, which the ledger knows now; whoever waits for one that didn't come is told."""

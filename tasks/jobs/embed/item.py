@@ -1,6 +1,6 @@
 """A document that was read and cut, and the stretches of its text that were embedded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tasks.chunking.split import Chunk
@@ -28,8 +28,10 @@ class Stretch(NamedTuple):
     leaf: Leaf
 
 
-def stretches(item: Item, leaves: Mapping[str, Sequence[Leaf]]) -> Iterator[Stretch]:
-    """Yield the stretches of a document in their order, by the leaves of its texts."""
-    for chunk, piece in zip(item.chunks, item.pieces, strict=True):
-        for leaf in leaves[piece.text_id]:
-            yield Stretch(chunk.start + leaf.start, chunk.start + leaf.end, leaf)
+def stretches(item: Item, leaves: Mapping[str, Sequence[Leaf]]) -> list[Stretch]:
+    """Return the stretches of a document in their order, by the leaves of its texts."""
+    return [
+        Stretch(chunk.start + leaf.start, chunk.start + leaf.end, leaf)
+        for chunk, piece in zip(item.chunks, item.pieces, strict=True)
+        for leaf in leaves[piece.text_id]
+    ]

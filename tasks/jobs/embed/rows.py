@@ -1,6 +1,6 @@
 """The rows that embedded documents lead to, made by columns: one object a row would take most of a job's time."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ from tasks.routing.route import Route
 class Asked(NamedTuple):
     """A document's part in a request: its first chunk there, the span of them all in characters, tokens, USD.
 
-    `counts`: of a request's documents one stands for the call.
+    `reused` is 1 where another job or document paid, else 0; `counts` 1 for the one of a
+    request's documents that stands for the call.
     """
 
     document_id: str
@@ -33,8 +34,8 @@ class Asked(NamedTuple):
     end: int
     tokens: int
     cost: float | None
-    reused: bool
-    counts: bool
+    reused: int
+    counts: int
 
 
 class Ended(NamedTuple):
@@ -56,61 +57,55 @@ def embedded_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Seq
     chunks: list[ChunkRow] = []
     failures: list[Row] = []
     for item in items:
-        found = list(enumerate(stretches(item, leaves)))
-        good = [(position, one.leaf.came, one) for position, one in found if one.leaf.came is not None]
-        chunks += _chunk_rows(item, good)
-        asked = _asked(item.document.document_id, good)
-        if good and len(good) == len(found):
-            whole = len(item.content.text)
-            ended.append(Ended(item, len(found), asked, "done", good[0][1].route, whole, None, None))
+        found = stretches(item, leaves)
+        before = len(chunks)
+        asked = _put(item, found, chunks)
+        if asked and len(chunks) - before == len(found):
+            route, whole = asked[0].came.route, len(item.content.text)
+            ended.append(Ended(item, len(found), asked, "done", route, whole, None, None))
         else:
             ended.append(_lacking(item, found, asked, job.first_route))
             failures += _failure_rows(ended[-1], found, job.first_route)
+    sections = [row for one in ended for row in section_rows(one.item.document.document_id, one.item.content)]
     tables = {
         "documents": _documents(job, ended),
         "calls": _calls(job, [asked for one in ended for asked in one.asked]),
         "failures": as_table(failures, job.schemas["failures"]),
-        "sections": as_table(
-            [row for one in ended for row in section_rows(one.item.document.document_id, one.item.content)],
-            job.schemas["sections"],
-        ),
+        "sections": as_table(sections, job.schemas["sections"]),
         **({"chunks": chunks_table(chunks)} if chunks else {}),
     }
     return Rows(tables, [_finished(job, one) for one in ended])
 
 
-def _chunk_rows(item: Item, good: Iterable[tuple[int, Came, Stretch]]) -> Iterator[ChunkRow]:
+def _put(item: Item, found: Iterable[Stretch], chunks: list[ChunkRow]) -> list[Asked]:
+    """Add the chunks of a document that have vectors; return its part in each request that those came with."""
     document_id, text = item.document.document_id, item.content.text
-    for position, came, (start, end, leaf) in good:
-        route = came.route
-        yield ChunkRow(
-            document_id, position, start, end, text[start:end], leaf.tokens, came.vectors, leaf.place, route.model,
-            route.provider, came.call_id,
-        )  # fmt: skip
-
-
-def _asked(document_id: str, good: Iterable[tuple[int, Came, Stretch]]) -> list[Asked]:
-    """Return a document's part in each request that its vectors came with."""
-    by_call: dict[str, Asked] = {}
-    for position, came, (start, end, leaf) in good:
-        first = by_call.get(came.call_id)
-        if first is not None:
-            more = 0 if came.shares.get(document_id) else leaf.tokens
-            by_call[came.call_id] = first._replace(end=end, tokens=first.tokens + more)
+    asked: dict[str, Asked] = {}
+    for position, (start, end, leaf) in enumerate(found):
+        came = leaf.came
+        if came is None:
             continue
-        share = came.shares.get(document_id)
-        by_call[came.call_id] = (
-            Asked(document_id, came, position, start, end, share.tokens, share.cost, False, share.first)
-            if share
-            else Asked(document_id, came, position, start, end, leaf.tokens, 0.0, True, True)
-        )
-    return list(by_call.values())
+        route, call_id = came.route, came.call_id
+        chunks.append(
+            ChunkRow(
+                document_id, position, start, end, text[start:end], leaf.tokens, came.vectors, leaf.place, route.model,
+                route.provider, call_id,
+            )
+        )  # fmt: skip
+        share, first = came.shares.get(document_id), asked.get(call_id)
+        if first is not None:
+            asked[call_id] = first._replace(end=end, tokens=first.tokens + (0 if share else leaf.tokens))
+        elif share is not None:
+            asked[call_id] = Asked(document_id, came, position, start, end, share.tokens, share.cost, 0, share.first)
+        else:
+            asked[call_id] = Asked(document_id, came, position, start, end, leaf.tokens, 0.0, 1, 1)
+    return list(asked.values())
 
 
-def _lacking(item: Item, found: Sequence[tuple[int, Stretch]], asked: Sequence[Asked], route: Route) -> Ended:
+def _lacking(item: Item, found: Sequence[Stretch], asked: Sequence[Asked], route: Route) -> Ended:
     """Return the end of a document that lacks vectors, or has none."""
-    bad = [one for _, one in found if one.leaf.error is not None]
-    good = [one for _, one in found if one.leaf.came is not None]
+    bad = [one for one in found if one.leaf.error is not None]
+    good = [one for one in found if one.leaf.came is not None]
     if not good:
         error = (bad[0].leaf.error if bad else None) or SetAside("empty", "the document holds no text")
         return Ended(item, len(found), asked, "failed", route, 0, error.reason, str(error))
@@ -125,8 +120,8 @@ def _lacking(item: Item, found: Sequence[tuple[int, Stretch]], asked: Sequence[A
 
 def _documents(job: EmbedJob, ended: Sequence[Ended]) -> pa.Table:
     documents = [one.item.document for one in ended]
-    costs = [[asked.cost for asked in one.asked] for one in ended]
-    carried = [job.prepared.carried.values(document) for document in documents]
+    joined = job.prepared.carried.joined
+    carried = [job.prepared.carried.values(document) for document in documents] if joined else []
     columns = {
         "document_id": [document.document_id for document in documents],
         "source": [document.source for document in documents],
@@ -141,11 +136,11 @@ def _documents(job: EmbedJob, ended: Sequence[Ended]) -> pa.Table:
         "covered_characters": [one.covered for one in ended],
         "prompt_tokens": [sum([asked.tokens for asked in one.asked]) for one in ended],
         "completion_tokens": 0,
-        "cost_usd": [None if None in some else sum(cost or 0.0 for cost in some) for some in costs],
+        "cost_usd": [_cost(one.asked) for one in ended],
         "error_kind": [one.error_kind for one in ended],
         "error": [one.error for one in ended],
         "finished_at": datetime.now(UTC),
-        **{field.name: [values[field.name] for values in carried] for field in job.prepared.carried.joined},
+        **{field.name: [values[field.name] for values in carried] for field in joined},
     }
     return column_table(columns, len(ended), job.schemas["documents"])
 
@@ -169,7 +164,7 @@ def _calls(job: EmbedJob, asked: Sequence[Asked]) -> pa.Table:
         "cost_usd": [one.cost for one in asked],
         "latency_ms": [one.latency_ms for one in came],
         "attempts": [one.attempts for one in came],
-        "reused": [one.reused for one in asked],
+        "reused": [bool(one.reused) for one in asked],
         "created_at": [one.created_at for one in came],
     }
     return column_table(columns, len(asked), job.schemas["calls"])
@@ -178,7 +173,6 @@ def _calls(job: EmbedJob, asked: Sequence[Asked]) -> pa.Table:
 def _finished(job: EmbedJob, ended: Ended) -> Finished:
     """Tokens and cost are what was paid for: a reused answer adds none."""
     document, asked = ended.item.document, ended.asked
-    costs = [one.cost for one in asked]
     return Finished(
         document.document_id,
         ended.item.sha256,
@@ -187,15 +181,23 @@ def _finished(job: EmbedJob, ended: Ended) -> Finished:
         sum([one.reused for one in asked]),
         sum([one.tokens for one in asked if not one.reused]),
         0,
-        None if None in costs else sum(cost or 0.0 for cost in costs),
+        _cost(asked),
         job.work_of(document) if document.columns else None,
     )
 
 
-def _failure_rows(ended: Ended, found: Iterable[tuple[int, Stretch]], route: Route) -> list[Row]:
+def _cost(asked: Sequence[Asked]) -> float | None:
+    """Return what a document's part of all requests cost, if that is known."""
+    if len(asked) == 1:
+        return asked[0].cost
+    costs = [one.cost for one in asked if one.cost is not None]
+    return sum(costs) if len(costs) == len(asked) else None
+
+
+def _failure_rows(ended: Ended, found: Iterable[Stretch], route: Route) -> list[Row]:
     """A row for each chunk that failed; a document without any has one of its own."""
     document_id = ended.item.document.document_id
-    bad = [(position, leaf) for position, (_, _, leaf) in found]
+    bad = [(position, leaf) for position, (_, _, leaf) in enumerate(found)]
     rows: list[Row] = [_failure_row(document_id, place, leaf, leaf.error, route) for place, leaf in bad if leaf.error]
     if not rows and ended.status == "failed":
         error = DocumentFailed(ended.error_kind or "", ended.error or "", stage="map")

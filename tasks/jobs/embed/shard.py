@@ -141,9 +141,9 @@ class _Shard:
         except JobStopped as error:
             self.job.stop(error)
             return
-        for piece, leaves in zip(pieces, every, strict=True):
-            self.leaves[piece.text_id] = leaves
-            self.job.claims.settle(piece.text_id, leaves)
+        found = dict(zip([piece.text_id for piece in pieces], every, strict=True))
+        self.leaves |= found
+        self.job.claims.settle(found)
 
     async def _await(self, text_id: str, future: "asyncio.Future[list[Leaf]]") -> None:
         """Wait for a text that another shard asks for; where that one is stopped, so is this one."""
@@ -167,9 +167,13 @@ class _Shard:
 
     async def _flush(self) -> None:
         """Write the documents whose texts have all come."""
-        whole = [self._is_whole(item) for item in self.items]
-        complete = [item for item, is_whole in zip(self.items, whole, strict=True) if is_whole and not item.written]
-        self.items = [item for item, is_whole in zip(self.items, whole, strict=True) if not is_whole]
+        complete: list[Item] = []
+        left: list[Item] = []
+        for item in self.items:
+            is_whole = self.leaves.keys() >= {piece.text_id for piece in item.pieces}
+            (complete if is_whole else left).append(item)
+        self.items = left
+        complete = [item for item in complete if not item.written]
         failed, self.failed = self.failed, []
         if complete or failed:
             done = await asyncio.to_thread(self._write, complete, failed)
@@ -185,9 +189,6 @@ class _Shard:
         for rows in every:
             self._count(rows.tables["documents"])
         return write(self.job, self.part, *every)
-
-    def _is_whole(self, item: Item) -> bool:
-        return all(piece.text_id in self.leaves for piece in item.pieces)
 
     def _count(self, documents: pa.Table) -> None:
         meter = self.job.meter
@@ -219,7 +220,7 @@ def _read(job: EmbedJob, document: Document, seen: Seen | None) -> Read:
         settled = job.settled(document, digest, seen)
         if settled == "unchanged":
             return document, settled
-        chunks = job.strategists[0].cutter.cut(content).chunks
+        chunks = job.strategists[0].cutter.chunks(content)
     except DocumentFailed as error:
         job.check()
         return document, error
