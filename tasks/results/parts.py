@@ -118,7 +118,11 @@ def write_table(folder: Folder, name: str, table: pa.Table) -> None:
     plain = [field.name for field in table.schema if not pa.types.is_fixed_size_list(field.type)]
 
     def write(file: BinaryIO) -> None:
-        pq.write_table(table, file, compression="zstd", use_dictionary=plain, write_statistics=plain)
+        words: dict[str, Any] = {"compression": "zstd", "use_dictionary": plain, "write_statistics": plain}
+        with pq.ParquetWriter(file, table.schema, **words) as writer:
+            # A group of no rows is what Hugging Face's datasets can't read; no group, it can.
+            if table.num_rows:
+                writer.write_table(table)
 
     folder.replace(name, write)
 
