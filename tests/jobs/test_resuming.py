@@ -108,7 +108,7 @@ def test_a_disk_that_fills_pauses_the_job_and_what_was_paid_is_kept(
         def refuse(*_: Any, **__: Any) -> None:
             raise OSError(28, os.strerror(28))
 
-        monkeypatch.setattr(pq, "write_table", refuse)
+        monkeypatch.setattr(pq.ParquetWriter, "write_table", refuse)
 
     stopped = run_job(opened=opened)
     assert (stopped.code, stopped.record.status) == (4, "paused")
