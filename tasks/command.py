@@ -58,7 +58,11 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
         metavar="PLACE",
         help="the result set: a folder, or a URL as s3://bucket/folder (%(default)s)",
     )
-    add("--state", metavar="PLACE", help="where the ledger lies: a folder (beside the results)")
+    add(
+        "--state",
+        metavar="PLACE",
+        help="where the ledger lies: a folder, or postgresql://user@host/db (beside the results)",
+    )
     _add_routes(add)
     if issubclass(kind, EmbedOptions):
         _add_embedding(add)

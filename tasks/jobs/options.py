@@ -53,7 +53,9 @@ class Options(BaseModel):
     id_column: str | None = Field(default=None, description="column of a table that holds the document's id")
     retry_failed: bool = Field(default=False, description="only the documents that failed before")
     fresh: bool = Field(default=False, description="ignore the answers and results of earlier runs")
-    state: str | None = Field(default=None, description="where the ledger lies: a folder of this machine")
+    state: str | None = Field(
+        default=None, description="where the ledger lies: a folder, or a postgresql:// URL without its password"
+    )
     join: bool = Field(default=False, description="the table's other columns stand beside the answer")
     prune: bool = Field(default=False, description="drop the documents that have gone from the inputs")
 
