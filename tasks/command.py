@@ -61,7 +61,7 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
     add(
         "--state",
         metavar="PLACE",
-        help="where the ledger lies: a folder, or postgresql://user@host/db (beside the results)",
+        help="where the ledger lies: a folder, or a postgresql:// URL (beside the results)",
     )
     _add_routes(add)
     if issubclass(kind, EmbedOptions):
