@@ -32,13 +32,19 @@ def type_as_written(values: Sequence[str]) -> pa.DataType:
 
 
 def unified(kinds: Sequence[pa.DataType]) -> pa.DataType:
-    """Return the type that holds values of all these types: string where there is no other."""
+    """Return the type that holds values of all these types: string where Parquet has no other."""
     schemas = [pa.schema([("value", kind)]) for kind in kinds]
     try:
         kind = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
     except pa.ArrowException:
         return pa.string()
-    return pa.string() if pa.types.is_null(kind) else kind
+    return pa.string() if pa.types.is_null(kind) or _has_empty_struct(kind) else kind
+
+
+def _has_empty_struct(kind: pa.DataType) -> bool:
+    """Whether somewhere in a type is a struct without fields, as of `{}`, which Parquet can't hold."""
+    inner = [kind.field(place).type for place in range(kind.num_fields)]
+    return (pa.types.is_struct(kind) and not inner) or any(map(_has_empty_struct, inner))
 
 
 def fitted(values: Sequence[Any], kind: pa.DataType) -> Sequence[Any]:

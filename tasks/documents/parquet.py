@@ -19,6 +19,13 @@ PLAIN = {
     pa.time64("ns"): pa.time64("us"),
     pa.duration("ns"): pa.duration("us"),
 }
+LISTS = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
 
 
 class Parquet:
@@ -60,7 +67,7 @@ def plain(kind: pa.DataType) -> pa.DataType:
         return plain(kind.value_type)
     if types.is_struct(kind):
         return pa.struct([field.with_type(plain(field.type)) for field in kind])
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+    if any(is_one(kind) for is_one in LISTS):
         return pa.list_(plain(kind.value_type))
     if types.is_timestamp(kind) and kind.unit == "ns":
         return pa.timestamp("us", kind.tz)

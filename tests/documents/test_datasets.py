@@ -171,12 +171,13 @@ def test_carried_columns_have_the_types_that_all_files_agree_on(tmp_path: Path) 
     ]
 
 
-def test_times_are_carried_to_the_microsecond_and_strings_however_they_are_kept(tmp_path: Path) -> None:
+def test_times_are_carried_to_the_microsecond_and_strings_and_lists_however_they_are_kept(tmp_path: Path) -> None:
     columns = {
         "at": pa.array([1_700_000_000_123_456_789], pa.timestamp("ns", "UTC")),
         "word": pa.array(["w"]).dictionary_encode(),
         "long": pa.array(["l"], pa.large_string()),
         "deep": pa.array([{"at": 1_001}], pa.struct([("at", pa.timestamp("ns"))])),
+        "view": pa.array([[1, 2]], pa.list_view(pa.int64())),
     }
     write(tmp_path / "a.parquet", body=["a"], **columns)
     found = schema(tmp_path, "*")
@@ -185,10 +186,17 @@ def test_times_are_carried_to_the_microsecond_and_strings_however_they_are_kept(
         "word": "string",
         "long": "string",
         "deep": "struct<at: timestamp[us]>",
+        "view": "list<item: int64>",
     }
     (row,) = carried(tmp_path, "*")
     assert row["at"] == datetime(2023, 11, 14, 22, 13, 20, 123456, UTC)
-    assert (row["word"], row["long"], row["deep"]["at"].microsecond) == ("w", "l", 1)
+    assert (row["word"], row["long"], row["deep"]["at"].microsecond, row["view"]) == ("w", "l", 1, [1, 2])
+
+
+def test_empty_objects_which_parquet_cannot_hold_are_carried_as_json(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", body=["a"], free=[{}], deep=[[{"k": {}, "n": 1}]], known=[{"k": 1}])
+    assert schema(tmp_path, "*") == {"free": "string", "deep": "string", "known": "struct<k: int64>"}
+    assert carried(tmp_path, "*") == [{"free": "{}", "deep": '[{"k": {}, "n": 1}]', "known": {"k": 1}}]
 
 
 def test_the_id_column_is_carried_unless_it_is_called_as_ours(tmp_path: Path) -> None:
@@ -275,7 +283,7 @@ VALUES = st.one_of(
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.lists(st.lists(VALUES, min_size=1, max_size=6), min_size=1, max_size=3))
-def test_whatever_is_carried_fits_the_schema(tmp_path: Path, files: list[list[Any]]) -> None:
+def test_whatever_is_carried_fits_the_schema_and_parquet(tmp_path: Path, files: list[list[Any]]) -> None:
     for number in range(3):
         (tmp_path / f"{number}.jsonl").unlink(missing_ok=True)
     for number, values in enumerate(files):
@@ -283,4 +291,6 @@ def test_whatever_is_carried_fits_the_schema(tmp_path: Path, files: list[list[An
     kinds = carried_schema([str(tmp_path)], text_column="body", id_column=None, columns=("v",))
     rows = carried(tmp_path, "v")
     assert len(rows) == sum(map(len, files))
-    assert len(pa.Table.from_pylist(rows, kinds)) == len(rows)
+    table = pa.Table.from_pylist(rows, kinds)
+    assert len(table) == len(rows)
+    pq.write_table(table, pa.BufferOutputStream())
