@@ -102,6 +102,27 @@ def hasten(job: Job) -> None:
 RunJob = Callable[..., Ran]
 
 
+def whole_job(
+    flow: str,
+    sources: Sequence[Path],
+    options: Options,
+    opened: Callable[[Job], None] = hasten,
+    threads: int = 1,
+    finished: Callable[[Job], object] = bool,
+) -> Ran:
+    """Run a whole job as the flow does: prepare, open, every shard, conclude."""
+    prepared = prepare(flow, [str(path) for path in sources], options)
+    with open_job(prepared) as job:
+        opened(job)
+        groups = enumerate(shards_of(job), 1)
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(lambda group: job.run(work_on(job, *group)), groups):
+                pass
+        finished(job)
+        results = job.conclude()
+    return Ran(results.job, results.exit_code, prepared.options.folder)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
     return Spread(config, log)
@@ -194,7 +215,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunJob:
-    """Run a whole job over `folder` as the flow does: prepare, open, every shard, conclude."""
+    """Run a whole job over `folder`, and against the simulator, where nothing else is said."""
     monkeypatch.chdir(tmp_path)
     # It would look through all that the tests have loaded, for every job.
     monkeypatch.setattr(opening, "calm_collector", nullcontext)
@@ -214,15 +235,6 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
             "model": "sim-model",
             "patience": 0.0,
         } | words
-        prepared = prepare(flow, [str(path) for path in sources], kind(**chosen))
-        with open_job(prepared) as job:
-            opened(job)
-            groups = enumerate(shards_of(job), 1)
-            with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(lambda group: job.run(work_on(job, *group)), groups):
-                    pass
-            finished(job)
-            results = job.conclude()
-        return Ran(results.job, results.exit_code, prepared.options.folder)
+        return whole_job(flow, sources, kind(**chosen), opened, threads, finished)
 
     return run

@@ -108,6 +108,17 @@ def test_files_are_compressed_with_zstd(output: Path) -> None:
     assert meta.row_group(0).column(0).compression == "ZSTD"
 
 
+def test_a_part_without_rows_has_no_row_group(output: Path) -> None:
+    def groups() -> list[int]:
+        return [pq.read_metadata(output / part_name("failures", part)).num_row_groups for part in (0, 1)]
+
+    write(output, 1, ["a"])
+    assert groups() == [0, 1]
+    write(output, 1, ["a"], failures=0)
+    assert groups() == [0, 0]
+    assert pq.read_schema(output / part_name("failures", 1)).equals(TABLES["failures"], check_metadata=True)
+
+
 def test_the_rows_of_a_changed_document_take_the_old_ones_place(output: Path) -> None:
     write(output, 1, ["a", "b", "c"])
     write(output, 1, ["b"], "second", calls=1, failures=0)
