@@ -14,7 +14,7 @@ class ResultSet:
     """A result set after a run: its place, a glob of Parquet files a table, the job, and the exit code.
 
     `tables` are by name: `documents`, `calls`, `failures`, `sections`, and of embed `chunks`.
-    DuckDB, Polars and pyarrow take a glob as it is; in a bucket it is a URL.
+    DuckDB, Polars and `datasets` take a glob as it is, pandas and pyarrow its folder; in a bucket it is a URL.
     """
 
     place: str
