@@ -17,6 +17,8 @@ PATIENCE_SECONDS = 1800.0
 # A Path would take one of a URL's slashes.
 Place = Annotated[str, BeforeValidator(lambda place: named_place(os.fspath(place)))]
 PLACE = "folder or URL of the result set"
+# Files, folders, globs, tables, or URLs of them.
+Inputs = Annotated[list[str], Field(min_length=1)]
 
 
 class Options(BaseModel):
