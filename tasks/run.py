@@ -141,7 +141,7 @@ def ended(results: ResultSet) -> ResultSet:
     totals, job = results.totals, results.job
     bad = totals.failed + totals.partial
     if job.status != "done":
-        state = Completed(name=PAUSED, message=job.reason, data=results)
+        state: State[ResultSet] = Completed(name=PAUSED, message=job.reason, data=results)
     elif bad:
         state = Completed(name=FAILURES, message=f"{bad} of {totals.documents} documents: see failures", data=results)
     else:
