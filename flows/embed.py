@@ -5,7 +5,7 @@ import sys
 from prefect import flow, get_run_logger
 
 from tasks.command import main
-from tasks.jobs.options import EmbedOptions
+from tasks.jobs.options import EmbedOptions, Inputs
 from tasks.results.result_set import ResultSet
 from tasks.run import SHARD_RUNNER, answer_shards, conclude, running_job
 from tasks.stale import claim_result_set
@@ -16,11 +16,15 @@ from tasks.stale import claim_result_set
     task_runner=SHARD_RUNNER,
     persist_result=False,
 )
-def embed(inputs: list[str], options: EmbedOptions) -> ResultSet:
+def embed(inputs: Inputs, options: EmbedOptions) -> ResultSet:
     """Plan the job, embed its documents shard by shard, and conclude it.
 
     Leaves the table `chunks` with their vectors. Returns where the tables lie, and what
     the job came to. Raises UserMistake for inputs or options that can't be.
+
+    Args:
+        inputs: Files, folders, globs, tables (with a text column), or URLs of them.
+        options: The flags of the command line by their names.
     """
     with running_job("embed", inputs, options) as job:
         crashed = claim_result_set(job.output)

@@ -5,7 +5,7 @@ import sys
 from prefect import flow, get_run_logger
 
 from tasks.command import main
-from tasks.jobs.options import ExtractOptions
+from tasks.jobs.options import ExtractOptions, Inputs
 from tasks.results.result_set import ResultSet
 from tasks.run import SHARD_RUNNER, answer_shards, conclude, running_job
 from tasks.stale import claim_result_set
@@ -16,12 +16,16 @@ from tasks.stale import claim_result_set
     task_runner=SHARD_RUNNER,
     persist_result=False,
 )
-def extract(inputs: list[str], options: ExtractOptions) -> ResultSet:
+def extract(inputs: Inputs, options: ExtractOptions) -> ResultSet:
     """Plan the job, answer its documents shard by shard, and conclude it.
 
     With a schema every answer is checked against it, and fills typed columns of
     `documents`. Returns where the tables lie, and what the job came to. Raises
     UserMistake for inputs or options that can't be.
+
+    Args:
+        inputs: Files, folders, globs, tables (with a text column), or URLs of them.
+        options: The flags of the command line by their names.
     """
     with running_job("extract", inputs, options) as job:
         crashed = claim_result_set(job.output)

@@ -3,15 +3,16 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
+from prefect.artifacts import create_table_artifact
 from rich.console import Console
 from rich.table import Table
 
 from tasks.command import MISTAKE, PAUSED, Parser, said
-from tasks.errors import UserMistake
+from tasks.errors import RouteDown, UserMistake
 from tasks.jobs.accounts import VARIABLE, available, catalogue_folder, live_catalogue
 from tasks.jobs.refresh import Refreshed, refresh
 from tasks.providers.account import read_environment
@@ -33,7 +34,7 @@ def main(about: str, argv: Sequence[str] | None = None) -> int:
     try:
         words = _parser(about).parse_args(argv)
         if words.refresh:
-            return _refresh(words, environment, console)
+            return _refresh(words, console)
         rows = list(_rows(live_catalogue(environment), words))
     except UserMistake as error:
         return said(console, str(error), MISTAKE)
@@ -45,10 +46,13 @@ def main(about: str, argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _refresh(words: argparse.Namespace, environment: Mapping[str, str], console: Console) -> int:
-    """Read the providers' lists, and say what changed; return the exit code: 4 where no list could be read."""
-    catalogue = load_catalogue()
-    names = [catalogue.provider(words.provider).name] if words.provider else []
+def read_lists(provider: str | None = None) -> list[Refreshed]:
+    """Read the lists of one provider, or of all with a key, and keep them; what changed is in what is returned.
+
+    Raises UserMistake where there is none to be read, or they can't be kept.
+    """
+    environment, catalogue = read_environment(), load_catalogue()
+    names = [catalogue.provider(provider).name] if provider else []
     names = names or available(catalogue, environment, block_key)
     if names == [LOCAL]:
         raise UserMistake("local has no list to refresh: it serves one model, named by DOCMILL_LOCAL_MODEL")
@@ -56,11 +60,30 @@ def _refresh(words: argparse.Namespace, environment: Mapping[str, str], console:
         raise UserMistake("no provider has a key: set OPENROUTER_API_KEY or another's, whose list is to be read")
     folder = catalogue_folder(environment)
     try:
-        lists = refresh(names, environment, block_key, folder)
+        return refresh(names, environment, block_key, folder)
     except OSError as error:
         raise UserMistake(
             f"{folder} can't be written: {error.strerror}: mend it, or name another in {VARIABLE}"
         ) from error
+
+
+def report(lists: Sequence[Refreshed]) -> None:
+    """Show what changed in Prefect's UI. Raises RouteDown where no list could be read."""
+    rows = [
+        {"provider": one.provider, "change": change.kind, "model": change.model, "before": change.before,
+         "now": change.after}
+        for one in lists
+        for change in one.changes
+    ]  # fmt: skip
+    create_table_artifact(rows, key="docmill-catalogue", description="What changed in the providers' lists")
+    troubles = [f"{one.provider}: {one.trouble}" for one in lists if one.trouble is not None]
+    if len(troubles) == len(lists):
+        raise RouteDown("no list could be read: " + "; ".join(troubles))
+
+
+def _refresh(words: argparse.Namespace, console: Console) -> int:
+    """Read the providers' lists, and say what changed; return the exit code: 4 where no list could be read."""
+    lists = read_lists(words.provider)
     if words.json:
         json.dump([asdict(one) for one in lists], sys.stdout, indent=1, default=str)
         sys.stdout.write("\n")

@@ -134,6 +134,13 @@ def _add_limits(add: Add) -> None:
         metavar="TIME",
         help="to wait for routes that are down: 90s, 30m, 2h (30m)",
     )
+    add(
+        "--wait",
+        type=_seconds,
+        default=0.0,
+        metavar="TIME",
+        help="to wait for a result set that another run holds: 90s, 30m, 2h (leave at once)",
+    )
     add("--hedge", action="store_true", help="ask the slowest few per cent a second time, and pay for both")
 
 

@@ -4,13 +4,14 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import task_run
+from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from tasks.documents.document import Document
@@ -35,6 +36,8 @@ SHARDS_AT_ONCE = 64
 # The next shard is submitted when fewer documents than this wait to be read.
 READ_AHEAD = 500
 LOOK_AGAIN_SECONDS = 0.05
+# Names of Prefect's states: those of a schedule may be watched for.
+PAUSED, FAILURES = "JobPaused", "DocumentsFailed"
 SHARD_RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE)
 
 # The jobs open in this process: a task gets a job's id, never its client or loop.
@@ -127,7 +130,24 @@ def conclude(job: Job[Any]) -> ResultSet:
     if record.reason:
         get_run_logger().warning("job %s is %s: %s", record.job_id, record.status, record.reason)
     create_markdown_artifact(markdown(record), key=f"docmill-{record.flow}", description=f"Job {record.job_id}")
-    return results
+    return ended(results)
+
+
+def ended(results: ResultSet) -> ResultSet:
+    """Return what a flow is to return: the results, in a state whose name tells Prefect how the job ended.
+
+    Whoever calls the flow gets the results of a paused job too, so its state isn't a failed one.
+    """
+    totals, job = results.totals, results.job
+    bad = totals.failed + totals.partial
+    if job.status != "done":
+        state: State[ResultSet] = Completed(name=PAUSED, message=job.reason, data=results)
+    elif bad:
+        state = Completed(name=FAILURES, message=f"{bad} of {totals.documents} documents: see failures", data=results)
+    else:
+        return results
+    # Prefect takes the state for the run's, and gives the caller what is in it.
+    return cast("ResultSet", state)
 
 
 def markdown(record: JobRecord) -> str:

@@ -2,6 +2,7 @@
 
 DocmillError
 ├── UserMistake        say it in one line and leave with exit code 2
+│   └── InUse          another run holds the result set: leave, or wait for it
 ├── CallFailed         one call to a provider failed
 │   ├── Transient      wait, then ask again
 │   └── SetAside       this call will never succeed: the document goes on without it
@@ -32,6 +33,10 @@ class UserMistake(DocmillError):
     """Usage, configuration or input that only the user can put right."""
 
     kind = "user_mistake"
+
+
+class InUse(UserMistake):
+    """Another run holds the result set; its holder is named."""
 
 
 class CallFailed(DocmillError):

@@ -17,6 +17,8 @@ PATIENCE_SECONDS = 1800.0
 # A Path would take one of a URL's slashes.
 Place = Annotated[str, BeforeValidator(lambda place: named_place(os.fspath(place)))]
 PLACE = "folder or URL of the result set"
+# Files, folders, globs, tables, or URLs of them.
+Inputs = Annotated[list[str], Field(min_length=1)]
 
 
 class Options(BaseModel):
@@ -56,6 +58,7 @@ class Options(BaseModel):
     state: str | None = Field(
         default=None, description="where the ledger lies: a folder, or a postgresql:// URL without its password"
     )
+    wait: float = Field(default=0.0, ge=0, description="seconds to wait for a result set that another run holds")
     join: bool = Field(default=False, description="the table's other columns stand beside the answer")
     prune: bool = Field(default=False, description="drop the documents that have gone from the inputs")
 

@@ -7,12 +7,13 @@ That lies beside the results in a folder; for those of a bucket on this machine;
 import contextlib
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.errors import InUse, StorageFailed, UserMistake
 from tasks.jobs.options import Options
 from tasks.ledger.address import is_url
 from tasks.ledger.lock import hold as hold_folder
@@ -23,6 +24,7 @@ from tasks.results.remote import RemoteFolder
 
 BESIDE = ".docmill"
 VARIABLE = "DOCMILL_STATE"
+LOOK_AGAIN_SECONDS = 1.0
 
 
 def state_of(options: Options, environment: Mapping[str, str] | None = None) -> State:
@@ -52,17 +54,29 @@ def elsewhere(options: Options) -> str | None:
 def holding(options: Options, state: State, lost: Callable[[StorageFailed], None]) -> Iterator[None]:
     """Hold a result set while the block runs: what it remembers, and its place where that lies elsewhere.
 
-    `lost` is called, again and again, while another run has taken a bucket's over.
-    Raises UserMistake naming who holds it.
+    Another run that holds it is waited for as long as the options say. `lost` is called, again
+    and again, while another run has taken a bucket's over. Raises InUse naming who holds it.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(state.hold())
-        folder = options.folder
-        if isinstance(folder, RemoteFolder):
-            stack.enter_context(held(folder, lost))
-        elif folder.path is not None and elsewhere(options):
-            stack.enter_context(hold_folder(folder.path / BESIDE))
+    with _taken(options, state, lost, time.monotonic() + options.wait):
         yield
+
+
+def _taken(options: Options, state: State, lost: Callable[[StorageFailed], None], until: float) -> contextlib.ExitStack:
+    """Take a result set; the stack frees it. Raises InUse."""
+    folder = options.folder
+    while True:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(state.hold())
+                if isinstance(folder, RemoteFolder):
+                    stack.enter_context(held(folder, lost))
+                elif folder.path is not None and elsewhere(options):
+                    stack.enter_context(hold_folder(folder.path / BESIDE))
+                return stack.pop_all()
+            except InUse:
+                if time.monotonic() >= until:
+                    raise
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def _named(options: Options, environment: Mapping[str, str]) -> str:

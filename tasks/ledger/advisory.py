@@ -17,7 +17,7 @@ import psycopg
 from tasks.errors import StorageFailed, UserMistake
 from tasks.ledger import server as server_module
 from tasks.ledger.dialect import SCHEMA
-from tasks.ledger.lock import me, named
+from tasks.ledger.lock import in_use, me, named
 from tasks.ledger.schema import VERSION
 from tasks.ledger.server import Connection, Server, pauses
 
@@ -57,8 +57,7 @@ class Hold:
 
     def _begin(self, connection: Connection) -> None:
         if not _fetched(connection, LOCK, self._key):
-            who = named(_holder(connection))
-            raise UserMistake(f"{self._server.name} is in use by {who}: wait for it, or give another --output")
+            raise in_use(self._server.name, named(_holder(connection)))
         self._prepare(connection)
         connection.execute(PUT, (HOLDER, self._me))
         self._connection, self._pid = connection, connection.info.backend_pid

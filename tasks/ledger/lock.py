@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tasks.errors import UserMistake
+from tasks.errors import InUse, UserMistake
 
 
 @contextlib.contextmanager
@@ -27,7 +27,7 @@ def hold(folder: Path, place: str | None = None) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         who = named(_read(holder))
-        raise UserMistake(in_use(place or str(folder.parent), who)) from None
+        raise in_use(place or str(folder.parent), who) from None
     except OSError as error:
         where, fix = (folder, "--state") if place else (folder.parent, "--output")
         raise UserMistake(f"{where} can't be written: {error.strerror}: give another {fix}") from error
@@ -38,9 +38,9 @@ def hold(folder: Path, place: str | None = None) -> Iterator[None]:
         lock.release()
 
 
-def in_use(place: str, who: str) -> str:
+def in_use(place: str, who: str) -> InUse:
     """Return what the second run is told."""
-    return f"{place} is in use by {who}: wait for it, or give another --output"
+    return InUse(f"{place} is in use by {who}: wait for it (--wait 1h), or give another --output")
 
 
 def me() -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.errors import StorageFailed
 from tasks.ledger.lock import in_use, me, named
 
 NAME = ".docmill/holder.json"
@@ -67,9 +67,9 @@ class Holder:
                 return
             held = self._held()
             if held is not None and not _is_dead(held, self.clock()):
-                raise UserMistake(in_use(self.folder.place, named(json.dumps(held))))
+                raise in_use(self.folder.place, named(json.dumps(held)))
             self.folder.remove(NAME)
-        raise UserMistake(in_use(self.folder.place, "a run that began this very moment"))
+        raise in_use(self.folder.place, "a run that began this very moment")
 
     def beat(self) -> None:
         """Say that this run lives. Raises TakenOver, and StorageFailed."""

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import Interrupted, StorageFailed, UserMistake
-from tasks.jobs import shard, write
+from tasks.errors import Interrupted, InUse, StorageFailed, UserMistake
+from tasks.jobs import places, shard, write
 from tasks.jobs.job import Job
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
@@ -134,6 +136,31 @@ def test_a_second_run_on_the_same_output_is_told_who_holds_it(
         run_job()
     assert provider.counts.requests == 0
     assert run_job().code == 0
+
+
+def test_a_run_that_is_to_wait_goes_on_once_the_other_one_has_ended(
+    folder: Path, provider: Simulator, run_job: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "LOOK_AGAIN_SECONDS", 0.02)
+    fill(folder, 2)
+    options = Options(output=tmp_path / "out", provider="openai-compatible", model="sim-model")
+    held, ended = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with open_job(prepare("summarize", [str(folder)], options)):
+            held.set()
+            time.sleep(0.3)
+            ended.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(other)
+        assert held.wait(20)
+        with pytest.raises(InUse, match="in use by process"):
+            run_job(wait=0.05)
+        ran = run_job(wait=20.0)
+        assert ended.is_set()
+        done.result()
+    assert (ran.code, ran.record.totals.done) == (0, 2)
 
 
 def test_the_result_set_of_another_input_folder_is_added_to(
