@@ -21,8 +21,9 @@ from prefect.artifacts import (
 from tasks.jobs.job import Job
 from tasks.jobs.meter import Meter
 from tasks.pages.figures import milliseconds, money
-from tasks.pages.job import place_of, write_job_page
+from tasks.pages.job import write_job_page
 from tasks.pages.job_facts import JobFacts, job_facts
+from tasks.pages.page import place_of
 
 UPDATE_SECONDS = 5.0
 T = TypeVar("T")

@@ -57,7 +57,8 @@ _CONFIG = {
 }
 # How times are written on an axis of so many seconds.
 _CLOCKS = ((300, "%H:%M:%S"), (100_000, "%H:%M"), (864_000, "%b %-d, %H:%M"), (4e7, "%b %-d"), (math.inf, "%b %Y"))
-_NOUGHT = "datum.value === 0 ? '0' : datum.label"
+# Nought is nought in every unit, and what is short is written out.
+_LABEL = "datum.value === 0 ? '0' : datum.value >= 100 && datum.value < 10000 ? format(datum.value, ',') : datum.label"
 _PLACES = re.compile(r'(?<= )(?:d|transform|x2|y2|x|y|width|height)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d{2,}")
 _NAMES = re.compile(r'((?:id|href|xlink:href)="#?|url\(#)((?:clip|gradient)[\w-]*)')
@@ -120,7 +121,7 @@ def height_of(field: str, form: str = "~s", **scale: Any) -> Spec:
     return {
         "field": field,
         "type": "quantitative",
-        "axis": {"format": form, "labelExpr": _NOUGHT},
+        "axis": {"format": form, "labelExpr": _LABEL if form == "~s" else "datum.value === 0 ? '0' : datum.label"},
         "scale": {"nice": True, **scale},
     }
 

@@ -212,7 +212,7 @@ def _at_once(tables: Tables, provider: str) -> int:
     sent.sort()
     arrived.sort()
     ended = np.searchsorted(arrived, sent, side="right")
-    return int((np.arange(1, len(sent) + 1) - ended).max(initial=0))
+    return int((np.arange(1, len(sent) + 1) - ended).max(initial=1))
 
 
 def _step(tables: Tables, since: int) -> int:

@@ -3,14 +3,17 @@
 import base64
 import functools
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tasks.pages.figures import FIGURES
+from tasks.results.folder import Folder
 from tasks.routing.catalogue import DATA
 
 FOLDER = DATA / "pages"
+NAME = "dashboard.html"
 
 
 def page(template: str, *, live: bool = False, **facts: Any) -> str:
@@ -27,6 +30,30 @@ def page(template: str, *, live: bool = False, **facts: Any) -> str:
     }
     csp = "; ".join(f"{name} {value}" for name, value in policy.items())
     return _templates().get_template(template).render(csp=csp, style=style, script=script, live=live, **facts)
+
+
+def write_page(folder: Folder, html: str) -> None:
+    """Write a page into a folder, whole or not at all. Raises StorageFailed."""
+    data = html.encode()
+    folder.replace(NAME, lambda file: _write(file, data))
+
+
+def place_of(folder: Folder) -> str:
+    """Return the URL of a folder's page."""
+    return (folder.path.absolute() / NAME).as_uri() if folder.path else f"{folder.place}/{NAME}"
+
+
+def options_of(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the options that were given, by name, as text."""
+    given = {name: value for name, value in spec.items() if value not in (None, False, [], ())}
+    return [
+        (name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        for name, value in given.items()
+    ]
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
 
 
 def _text(name: str) -> str:

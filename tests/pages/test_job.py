@@ -13,8 +13,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tasks.jobs.options import EmbedOptions
-from tasks.pages.job import NAME, job_page, place_of, write_job_page
+from tasks.pages.job import job_page, write_job_page
 from tasks.pages.job_facts import JobFacts, job_facts
+from tasks.pages.page import NAME, place_of
 from tasks.results.folder import folder_at
 from tasks.results.parts import create_tables
 from tests.browser import NARROW, WIDE, Browser
@@ -67,9 +68,9 @@ def test_the_sums_are_those_of_the_tables_and_of_the_provider(ran: Ran, provider
     assert route.cost_usd == pytest.approx(sums.cost_usd)
     (load,) = facts.loads
     assert load.requests == counts.answers
-    arrived = [(row["created_at"].timestamp(), row["latency_ms"] / 1000) for row in ran.rows("calls")]
-    spans = [(int(end * 1000) - int(took * 1000 + 0.5), int(end * 1000)) for end, took in arrived]
-    assert load.at_once == max(sum(begin <= at < end or begin == at for begin, end in spans) for at, _ in spans)
+    arrived = [(round(row["created_at"].timestamp() * 1e6) // 1000, row["latency_ms"]) for row in ran.rows("calls")]
+    spans = [(end - took, end) for end, took in arrived]
+    assert load.at_once == max(1, *(sum(begin <= at < end for begin, end in spans) for at, _ in spans))
     kinds = Counter(row["error_kind"] for row in ran.rows("failures"))
     assert {row.kind: row.failures for row in facts.kinds} == kinds
 
