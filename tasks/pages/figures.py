@@ -58,6 +58,11 @@ def share(value: float | None) -> str:
     return f"{part:.{digits}f} %"
 
 
+def portion(value: float | None) -> str:
+    """Return a measure between 0 and 1."""
+    return NOTHING if value is None else f"{value:.2f}"
+
+
 def rate(value: float | None) -> str:
     """Return a speed: one decimal below a hundred."""
     if value is None:
@@ -81,5 +86,5 @@ def words(value: object) -> str:
 
 
 FIGURES: Mapping[str, Callable[[Any], str]] = {
-    one.__name__: one for one in (count, short, money, milliseconds, duration, share, rate, moment, day, words)
+    one.__name__: one for one in (count, short, money, milliseconds, duration, share, portion, rate, moment, day, words)
 }
