@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -27,14 +27,17 @@ from tasks.results.folder import named_place
 from tasks.results.parts import create_tables
 from tasks.results.result_set import ResultSet
 
-_WAITING_FOR = {
+WAITING_FOR = {
     True: "starting Prefect's temporary server (`prefect server start` beside it is quicker, and has the UI) …",
     False: "using your Prefect server …",
 }
 DEFECT, MISTAKE, PAUSED = 1, 2, 4
+# Flags that are called otherwise than their options.
+SPELT = {"json_schema": "schema", "prices": "price"}
 
 RunFlow = Callable[[list[str], Any], ResultSet]
 Add = Callable[..., Any]
+O = TypeVar("O", bound=Options)
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,9 +66,9 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
     if issubclass(kind, EmbedOptions):
         _add_embedding(add)
     else:
-        _add_completions(add)
+        add_completions(add)
     if issubclass(kind, ExtractOptions):
-        _add_extraction(add)
+        add_extraction(add)
     _add_limits(add)
     _add_documents(add)
     add("--plan", action="store_true", help="print the plan, call nobody")
@@ -92,7 +95,8 @@ def _add_routes(add: Add) -> None:
     add("--context", type=int, metavar="N", help="the window in tokens, where nobody tells it")
 
 
-def _add_completions(add: Add) -> None:
+def add_completions(add: Add) -> None:
+    """Add the flags of flows that are answered in text."""
     add("--subtype", choices=("chat", "code", "language"), default="chat", help="of the model that auto takes (chat)")
     add("--integrity", type=int, choices=(12, 13), help="apipie asks the model 2 or 3 times, and votes")
     add("--strategy", choices=("auto", "stuff", "map-reduce", "refine"), default="auto", help="(%(default)s)")
@@ -100,7 +104,8 @@ def _add_completions(add: Add) -> None:
     add("--max-output-tokens", type=int, default=512, metavar="N", help="per call (%(default)s)")
 
 
-def _add_extraction(add: Add) -> None:
+def add_extraction(add: Add) -> None:
+    """Add the flags of typed answers."""
     add(
         "--schema",
         dest="json_schema",
@@ -125,7 +130,7 @@ def _add_limits(add: Add) -> None:
     add("--concurrency", type=int, metavar="N", help="calls in flight")
     add(
         "--patience",
-        type=_seconds,
+        type=seconds_in,
         default=PATIENCE_SECONDS,
         metavar="TIME",
         help="to wait for routes that are down: 90s, 30m, 2h (30m)",
@@ -143,7 +148,7 @@ def _add_documents(add: Add) -> None:
     add("--fresh", action="store_true", help="ignore answers and results of earlier runs")
 
 
-def _seconds(text: str) -> float:
+def seconds_in(text: str) -> float:
     """Read a time: a number of seconds, or one with s, m or h."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", text.strip())
     if match is None:
@@ -155,11 +160,19 @@ def main(
     name: str, about: str, run_flow: RunFlow, kind: type[Options] = Options, argv: Sequence[str] | None = None
 ) -> int:
     """Run a flow from the command line; return the exit code of the contract."""
+
+    def run(console: Console) -> int:
+        return _run(name, vars(command_line(name, about, kind).parse_args(argv)), run_flow, kind, console)
+
+    return settled(run)
+
+
+def settled(run: Callable[[Console], int]) -> int:
+    """Return the exit code of a command; whatever goes wrong is said in one line."""
     _quiet_prefect()
     console = Console(stderr=True)
     try:
-        words = vars(command_line(name, about, kind).parse_args(argv))
-        return _run(name, words, run_flow, kind, console)
+        return run(console)
     except KeyboardInterrupt:
         return said(console, "interrupted before the first call: nothing was asked, nothing is lost", 130)
     except (UserMistake, StorageRefused) as error:
@@ -176,20 +189,20 @@ def main(
 def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options], console: Console) -> int:
     inputs, as_json = words.pop("inputs"), words.pop("json")
     only_plan, live = words.pop("plan"), not words.pop("no_progress")
-    options = _options(words, kind)
+    options = checked_options(words, kind)
     with contextlib.ExitStack() as stack:
         server = None
         if not only_plan:
-            server = stack.enter_context(_server())
-        prepared = prepare(name, inputs, options, keys=_block_key)
+            server = stack.enter_context(prefect_server())
+        prepared = prepare(name, inputs, options, keys=block_key_of)
         make = make_embed_plan if isinstance(options, EmbedOptions) else make_plan
         plan = make(prepared, quick=not only_plan)
         show_plan(plan, console, elsewhere(options))
         if server is None:
-            return _out(plan.as_json(), as_json=as_json)
+            return printed(plan.as_json(), as_json=as_json)
         create_tables(options.folder, prepared.schemas)
         meter = _expecting(plan)
-        console.print(_WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
+        console.print(WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
         stack.enter_context(server.ready())
         with shown(meter, console, live=live):
             offer(prepared, meter)
@@ -198,16 +211,18 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
     show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options), results.page)
     if record.reason:
         said(console, record.reason, code)
-    _out(record.as_json(), as_json=as_json)
+    printed(record.as_json(), as_json=as_json)
     return code
 
 
-def _options(words: dict[str, Any], kind: type[Options]) -> Options:
+def checked_options(words: dict[str, Any], kind: type[O]) -> O:
+    """Return the options that flags stand for. Raises UserMistake naming the flag."""
     try:
         return kind(**words)
     except ValidationError as error:
         first = error.errors()[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-").replace("json-schema", "schema")
+        name = str(first["loc"][0])
+        flag = "--" + SPELT.get(name, name.replace("_", "-"))
         raise UserMistake(f"{flag} {first['input']}: {first['msg'].lower()}") from None
 
 
@@ -215,7 +230,7 @@ def _expecting(plan: Plan) -> Meter:
     return Meter(expected_documents=plan.documents, expected_calls=plan.calls, planned=plan.as_json())
 
 
-def _out(value: dict[str, Any], *, as_json: bool) -> int:
+def printed(value: dict[str, Any], *, as_json: bool) -> int:
     """With --json the one object on stdout."""
     if as_json:
         with contextlib.suppress(BrokenPipeError):  # whoever read our output has seen enough
@@ -241,14 +256,16 @@ def _quiet_prefect() -> None:
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[Any]:
+def prefect_server() -> Iterator[Any]:
+    """Start Prefect's server for the block, where none is set up."""
     from tasks.server import starting_server  # noqa: PLC0415 - --plan and mistakes need no server
 
     with starting_server() as server:
         yield server
 
 
-def _block_key(provider: str) -> str | None:
+def block_key_of(provider: str) -> str | None:
+    """Return a provider's key in a Prefect block."""
     from tasks.secrets import block_key  # noqa: PLC0415 - as above
 
     return block_key(provider)

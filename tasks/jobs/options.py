@@ -91,3 +91,18 @@ class EmbedOptions(Options):
     overlap: int = Field(default=0, ge=0, description="tokens that a chunk repeats of the one before")
     inputs_per_request: int | None = Field(default=None, gt=0, description="texts a request, over the provider's limit")
     dimensions: int | None = Field(default=None, gt=0, description="of the vectors, where the model allows a choice")
+
+
+class CompareOptions(ExtractOptions):
+    """What `compare` takes besides: each route is a job of its own over one sample."""
+
+    output: Place = Field(default="output/compare", description=PLACE)
+    routes: tuple[str, ...] = Field(default=(), description="PROVIDER/MODEL to compare; none: all with a key that fit")
+    sample: int = Field(default=10, gt=0, description="documents that each route is asked about, small and large ones")
+    reference: str | None = Field(
+        default=None, description="file, folder or column of the table with the answers that are held to be right"
+    )
+    prices: tuple[str, ...] = Field(
+        default=(), description="PROVIDER/MODEL=IN/OUT, USD per million tokens, where a price isn't known"
+    )
+    patience: float = Field(default=60.0, ge=0, description="seconds to wait for a route that is down")

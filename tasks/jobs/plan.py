@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.jobs.cut import Cutter
 from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected, of_chunks, of_text, usual_answer
+from tasks.jobs.options import Options
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.reuse import Kept, kept
 from tasks.jobs.stops import Stop
@@ -151,18 +152,21 @@ def _total(sums: Sums, cutter: Cutter, answer: int) -> Expected:
 
 
 def _rival(stop: Stop, sums: Sums, ours: Cutter, prepared: Prepared) -> Rival:
-    """Judge a rival by the tokens counted for the first route; another tokenizer's aren't far from them."""
-    cutter = stop.cutter(prepared.options)
-    usual = usual_answer(cutter, custom=prepared.options.prompt is not None)
-    share = 1.0 if ours.tokenizer.exact == stop.tokenizer.exact else CHARACTERS_A_TOKEN
-    share = 1 / share if ours.tokenizer.exact is False and stop.tokenizer.exact else share
-    work = sum((of_text(round(tokens * share), cutter, usual) for _, tokens, _ in sums.sizes), Expected()).times(
-        sums.factor
-    )
+    work = foreseen(stop, sums, ours, prepared.options)
     price = stop.route.price
     cost = price.cost(work.prompt_tokens, work.completion_tokens) if price else None
-    seconds = _time(stop, prepared, work)
+    seconds = time_at(stop, prepared.options, work)
     return Rival(stop.label, stop.route.window.context, work.calls, cost, source_of(price), seconds)
+
+
+def foreseen(stop: Stop, sums: Sums, ours: Cutter, options: Options) -> Expected:
+    """Judge a stop by the tokens that another one's cutter counted; another tokenizer's aren't far from them."""
+    cutter = stop.cutter(options)
+    usual = usual_answer(cutter, custom=options.prompt is not None)
+    share = 1.0 if ours.tokenizer.exact == stop.tokenizer.exact else CHARACTERS_A_TOKEN
+    share = 1 / share if ours.tokenizer.exact is False and stop.tokenizer.exact else share
+    works = (of_text(round(tokens * share), cutter, usual) for _, tokens, _ in sums.sizes)
+    return sum(works, Expected()).times(sums.factor)
 
 
 def source_of(price: Price | None) -> str | None:
@@ -188,8 +192,8 @@ def _explained(strategy: str, sums: Sums, room: int) -> str:
 def _seconds(prepared: Prepared, work: Expected) -> float:
     """Return the time at the first route, or at all of a pool together, each with its share."""
     if not prepared.options.pool:
-        return _time(prepared.stops[0], prepared, work)
-    speeds = [1 / max(_time(stop, prepared, work), 1e-9) for stop in prepared.stops]
+        return time_at(prepared.stops[0], prepared.options, work)
+    speeds = [1 / max(time_at(stop, prepared.options, work), 1e-9) for stop in prepared.stops]
     return 1 / sum(speeds)
 
 
@@ -197,9 +201,9 @@ def _others(count: int) -> str:
     return f"the {count:,} others" if count > 1 else "the other"
 
 
-def _time(stop: Stop, prepared: Prepared, work: Expected) -> float:
-    """The longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
-    options, provider = prepared.options, stop.provider
+def time_at(stop: Stop, options: Options, work: Expected) -> float:
+    """Return the longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
+    provider = stop.provider
     tokens = work.prompt_tokens + work.completion_tokens
     flight = work.calls / (options.concurrency or provider.concurrency) * provider.typical_seconds
     rpm, tpm = options.rpm or provider.requests_per_minute, options.tpm or provider.tokens_per_minute

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.documents.document import Documents
+from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents
 from tasks.documents.sources import identity_of
@@ -42,7 +42,8 @@ class Prepared:
     """A job ready to be planned and run.
 
     `stops` are tried in order, or all at once with `--pool`; `rivals` would have been
-    possible too, and `left_out` says why others weren't.
+    possible too, and `left_out` says why others weren't. A job over a `sample` lists that
+    and nothing else of its inputs.
     """
 
     flow: str
@@ -54,6 +55,7 @@ class Prepared:
     left_out: Mapping[str, str] = field(default_factory=dict)
     form: Form | None = None
     carried: Carried = NOTHING
+    sample: tuple[Document, ...] | None = None
 
     @property
     def work(self) -> str:
@@ -78,12 +80,15 @@ class Prepared:
     def identity(self) -> str:
         """The identity of the whole job: the same command has the same one."""
         options = self.options
-        which = [options.limit, options.text_column, options.id_column, options.retry_failed, options.fresh]
+        which: list[Any] = [options.limit, options.text_column, options.id_column, options.retry_failed, options.fresh]
         which += ["join"] if options.join else []
+        which += [[document.document_id for document in self.sample]] if self.sample is not None else []
         return _hash([self.flow, [identity_of(name) for name in self.inputs], self.work, which])
 
     def documents(self) -> Documents:
         """List the documents anew; raises UserMistake as `list_documents` does."""
+        if self.sample is not None:
+            return iter(self.sample)
         return _documents(self.inputs, self.options, self.carried.wanted)
 
     def _answers(self) -> list[Any]:

@@ -51,14 +51,14 @@ class LocalVectors:
         return Reply(200, {}, b"{}")
 
     def _answer(self, request: Mapping[str, Any]) -> Reply:
-        vectors = self._vectors(request["input"], request.get("dimensions"))
+        vectors = self.vectors(request["input"], request.get("dimensions"))
         data = [
             {"object": "embedding", "index": index, "embedding": base64.b64encode(vector.tobytes()).decode()}
             for index, vector in enumerate(vectors)
         ]
         return Reply(200, {}, orjson.dumps({"object": "list", "data": data, "model": MODEL}))
 
-    def _vectors(self, texts: Sequence[str], dimensions: int | None) -> NDArray[np.float32]:
+    def vectors(self, texts: Sequence[str], dimensions: int | None = None) -> NDArray[np.float32]:
         """Return unit vectors; that of a text without any token is zero."""
         pooled = self._model.embed(list(texts), norm=False)[:, :dimensions]
         lengths = np.linalg.norm(pooled, axis=1, keepdims=True)

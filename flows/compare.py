@@ -1,0 +1,34 @@
+"""Compare models and providers over a sample of the documents: `python -m flows.compare INPUT… --routes P/M --routes P/M`."""
+
+import sys
+
+from prefect import flow, get_run_logger
+
+from tasks.compare.result import ComparisonSet
+from tasks.compare_command import main
+from tasks.comparing import ask_routes, running_comparison, weigh
+from tasks.jobs.options import CompareOptions
+from tasks.run import SHARD_RUNNER
+from tasks.stale import claim_result_set
+
+
+@flow(
+    flow_run_name="compare into {options.output}",
+    task_runner=SHARD_RUNNER,
+    persist_result=False,
+)
+def compare(inputs: list[str], options: CompareOptions) -> ComparisonSet:
+    """Let each route answer the same sample, measure what it made of it, and recommend one.
+
+    Returns where the tables lie, and what the comparison came to. Raises UserMistake for
+    inputs or options that can't be.
+    """
+    with running_comparison(inputs, options) as comparison:
+        crashed = claim_result_set(comparison.output)
+        get_run_logger().info("%s; %d stale runs marked as crashed", comparison.comparison_id, crashed)
+        ask_routes(comparison)
+        return weigh(comparison)
+
+
+if __name__ == "__main__":
+    sys.exit(main("compare", __doc__, compare))

@@ -1,0 +1,191 @@
+"""A comparison under way: one route's job after the other, and what all of them come to."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from tasks.compare.likened import likened
+from tasks.compare.measure import Found, answers, found, measure
+from tasks.compare.plan import ComparisonPlan, work_over
+from tasks.compare.project import project
+from tasks.compare.recommend import UNDECIDED, recommend
+from tasks.compare.records import Compared, Comparison, Status
+from tasks.compare.result import ComparisonSet, comparison_set
+from tasks.compare.routes import Compares
+from tasks.compare.spent import left_for, paid
+from tasks.compare.tables import COMPARISON_TABLES, write_comparison
+from tasks.documents.remote import shown
+from tasks.errors import BudgetReached, Interrupted, JobStopped, StorageFailed
+from tasks.jobs.meter import Meter
+from tasks.jobs.places import holding, state_of
+from tasks.jobs.prepare import Prepared, docmill_version
+from tasks.results.folder import Folder
+from tasks.results.parts import create_tables
+
+NAME = "comparison.json"
+
+
+@dataclass(slots=True)
+class Comparing:
+    """A comparison that holds its result set; `ended` says of each route that was asked why it stopped, or None."""
+
+    compares: Compares
+    plan: ComparisonPlan
+    meter: Meter
+    comparison_id: str
+    began: datetime
+    ended: dict[str, JobStopped | None] = field(default_factory=dict)
+    stopped: JobStopped | None = None
+
+    @property
+    def output(self) -> Folder:
+        """The place of the result set."""
+        return self.compares.options.folder
+
+    def jobs(self) -> Iterator[tuple[str, Prepared]]:
+        """Yield the job of each route with what it may spend, until the comparison is stopped."""
+        for label, job in self.compares.routes.items():
+            if self.stopped is not None:
+                return
+            budget = left_for(label, self.compares, self.began)
+            yield label, replace(job, options=job.options.model_copy(update={"budget": budget}))
+
+    def asked(self, label: str, stopped: JobStopped | None) -> None:
+        """Note how a route's job ended: what is wrong with a route is no trouble of the others'."""
+        self.ended[label] = stopped
+        if isinstance(stopped, Interrupted | StorageFailed):
+            self.stop(stopped)
+
+    def stop(self, reason: JobStopped) -> None:
+        """Ask no other route."""
+        self.stopped = self.stopped or reason
+
+    def conclude(self) -> ComparisonSet:
+        """Measure, weigh and write all there is; return what the comparison leaves. Raises StorageFailed."""
+        rows = {label: found(job) for label, job in self._routes}
+        every = [one for label, job in self._routes for one in answers(rows[label], label, job.stops[0].route.price)]
+        measured = likened(
+            [self._compared(label, job, rows[label]) for label, job in self._routes], every, self.compares.references
+        )
+        routes, said = recommend(measured.routes)
+        status, reason = self._status()
+        record = replace(
+            self.record(status, reason, datetime.now(UTC)),
+            routes=tuple(routes),
+            agreements=tuple(measured.agreements),
+            recommendation=said,
+            notes=tuple(measured.notes),
+        )
+        write_comparison(self.output, routes, measured.answers)
+        write_record(self.output, record)
+        return comparison_set(self.output, record, tuple(measured.answers), self._exit_code(record))
+
+    @property
+    def _routes(self) -> Sequence[tuple[str, Prepared]]:
+        return list(self.compares.routes.items())
+
+    def _compared(self, label: str, job: Prepared, rows: Found) -> Compared:
+        """Return a route with its measures, and what all documents would come to there."""
+        compares, plan = self.compares, self.plan.route(label)
+        price, why = job.stops[0].route.price, self._why(label)
+        measured = measure(
+            rows, len(compares.sample.names), price, has_schema=job.form is not None, stopped=str(why) if why else None
+        )
+        answered = work_over(job, (row["document_id"] for row in rows.documents if row["status"] != "failed"))
+        return Compared(plan.terms, measured, project(plan.terms, measured, answered, plan.whole, self.plan.documents))
+
+    def _why(self, label: str) -> JobStopped | None:
+        """Return why a route wasn't asked to the end."""
+        return self.ended.get(label, self.stopped)
+
+    def _status(self) -> tuple[Status, str | None]:
+        """Return how the comparison stands: paused where it was stopped, lacks money, or has no route left."""
+        broke = [why for why in self.ended.values() if isinstance(why, BudgetReached)]
+        lost = [why for why in self.ended.values() if why is not None]
+        if self.stopped is not None:
+            return "paused", str(self.stopped)
+        if broke or len(lost) == len(self.compares.routes):
+            return "paused", str((broke or lost)[0])
+        return "done", None
+
+    def _exit_code(self, record: Comparison) -> int:
+        if isinstance(self.stopped, Interrupted):
+            return 128 + self.stopped.signal
+        if record.status != "done":
+            return 4
+        flawed = any(one.measured.failed or one.measured.partial or one.measured.stopped for one in record.routes)
+        return 3 if flawed else 0
+
+    def record(self, status: Status, reason: str | None = None, finished: datetime | None = None) -> Comparison:
+        """Return comparison.json's content without its measures."""
+        compares = self.compares
+        return Comparison(
+            comparison_id=self.comparison_id,
+            flow=compares.flow,
+            version=docmill_version(),
+            spec={"inputs": [shown(name) for name in compares.inputs], **compares.options.spec()},
+            status=status,
+            reason=reason,
+            started_at=self.began,
+            finished_at=finished,
+            documents=self.plan.documents,
+            sample=compares.sample.names,
+            cost_usd=paid(compares, self.began),
+            routes=(),
+            agreements=(),
+            recommendation=UNDECIDED,
+            left_out=compares.left_out,
+        )
+
+
+@contextlib.contextmanager
+def open_comparison(compares: Compares, plan: ComparisonPlan, meter: Meter | None = None) -> Iterator[Comparing]:
+    """Hold the result set of a comparison while the block runs; an unfinished one of the same routes goes on.
+
+    Raises UserMistake or StorageRefused where it can't be written, or another run holds it.
+    """
+    options, opened = compares.options, list[Comparing]()
+    create_tables(options.folder, COMPARISON_TABLES)
+    with holding(options, state_of(options), lambda error: _stop_all(opened, error)):
+        comparing = Comparing(compares, plan, meter or Meter(), *_begun(options.folder, compares.identity))
+        opened.append(comparing)
+        write_record(options.folder, comparing.record("running"))
+        yield comparing
+
+
+def _stop_all(opened: Sequence[Comparing], error: StorageFailed) -> None:
+    for comparing in opened:
+        comparing.stop(error)
+
+
+def _begun(folder: Folder, identity: str) -> tuple[str, datetime]:
+    """Return the id of the comparison and when it began: those of an unfinished one that is the same, else new ones."""
+    before = read_record(folder)
+    name, _, number = str(before.get("comparison_id", "")).rpartition("-")
+    mine = f"compare-{identity[:8]}"
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        if name == mine and before["status"] != "done":
+            return f"{mine}-{number}", datetime.fromisoformat(before["started_at"])
+    return f"{mine}-{int(number) + 1 if number.isdigit() else 1}", datetime.now(UTC)
+
+
+def write_record(folder: Folder, record: Comparison) -> None:
+    """Write OUTPUT/comparison.json, whole or not at all. Raises StorageFailed."""
+    text = json.dumps(record.as_json(), indent=2, ensure_ascii=False) + "\n"
+    folder.replace(NAME, lambda file: _write(file, text.encode()))
+
+
+def read_record(folder: Folder) -> Mapping[str, Any]:
+    """Return what comparison.json holds; nothing where it isn't there or is damaged. Raises StorageFailed."""
+    try:
+        value = json.loads(folder.read(NAME) or b"")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    file.write(data)

@@ -1,0 +1,123 @@
+"""What a comparison will come to, and what each route would come to over all documents."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tasks.compare.records import Terms
+from tasks.compare.routes import Compares, terms_of
+from tasks.jobs.expect import Expected
+from tasks.jobs.plan import PLAN_BYTES, QUICK_BYTES, foreseen, time_at
+from tasks.jobs.prepare import Prepared
+from tasks.jobs.reuse import Kept, kept
+from tasks.jobs.stops import Stop
+from tasks.jobs.sums import Sums, read_sums
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePlan:
+    """One route, over the documents of the sample (`unchanged` of which are answered already), and over all.
+
+    Prices are in USD, None where they aren't known: `expected` with answers of the usual length,
+    `most` with every answer at its longest. `seconds` are those that the limits allow.
+    """
+
+    terms: Terms
+    unchanged: int
+    sample: Expected
+    price_expected: float | None
+    price_most: float | None
+    seconds: float
+    whole: Expected
+    whole_price: float | None
+    whole_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonPlan:
+    """Of a comparison: the documents and characters of the source, its sample, and a plan a route."""
+
+    flow: str
+    documents: int
+    characters: int
+    exact: bool
+    sample: tuple[str, ...]
+    routes: tuple[RoutePlan, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def calls(self) -> int:
+        """The calls over the sample, of all routes."""
+        return sum(one.sample.calls for one in self.routes)
+
+    @property
+    def price_most(self) -> float | None:
+        """The most that the sample can cost at all routes together; None where a price isn't known."""
+        prices = [one.price_most for one in self.routes if one.price_most is not None]
+        return sum(prices) if len(prices) == len(self.routes) else None
+
+    def route(self, label: str) -> RoutePlan:
+        """Return the plan of one route."""
+        return next(one for one in self.routes if one.terms.route == label)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as plain values."""
+        return asdict(self) | {"calls": self.calls, "price_most": self.price_most}
+
+
+def make_comparison_plan(compares: Compares, *, quick: bool = False) -> ComparisonPlan:
+    """Read the documents and add up; of many only a part, the less with `quick`. Nobody is called."""
+    first = next(iter(compares.routes.values()))
+    cutter = first.stops[0].cutter(first.options)
+    whole = read_sums(
+        first, compares.documents(first.carried.wanted), cutter, Kept(), QUICK_BYTES if quick else PLAN_BYTES
+    )
+    sample = read_sums(first, first.documents(), cutter, Kept(), PLAN_BYTES)
+    routes = tuple(_route_plan(job, sample, whole, first) for job in compares.routes.values())
+    return ComparisonPlan(
+        compares.flow,
+        whole.documents,
+        round(whole.characters * whole.factor),
+        whole.exact,
+        compares.sample.names,
+        routes,
+        compares.left_out,
+    )
+
+
+def _route_plan(job: Prepared, sample: Sums, whole: Sums, first: Prepared) -> RoutePlan:
+    stop, options = job.stops[0], job.options
+    ours = first.stops[0].cutter(first.options)
+    here, all_of_it = foreseen(stop, sample, ours, options), foreseen(stop, whole, ours, options)
+    longest = Expected(here.chunks, here.calls, here.prompt_tokens, here.calls * stop.route.window.max_answer)
+    return RoutePlan(
+        terms_of(stop, options),
+        _unchanged(job),
+        here,
+        _cost(stop, here),
+        _cost(stop, longest),
+        time_at(stop, options, here),
+        all_of_it,
+        _cost(stop, all_of_it),
+        time_at(stop, options, all_of_it),
+    )
+
+
+def work_over(job: Prepared, names: Iterable[str]) -> Expected:
+    """Return what these documents of the sample come to at a route, by the arithmetic of its plan."""
+    wanted, stop = frozenset(names), job.stops[0]
+    cutter = stop.cutter(job.options)
+    documents = (document for document in job.documents() if document.document_id in wanted)
+    return foreseen(stop, read_sums(job, documents, cutter, Kept(), PLAN_BYTES), cutter, job.options)
+
+
+def _cost(stop: Stop, work: Expected) -> float | None:
+    return stop.route.price.cost(work.prompt_tokens, work.completion_tokens) if stop.route.price else None
+
+
+def _unchanged(job: Prepared) -> int:
+    """Count the documents of the sample that this route has answered already."""
+    known = kept(job)
+    if not known.done:
+        return 0
+    return read_sums(job, job.documents(), job.stops[0].cutter(job.options), known, PLAN_BYTES).unchanged

@@ -1,0 +1,38 @@
+"""What the flow returns: where the tables lie, and what the comparison came to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tasks.compare.records import Answer, Comparison
+from tasks.compare.tables import COMPARISON_TABLES
+from tasks.errors import JobStopped
+from tasks.results.folder import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSet:
+    """A comparison after a run: its place, a glob of Parquet files a table, its record, the answers, the exit code.
+
+    `tables` are `comparison`, a row a route, and `answers`, a row a document and route.
+    """
+
+    place: str
+    tables: Mapping[str, str]
+    comparison: Comparison
+    answers: tuple[Answer, ...]
+    exit_code: int
+
+    def raise_for_status(self) -> "ComparisonSet":
+        """Return it, where all routes were asked. Raises JobStopped with the reason where it is paused."""
+        if self.comparison.status != "done":
+            raise JobStopped(f"{self.place}: {self.comparison.reason}")
+        return self
+
+
+def comparison_set(
+    folder: Folder, comparison: Comparison, answers: tuple[Answer, ...], exit_code: int
+) -> ComparisonSet:
+    """Return what a run left in a folder."""
+    place = folder.place if folder.path is None else str(folder.path.absolute())
+    tables = {table: f"{place}/{table}/*.parquet" for table in COMPARISON_TABLES}
+    return ComparisonSet(place, tables, comparison, answers, exit_code)

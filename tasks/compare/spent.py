@@ -1,0 +1,43 @@
+"""What a comparison has paid so far, in all its runs, as the ledgers of its routes tell.
+
+Each answer is in its route's ledger before anything else happens to it, so a comparison that
+was killed knows what it paid.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from tasks.compare.routes import Compares
+from tasks.jobs.options import Options
+from tasks.jobs.places import state_of
+
+SINCE = "SELECT sum(coalesce(cost_usd, worst_usd)) FROM answers WHERE created_at >= ?"
+# An unfinished job is taken up again: it counts its own.
+ENDED = f"{SINCE} AND job_id IN (SELECT job_id FROM jobs WHERE status = 'done')"  # noqa: S608 - our own words
+UNKNOWN = "SELECT count(*) FROM answers WHERE created_at >= ? AND cost_usd IS NULL"
+
+
+def left_for(route: str, compares: Compares, began: datetime) -> float | None:
+    """Return what one route's job may spend in all its runs, that all routes together stay within the budget."""
+    budget = compares.options.budget
+    if budget is None:
+        return None
+    others = [job.options for label, job in compares.routes.items() if label != route]
+    return max(0.0, budget - _sum(others, SINCE, began) - _sum([compares.routes[route].options], ENDED, began))
+
+
+def paid(compares: Compares, began: datetime) -> float | None:
+    """Return the USD paid since a comparison began; None where the price of an answer isn't known."""
+    unknown = (
+        _ask(job.options, UNKNOWN, began) for job in compares.routes.values() if job.stops[0].route.price is None
+    )
+    return None if any(unknown) else _sum((job.options for job in compares.routes.values()), SINCE, began)
+
+
+def _sum(options: Iterable[Options], sql: str, began: datetime) -> float:
+    return sum(_ask(one, sql, began) for one in options)
+
+
+def _ask(options: Options, sql: str, began: datetime) -> float:
+    rows = state_of(options).peek(sql, (began.timestamp(),))
+    return float(rows[0][0] or 0.0) if rows else 0.0

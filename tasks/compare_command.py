@@ -1,0 +1,118 @@
+"""The command line of a comparison."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from tasks.command import (
+    WAITING_FOR,
+    Add,
+    Parser,
+    add_completions,
+    add_extraction,
+    block_key_of,
+    checked_options,
+    prefect_server,
+    printed,
+    said,
+    seconds_in,
+    settled,
+)
+from tasks.compare.plan import make_comparison_plan
+from tasks.compare.ready import metered, offer_comparison
+from tasks.compare.result import ComparisonSet
+from tasks.compare.routes import prepare_comparison
+from tasks.compare.tables import COMPARISON_TABLES
+from tasks.compare_display import show_comparison, show_comparison_plan
+from tasks.display import shown
+from tasks.jobs.options import CompareOptions
+from tasks.results.folder import named_place
+from tasks.results.parts import create_tables
+
+RunComparison = Callable[[list[str], CompareOptions], ComparisonSet]
+
+
+def command_line(name: str, about: str) -> Parser:
+    """Return the parser of the command line."""
+    parser = Parser(prog=f"python -m flows.{name}", description=about, allow_abbrev=False)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, table, or a URL of one")
+    add = parser.add_argument
+    output = CompareOptions.model_fields["output"].default
+    add("--output", type=named_place, default=output, metavar="PLACE", help="the result set (%(default)s)")
+    add("--state", metavar="PLACE", help="where the ledgers lie: a folder (beside the results)")
+    _add_routes(add)
+    add("--sample", type=int, default=10, metavar="N", help="documents each route is asked about (%(default)s)")
+    add("--reference", metavar="WHAT", help="answers held to be right: a table, a folder, or a column of the input")
+    add_completions(add)
+    add_extraction(add)
+    _add_limits(add)
+    add("--limit", type=int, metavar="N", help="the first N documents are all there are")
+    add("--text-column", metavar="NAME", help="column of a table that holds the text")
+    add("--id-column", metavar="NAME", help="column of a table that holds the document's id")
+    add("--fresh", action="store_true", help="ignore answers and results of earlier runs")
+    add("--plan", action="store_true", help="print the plan of all routes, call nobody")
+    add("--json", action="store_true", help="the comparison (or plan) as one JSON object on stdout")
+    add("--no-progress", action="store_true", help="no live display")
+    return parser
+
+
+def _add_routes(add: Add) -> None:
+    add("--routes", action="append", default=[], metavar="P/M", help="a route to compare; repeatable (all with a key)")
+    add("--model", help="without --routes: all routes to this model")
+    add("--max-price", metavar="IN/OUT", help="without --routes: no dearer route (USD per million tokens)")
+    add("--exclude", action="append", default=[], metavar="P[/M]", help="without --routes: not this; repeatable")
+    add("--min-context", type=int, metavar="N", help="without --routes: no smaller window")
+    add("--context", type=int, metavar="N", help="the window in tokens, where nobody tells it")
+
+
+def _add_limits(add: Add) -> None:
+    add("--budget", type=float, metavar="USD", help="never spend more, all routes together: pause, resumably")
+    add(
+        "--price",
+        dest="prices",
+        action="append",
+        default=[],
+        metavar="P/M=IN/OUT",
+        help="USD per million tokens, where a price isn't known; repeatable",
+    )
+    add("--rpm", type=int, metavar="N", help="requests a minute")
+    add("--tpm", type=int, metavar="N", help="tokens a minute")
+    add("--concurrency", type=int, metavar="N", help="calls in flight")
+    patience = CompareOptions.model_fields["patience"].default
+    add("--patience", type=seconds_in, default=patience, metavar="TIME", help="to wait for a route that is down (60s)")
+
+
+def main(name: str, about: str, run_flow: RunComparison, argv: Sequence[str] | None = None) -> int:
+    """Run the flow from the command line; return the exit code of the contract."""
+
+    def run(console: Console) -> int:
+        return _run(vars(command_line(name, about).parse_args(argv)), run_flow, console)
+
+    return settled(run)
+
+
+def _run(words: dict[str, Any], run_flow: RunComparison, console: Console) -> int:
+    inputs, as_json = words.pop("inputs"), words.pop("json")
+    only_plan, live = words.pop("plan"), not words.pop("no_progress")
+    options = checked_options(words, CompareOptions)
+    with contextlib.ExitStack() as stack:
+        server = None if only_plan else stack.enter_context(prefect_server())
+        compares = prepare_comparison(inputs, options, keys=block_key_of)
+        plan = make_comparison_plan(compares, quick=not only_plan)
+        show_comparison_plan(plan, console)
+        if server is None:
+            return printed(plan.as_json(), as_json=as_json)
+        create_tables(options.folder, COMPARISON_TABLES)
+        meter = metered(plan)
+        console.print(WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
+        stack.enter_context(server.ready())
+        with shown(meter, console, live=live):
+            offer_comparison((compares, plan, meter))
+            results = run_flow(inputs, options)
+    show_comparison(results, meter, console)
+    if results.comparison.reason:
+        said(console, results.comparison.reason, results.exit_code)
+    printed(results.comparison.as_json(), as_json=as_json)
+    return results.exit_code
