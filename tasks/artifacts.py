@@ -5,8 +5,9 @@ None of it is needed by the job: where the server refuses or is away, the job go
 
 import contextlib
 import contextvars
+import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -18,12 +19,15 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from tasks.compare.records import Answer, Comparison
 from tasks.jobs.job import Job
 from tasks.jobs.meter import Meter
-from tasks.pages.figures import milliseconds, money
+from tasks.pages.comparison import write_comparison_page
+from tasks.pages.figures import duration, milliseconds, money
 from tasks.pages.job import write_job_page
 from tasks.pages.job_facts import JobFacts, job_facts
 from tasks.pages.page import place_of
+from tasks.results.folder import Folder
 
 UPDATE_SECONDS = 5.0
 T = TypeVar("T")
@@ -65,15 +69,50 @@ def percentage(meter: Meter) -> float:
 
 def leave_page(job: Job[Any]) -> str | None:
     """Write the job's page, and show what it tells as artifacts; return where it lies, or None where it can't be."""
-    try:
+
+    def write() -> JobFacts:
         facts = job_facts(job.output)
         write_job_page(job.output, facts)
-    except Exception as error:  # noqa: BLE001 - the job has come to its end: its tables are what counts
-        get_run_logger().warning("the page of the job could not be made: %s: %s", type(error).__name__, error)
+        return facts
+
+    facts = _tried(write, "the page of the job could not be made")
+    if facts is None:
         return None
     place = place_of(job.output)
     _tried(lambda: _leave_artifacts(job.prepared.flow, facts, place))
     return place
+
+
+def leave_comparison_page(folder: Folder, comparison: Comparison, answers: Sequence[Answer]) -> str | None:
+    """Write the page of a comparison, and show its routes as artifacts; return where it lies, or None."""
+
+    def write() -> str:
+        write_comparison_page(folder, comparison, answers)
+        return place_of(folder)
+
+    place = _tried(write, "the page of the comparison could not be made")
+    if place is not None:
+        _tried(lambda: _leave_comparison(comparison, place))
+    return place
+
+
+def _leave_comparison(comparison: Comparison, place: str) -> None:
+    about = f"Comparison {comparison.comparison_id}"
+    create_link_artifact(place, "the comparison's page", key="docmill-compare-page", description=about)
+    routes = [
+        {
+            "route": one.route,
+            "done": f"{one.measured.done} of {one.measured.documents}",
+            "cost": money(one.measured.cost_usd),
+            "p50": milliseconds(one.measured.latency_p50),
+            "p90": milliseconds(one.measured.latency_p90),
+            "all documents": money(one.projected.cost_usd),
+            "in": duration(one.projected.seconds),
+        }
+        for one in comparison.routes
+    ]
+    if routes:
+        create_table_artifact(routes, key="docmill-compare-routes", description=about)
 
 
 def _leave_artifacts(flow: str, facts: JobFacts, place: str) -> None:
@@ -100,10 +139,12 @@ def _leave_artifacts(flow: str, facts: JobFacts, place: str) -> None:
         create_table_artifact(kinds, key=f"docmill-{flow}-failures", description=about)
 
 
-def _tried(show: Callable[[], T]) -> T | None:
-    """Return what it returns, or None where Prefect can't be reached or refuses."""
+def _tried(show: Callable[[], T], trouble: str | None = None) -> T | None:
+    """Return what it returns, or None where it fails: with a warning where trouble is named, else quietly."""
     try:
         return show()
-    except Exception as error:  # noqa: BLE001 - as the module says
-        get_run_logger().debug("an artifact could not be shown: %s", error)
+    except Exception as error:  # noqa: BLE001 - the job has come to its end: its tables are what counts
+        level = logging.WARNING if trouble else logging.DEBUG
+        words = trouble or "an artifact could not be shown"
+        get_run_logger().log(level, "%s: %s: %s", words, type(error).__name__, error)
         return None

@@ -1,17 +1,20 @@
 """The charts of a comparison: what all documents would cost and take, and cost against latency."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.compare.records import Compared
 from tasks.pages.charts import SAID, Chart, Spec, chart
-from tasks.pages.figures import count, duration, milliseconds, money
+from tasks.pages.figures import count, duration, money
 
 FRONT, REST = "var(--c1)", "var(--c8)"
 # From a spread of so many times on, a scale is logarithmic.
 FAR = 20
-_TIMES = "datum.value >= 5400 ? format(datum.value / 3600, ',~r') + ' h' : datum.value >= 90 ? " \
-    "format(datum.value / 60, ',~r') + ' min' : format(datum.value, ',~r') + ' s'"
+_PLAIN = "format(datum.value, ',~r')"
+_DOLLARS = "'$' + format(datum.value, ',~r')"
+# Seconds of the units that an axis of time may have.
+_UNITS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class Axis(NamedTuple):
@@ -33,25 +36,26 @@ def letters_of(routes: Sequence[Compared]) -> Mapping[str, str]:
 
 def comparison_charts(routes: Sequence[Compared], documents: int) -> Iterator[Chart]:
     """Draw the routes that were measured; nothing where none was."""
-    dollars = "datum.value === 0 ? '$0' : '$' + format(datum.value, ',~r')"
-    price = Axis(f"USD for {count(documents)} documents", lambda one: one.projected.cost_usd, dollars, money)
-    time = Axis("time under the limits", lambda one: one.projected.seconds, _TIMES, duration)
-    latency = Axis("latency, p50 in s", _latency, "format(datum.value, ',~r')", lambda value: duration(value))
-    title = "Price and time of the whole job"
-    yield from _scatter(title, "Projected for all documents; no other route beats the blue ones in both.", routes, price, time)
-    title = "Cost and latency of a call"
-    each = Axis("USD a document", _a_document, dollars, money)
-    yield from _scatter(title, "As measured over the sample; the line goes from p50 to p90.", routes, each, latency, _p90)
+    price = Axis(f"USD for {count(documents)} documents", lambda one: one.projected.cost_usd, _DOLLARS, money)
+    longest = max((one.projected.seconds or 0 for one in routes), default=0)
+    unit, name = next((unit for unit in _UNITS if longest >= 2 * unit[0]), _UNITS[-1])
+    time = Axis(f"time in {name}", lambda one: _over(one.projected.seconds, unit), _PLAIN, _said(unit))
+    about = "Projected for all documents; no other route beats the blue ones in both."
+    yield from _scatter("Price and time of the whole job", about, routes, price, time)
+    each = Axis("USD a document", _a_document, _DOLLARS, money)
+    latency = Axis("latency of a call in s", lambda one: _over(one.measured.latency_p50, 1000), _PLAIN, duration)
+    about = "As measured over the sample; the line goes from p50 to p90."
+    yield from _scatter(
+        "Cost and latency", about, routes, each, latency, lambda one: _over(one.measured.latency_p90, 1000)
+    )
 
 
-def _latency(one: Compared) -> float | None:
-    found = one.measured.latency_p50
-    return None if found is None else found / 1000
+def _over(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
 
 
-def _p90(one: Compared) -> float | None:
-    found = one.measured.latency_p90
-    return None if found is None else found / 1000
+def _said(unit: float) -> Callable[[float | None], str]:
+    return lambda value: duration(None if value is None else value * unit)
 
 
 def _a_document(one: Compared) -> float | None:
@@ -79,7 +83,7 @@ def _scatter(
                            "letter": letters[one.route]})  # fmt: skip
     if values:
         missing = len(routes) - len(values)
-        unknown = f" Of {count(missing)} it isn't known." if missing else ""
+        unknown = f" {count(missing)} of {count(len(routes))} can't be placed." if missing else ""
         spec = _spec(values, across, up)
         yield chart(title, about + unknown, spec, ["", "route", across.title, up.title], rows)
 
@@ -113,5 +117,10 @@ def _place(field: str, axis: Axis, values: Sequence[float]) -> Spec:
     low, high = min(values), max(values)
     far = low > 0 and high / low > FAR
     scale = {"type": "log", "nice": True} if far else {"zero": True, "nice": True}
-    how = {"title": axis.title, "labelExpr": axis.label, "grid": True, "tickCount": 4, "labelOverlap": True}
+    how = {"title": axis.title, "labelExpr": axis.label, "grid": True, "labelOverlap": "greedy", "labelSeparation": 8}
+    if far:
+        tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        how["values"] = [times * 10.0**ten for ten in tens for times in ((1, 2, 5) if len(tens) < 5 else (1,))]
+    else:
+        how["tickCount"] = 4
     return {"field": field, "type": "quantitative", "scale": scale, "axis": how}

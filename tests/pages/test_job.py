@@ -68,8 +68,7 @@ def test_the_sums_are_those_of_the_tables_and_of_the_provider(ran: Ran, provider
     assert route.cost_usd == pytest.approx(sums.cost_usd)
     (load,) = facts.loads
     assert load.requests == counts.answers
-    arrived = [(round(row["created_at"].timestamp() * 1e6) // 1000, row["latency_ms"]) for row in ran.rows("calls")]
-    spans = [(end - took, end) for end, took in arrived]
+    spans = query(ran, "select list((epoch_ms(created_at) - latency_ms, epoch_ms(created_at))) from calls")[0]
     assert load.at_once == max(1, *(sum(begin <= at < end for begin, end in spans) for at, _ in spans))
     kinds = Counter(row["error_kind"] for row in ran.rows("failures"))
     assert {row.kind: row.failures for row in facts.kinds} == kinds
