@@ -1,4 +1,4 @@
-"""Compare models and providers over a sample of the documents: `python -m flows.compare INPUT… --routes P/M --routes P/M`."""
+"""Compare models and providers over a sample of the documents: `python -m flows.compare INPUT… --routes P/M …`."""
 
 import sys
 

@@ -37,7 +37,7 @@ SPELT = {"json_schema": "schema", "prices": "price"}
 
 RunFlow = Callable[[list[str], Any], ResultSet]
 Add = Callable[..., Any]
-O = TypeVar("O", bound=Options)
+Kind = TypeVar("Kind", bound=Options)
 
 
 class Parser(argparse.ArgumentParser):
@@ -215,7 +215,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
     return code
 
 
-def checked_options(words: dict[str, Any], kind: type[O]) -> O:
+def checked_options(words: dict[str, Any], kind: type[Kind]) -> Kind:
     """Return the options that flags stand for. Raises UserMistake naming the flag."""
     try:
         return kind(**words)

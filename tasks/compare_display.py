@@ -9,7 +9,7 @@ from tasks.compare.plan import ComparisonPlan, RoutePlan
 from tasks.compare.records import Compared
 from tasks.compare.result import ComparisonSet
 from tasks.compare.words import money, span
-from tasks.display import MOST_LEFT_OUT
+from tasks.display import MOST_LEFT_OUT, query
 from tasks.jobs.meter import Meter
 
 PLANNED = ("route", "window", "calls", "about", "at most", "all documents", "in about", "price by")
@@ -53,8 +53,7 @@ def show_comparison(results: ComparisonSet, meter: Meter, console: Console) -> N
         _say(console, name if rest else "", rest or words)
     if results.page:
         _say(console, "page", results.page)
-    sql = f"select document_id, route, output from '{results.place}/answers/*.parquet' order by all"
-    _say(console, "next", f"""python -c "import duckdb; duckdb.sql(\\"{sql}\\").show()" """)
+    _say(console, "next", query(results.place, "answers", "document_id, route, output"))
 
 
 def _named(names: Sequence[str], most: int = 5) -> str:

@@ -209,14 +209,14 @@ def _next(record: JobRecord, output: str) -> str:
     if record.status == "paused":
         return "the same command goes on where it stopped; what is done is kept"
     if record.totals.failed or record.totals.partial:
-        return _query(output, "failures", "document_id, error_kind, error")
+        return query(output, "failures", "document_id, error_kind, error")
     if record.flow == "embed":
-        return _query(output, "chunks", "document_id, position, text, embedding")
-    return _query(output, "documents", "document_id, output")
+        return query(output, "chunks", "document_id, position, text, embedding")
+    return query(output, "documents", "document_id, output")
 
 
-def _query(output: str, table: str, columns: str) -> str:
-    """DuckDB reads a bucket by the same package and keys as we."""
+def query(output: str, table: str, columns: str) -> str:
+    """Return a line that reads a table: DuckDB reads a bucket by the same package and keys as we."""
     sql = f"select {columns} from '{output.rstrip('/')}/{table}/*.parquet'"
     scheme, remote, _ = output.partition("://")
     by = f"import fsspec as f; duckdb.register_filesystem(f.filesystem('{scheme}')); " if remote else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks.compare.records import Terms
 from tasks.compare.routes import Compares, terms_of
-from tasks.jobs.expect import Expected
+from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected
 from tasks.jobs.plan import PLAN_BYTES, QUICK_BYTES, foreseen, time_at
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.reuse import Kept, kept
@@ -89,16 +89,17 @@ def _route_plan(job: Prepared, sample: Sums, whole: Sums, first: Prepared) -> Ro
     stop, options = job.stops[0], job.options
     ours = first.stops[0].cutter(first.options)
     here, all_of_it = foreseen(stop, sample, ours, options), foreseen(stop, whole, ours, options)
+    likely = 1.0 if stop.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
     longest = Expected(here.chunks, here.calls, here.prompt_tokens, here.calls * stop.route.window.max_answer)
     return RoutePlan(
         terms_of(stop, options),
         _unchanged(job),
         here,
-        _cost(stop, here),
+        _cost(stop, here, likely),
         _cost(stop, longest),
         time_at(stop, options, here),
         all_of_it,
-        _cost(stop, all_of_it),
+        _cost(stop, all_of_it, likely),
         time_at(stop, options, all_of_it),
     )
 
@@ -111,8 +112,10 @@ def work_over(job: Prepared, names: Iterable[str]) -> Expected:
     return foreseen(stop, read_sums(job, documents, cutter, Kept(), PLAN_BYTES), cutter, job.options)
 
 
-def _cost(stop: Stop, work: Expected) -> float | None:
-    return stop.route.price.cost(work.prompt_tokens, work.completion_tokens) if stop.route.price else None
+def _cost(stop: Stop, work: Expected, likely: float = 1.0) -> float | None:
+    """Return the USD of work of whose prompts' tokens so many are likely, where they are only bounded."""
+    price = stop.route.price
+    return price.cost(round(work.prompt_tokens * likely), work.completion_tokens) if price else None
 
 
 def _unchanged(job: Prepared) -> int:
