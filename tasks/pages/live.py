@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        port = self.server.server_address[1]
+        port = self.connection.getsockname()[1]
         if self.headers.get("Host") not in {f"{name}:{port}" for name in NAMES}:
             self._say(403, "Open this page as it was printed: by 127.0.0.1 or localhost.", "text/plain")
             return
