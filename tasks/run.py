@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -13,6 +14,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import task_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from tasks.artifacts import leave_page, progress_shown
 from tasks.documents.document import Document
 from tasks.errors import JobStopped
 from tasks.jobs.job import Job
@@ -92,6 +94,11 @@ def answer_shard(job_id: str, number: int) -> int:
 
 def answer_shards(job: Job[Any]) -> None:
     """Submit a task run a shard, each before the ones before it run dry, and wait for them all."""
+    with progress_shown(job):
+        _answer_shards(job)
+
+
+def _answer_shards(job: Job[Any]) -> None:
     under_way: dict[int, PrefectFuture[int]] = {}
     job_id = job.ledger.job_id
     try:
@@ -120,14 +127,14 @@ def _collect(job_id: str, under_way: "dict[int, PrefectFuture[int]]", numbers: S
 
 
 def conclude(job: Job[Any]) -> ResultSet:
-    """Drop what is gone, write job.json and the artifact; return what the run leaves."""
+    """Drop what is gone, write job.json, the page and the artifacts; return what the run leaves."""
     prune(job)
     results = job.conclude()
     record = results.job
     if record.reason:
         get_run_logger().warning("job %s is %s: %s", record.job_id, record.status, record.reason)
     create_markdown_artifact(markdown(record), key=f"docmill-{record.flow}", description=f"Job {record.job_id}")
-    return results
+    return replace(results, page=leave_page(job))
 
 
 def markdown(record: JobRecord) -> str:

@@ -14,13 +14,15 @@ class ResultSet:
     """A result set after a run: its place, a glob of Parquet files a table, the job, and the exit code.
 
     `tables` are by name: `documents`, `calls`, `failures`, `sections`, and of embed `chunks`.
-    DuckDB, Polars and pyarrow take a glob as it is; in a bucket it is a URL.
+    DuckDB, Polars and pyarrow take a glob as it is; in a bucket it is a URL. `page` is the
+    URL of the job's page, where it could be made.
     """
 
     place: str
     tables: Mapping[str, str]
     job: JobRecord
     exit_code: int
+    page: str | None = None
 
     @property
     def totals(self) -> Totals:
