@@ -75,11 +75,18 @@ def day(value: datetime | None) -> str:
     return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d}"
 
 
+def number(value: float | str | None) -> str:
+    """Return any number as short as it can be, and words as they are."""
+    if value is None or isinstance(value, str):
+        return words(value)
+    return count(value) if float(value).is_integer() else f"{value:,.4g}"
+
+
 def words(value: object) -> str:
     """Return a value as text; None is a dash."""
     return NOTHING if value is None or value == "" else str(value)
 
 
 FIGURES: Mapping[str, Callable[[Any], str]] = {
-    one.__name__: one for one in (count, short, money, milliseconds, duration, share, rate, moment, day, words)
+    one.__name__: one for one in (count, short, money, milliseconds, duration, share, rate, moment, day, number, words)
 }
