@@ -1,7 +1,6 @@
 """The records that flow from the source to the shards: a document, and what is in it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
@@ -15,8 +14,7 @@ class Remote(NamedTuple):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """One document as the source lists it, before anybody has read it.
 
     `document_id` is unique in the result set; `source` is a URI; `size` is in
@@ -34,7 +32,11 @@ class Document:
     columns: Mapping[str, Any] | None = None
     trouble: str | None = None
     trouble_kind: str = "damaged"
-    remote: Remote | None = field(default=None, repr=False)
+    remote: Remote | None = None
+
+    def __repr__(self) -> str:
+        """Show what it is called and where it comes from: not its text, nor what may hold a signature."""
+        return f"Document({self.document_id!r}, {self.source!r})"
 
 
 Documents = Iterator[Document]
@@ -48,8 +50,7 @@ class Section(NamedTuple):
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A document's text, and its sections in order, where its format has them.
 
     `code`: the sections are a program's top-level definitions, which are better kept whole.

@@ -3,7 +3,6 @@
 import os
 import stat
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from tasks.documents.decode import SAMPLE
@@ -28,10 +27,12 @@ def extract(document: Document, stopped: Stopped = lambda: False) -> Content:
     if document.trouble is not None:
         raise DocumentFailed(document.trouble_kind, document.trouble)
     content = _content(document, stopped)
-    text = content.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if not text.strip():
+    text = content.text
+    if not text or text.isspace():
         raise DocumentFailed("empty", "the document holds no text")
-    return replace(content, text=text)
+    if text.isascii():
+        return content
+    return content._replace(text=text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _content(document: Document, stopped: Stopped) -> Content:

@@ -1,7 +1,6 @@
 """List the documents of a source, in a stable order, without reading them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -112,8 +111,7 @@ def _renamed(document: Document, seen: Seen) -> Document:
         if not seen.add([name])[0]:
             trouble = f"another row is called {document.document_id!r}, too: give an --id-column of unique values"
             kept = document.trouble is not None
-            return replace(
-                document,
+            return document._replace(
                 document_id=name,
                 trouble=document.trouble if kept else trouble,
                 trouble_kind=document.trouble_kind if kept else DUPLICATE,

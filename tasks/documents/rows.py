@@ -1,7 +1,7 @@
 """From the rows of a table to documents, streamed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -108,11 +108,11 @@ def _documents(table: _File, batch: Batch, first: int) -> list[Document]:
     made = list(map(Document, names, sources, sizes, repeat(None), texts, carried))
     for place, trouble in batch.troubles.items():
         name = table.name(first + place) if wanted.id else names[place]
-        made[place] = replace(made[place], document_id=name, text="", size=0, trouble=trouble)
+        made[place] = made[place]._replace(document_id=name, text="", size=0, trouble=trouble)
     for place, value in enumerate(ids or ()):
         if (value is None or value == "") and place not in batch.troubles:
             trouble = f"row {first + place} has no value in its id column: give each row one"
-            made[place] = replace(made[place], trouble=trouble, trouble_kind=NO_ID)
+            made[place] = made[place]._replace(trouble=trouble, trouble_kind=NO_ID)
     return made
 
 

@@ -26,6 +26,8 @@ def _begun_at(job: Job, reading: Reading) -> Strategist | None:
 def completed(job: Job[Any], document: Document, result: Result) -> Result:
     """Return a document's rows with the columns that it carries, and the fields of its answer."""
     row, form = result.document, job.prepared.form
+    if form is None and not document.columns and not job.prepared.carried.joined:
+        return result
     output = row["output"] if row["status"] != "failed" else None
     more = job.prepared.carried.values(document) | (form.values(output) if form else {})
     return result._replace(document={**row, **more}, work=job.work_of(document))

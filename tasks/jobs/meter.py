@@ -37,10 +37,10 @@ class Meter:
         with self._lock:
             self.documents += count
 
-    def finished(self, status: str) -> None:
-        """Count a document by its status, `unchanged` and `resumed` among them."""
+    def finished(self, status: str, count: int = 1) -> None:
+        """Count documents by their status, `unchanged` and `resumed` among them."""
         with self._lock:
-            setattr(self, status, getattr(self, status) + 1)
+            setattr(self, status, getattr(self, status) + count)
 
     def trouble(self, document_id: str, words: str) -> None:
         """Keep the first few failures, to be said at the end."""

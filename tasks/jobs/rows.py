@@ -12,7 +12,6 @@ from tasks.jobs.cut import Cut
 from tasks.jobs.sections import section_rows
 from tasks.providers.wire import Answer
 from tasks.results.schemas import Row
-from tasks.results.vectors import ChunkRow
 from tasks.routing.route import Route
 
 MOST_CUTS = 5
@@ -92,7 +91,6 @@ class Result(NamedTuple):
     failures: Sequence[Row]
     sections: Sequence[Row]
     work: str | None = None
-    chunks: Sequence[ChunkRow] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The rows that lead from a place in a text back to its page and its headings."""
 
-import re
 from itertools import pairwise
 
 from tasks.chunking.outline import Outline
@@ -8,14 +7,14 @@ from tasks.documents.document import Content
 from tasks.results.schemas import Row
 
 # As pdftotext and RFCs part pages, and our readers' pages, slides and sheets.
-PAGE_BREAK = re.compile("\f")
+PAGE_BREAK = "\f"
 
 
 def section_rows(document_id: str, content: Content) -> list[Row]:
     """Return a row for each stretch of text on one page under the same headings; none where there are neither."""
-    breaks = [match.end() for match in PAGE_BREAK.finditer(content.text)]
-    if not breaks and not content.sections:
+    if PAGE_BREAK not in content.text and not content.sections:
         return []
+    breaks = [place + 1 for place, character in enumerate(content.text) if character == PAGE_BREAK]
     outline = Outline(content.sections, code=content.code)
     starts = sorted({0, *breaks, *(section.start for section in content.sections)} - {len(content.text)})
     rows: list[Row] = []

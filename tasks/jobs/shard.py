@@ -14,7 +14,7 @@ from tasks.jobs.expect import CHARACTERS_A_TOKEN
 from tasks.jobs.job import Job, Settled
 from tasks.jobs.read import Read, batches, read_all
 from tasks.jobs.rows import Reading, Result, Work
-from tasks.jobs.write import write
+from tasks.jobs.write import rows_of, write
 
 CALLS_A_SHARD = 1000
 FLUSH_SECONDS = 5.0
@@ -161,8 +161,11 @@ class _Shard:
         """Assign, write, finish: in this order a kill at any instant loses nothing."""
         results, self._waiting = self._waiting, []
         if results:
-            written = await asyncio.to_thread(write, self.job, self.part, results)
+            written = await asyncio.to_thread(self._write, results)
             self.written += len(results) if written else 0
+
+    def _write(self, results: Sequence[Result]) -> bool:
+        return write(self.job, self.part, rows_of(results, self.job.schemas))
 
 
 def _broke(task: "asyncio.Task[None]") -> bool:

@@ -1,58 +1,81 @@
 """Write finished documents' rows, in steps of which a kill between any two loses nothing."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.errors import JobStopped
 from tasks.jobs.job import Job
 from tasks.jobs.rows import Result
 from tasks.ledger.records import Finished
-from tasks.results.parts import write_part
-from tasks.results.schemas import Row
-from tasks.results.vectors import chunks_table
+from tasks.results.parts import as_table, write_part
+from tasks.results.schemas import Schemas
 
 
-def write(job: Job[Any], part: int, results: Sequence[Result]) -> bool:
+class Rows(NamedTuple):
+    """The rows of finished documents by table, and what the ledger is told of each of them."""
+
+    tables: Mapping[str, pa.Table]
+    finished: Sequence[Finished]
+
+
+def rows_of(results: Sequence[Result], schemas: Schemas) -> Rows:
+    """Return the rows of documents that were answered one by one."""
+    rows = {
+        "documents": [result.document for result in results],
+        "calls": [row for result in results for row in result.calls],
+        "failures": [row for result in results for row in result.failures],
+        "sections": [row for result in results for row in result.sections],
+    }
+    tables = {name: as_table(some, schemas[name]) for name, some in rows.items()}
+    return Rows(tables, [_finished(result) for result in results])
+
+
+def write(job: Job[Any], part: int, *some: Rows) -> bool:
     """Write rows, and record that they are; where the disk refuses, stop the job."""
+    finished = [one for rows in some for one in rows.finished]
     try:
-        homes = job.ledger.assign([result.document["document_id"] for result in results], job.work, part)
+        homes = job.ledger.assign([one.document_id for one in finished], job.work, part)
         with job.writing:
             for home in sorted(set(homes.values())):
-                mine = [result for result in results if homes[result.document["document_id"]] == home]
-                ids = [one.document["document_id"] for one in mine]
-                write_part(job.output, home, ids, _tables(mine), job.schemas)
-        job.ledger.finish([_finished(result) for result in results], homes, job.work)
+                mine = [name for name, place in homes.items() if place == home]
+                write_part(
+                    job.output, home, mine, _tables(some, None if len(mine) == len(homes) else mine), job.schemas
+                )
+        job.ledger.finish(finished, homes, job.work)
     except JobStopped as error:
         job.stop(error)
         return False
     return True
 
 
-def _tables(results: Sequence[Result]) -> dict[str, Sequence[Row] | pa.Table]:
-    chunks = [row for result in results for row in result.chunks]
-    return {
-        **({"chunks": chunks_table(chunks)} if chunks else {}),
-        "documents": [result.document for result in results],
-        "calls": [row for result in results for row in result.calls],
-        "failures": [row for result in results for row in result.failures],
-        "sections": [row for result in results for row in result.sections],
-    }
+def _tables(some: Sequence[Rows], names: Collection[str] | None) -> dict[str, pa.Table]:
+    """Return the tables of all rows, or of those of some documents."""
+    every = {name: [rows.tables[name] for rows in some if name in rows.tables] for name in _names(some)}
+    tables = {name: pa.concat_tables(tables) for name, tables in every.items()}
+    if names is None:
+        return tables
+    mine = pa.array(list(names), pa.string())
+    return {name: table.filter(pc.is_in(table["document_id"], value_set=mine)) for name, table in tables.items()}
+
+
+def _names(some: Sequence[Rows]) -> list[str]:
+    return list(dict.fromkeys(name for rows in some for name in rows.tables))
 
 
 def _finished(result: Result) -> Finished:
     """Tokens and cost are what was paid for: a reused answer adds none."""
     row, paid = result.document, [call for call in result.calls if not call["reused"]]
-    reused = len(result.calls) - len(paid)
     return Finished(
         row["document_id"],
         row["content_sha256"],
         row["status"],
-        sum(call.get("counts", True) for call in paid) + reused,
-        reused,
-        sum(call["prompt_tokens"] for call in paid),
-        sum(call["completion_tokens"] for call in paid),
+        len(result.calls),
+        len(result.calls) - len(paid),
+        sum([call["prompt_tokens"] for call in paid]),
+        sum([call["completion_tokens"] for call in paid]),
         row["cost_usd"],
         result.work,
     )

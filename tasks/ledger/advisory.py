@@ -22,6 +22,7 @@ from tasks.ledger.schema import VERSION
 from tasks.ledger.server import Connection, Server, pauses
 
 WATCH_SECONDS = 5.0
+UNLOCK = b"SELECT pg_advisory_unlock(%s)"
 LOCK = b"SELECT pg_try_advisory_lock(%s)"
 _LOCKS = b"FROM pg_locks WHERE locktype = 'advisory' AND (classid::bigint << 32) | objid::bigint = %s AND pid = "
 HELD = b"SELECT count(*) " + _LOCKS + b"pg_backend_pid()"
@@ -67,6 +68,9 @@ class Hold:
         """Free the lock."""
         self._ended.set()
         self._watcher.join()
+        # Said, as the server takes its time to notice that a connection was closed.
+        with contextlib.suppress(psycopg.Error):
+            self._connection.execute(UNLOCK, (self._key,))
         self._connection.close()
 
     def prove(self, connection: Connection) -> None:

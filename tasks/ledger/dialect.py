@@ -26,7 +26,6 @@ CREATE TABLE documents (
     completion_tokens bigint NOT NULL DEFAULT 0, cost_usd double precision
 );
 CREATE UNIQUE INDEX document_keys ON documents (document_key(document_id));
-CREATE INDEX documents_of_job ON documents (job_id, status);
 CREATE INDEX answers_of_job ON answers (job_id);
 CREATE TABLE texts (
     text_id text PRIMARY KEY, job_id text NOT NULL, document_id text NOT NULL, call_id text, place bigint

@@ -34,7 +34,10 @@ class Seen:
 
 
 class Owned(NamedTuple):
-    """A text to embed: the document it is asked for, and the place of its vector in an answer, once there is one."""
+    """A text to embed: the document and the call it is asked for in, and the place of its vector in that one's answer.
+
+    There may be no such answer yet.
+    """
 
     job_id: str
     document_id: str
@@ -42,8 +45,7 @@ class Owned(NamedTuple):
     place: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A document's outcome, as the totals need it. Tokens and cost are what this job paid.
 
     `work` is the identity of its own work, where that isn't the job's.

@@ -14,8 +14,7 @@ from zlib import crc32
 
 from tasks.errors import UserMistake
 
-VERSION, BEFORE = 3, 2
-SCHEMA_BEFORE = """
+SCHEMA_2 = """
 CREATE TABLE IF NOT EXISTS jobs (
     job_id TEXT PRIMARY KEY, work TEXT NOT NULL, status TEXT NOT NULL, started_at TEXT NOT NULL
 ) STRICT;
@@ -36,11 +35,18 @@ CREATE INDEX IF NOT EXISTS documents_of_job ON documents (job_id, status);
 CREATE INDEX IF NOT EXISTS cost_of_job ON answers (job_id, cost_usd, worst_usd);
 """
 # Which document of which job a text to embed belongs to, and where its vector is: equal texts are asked once.
-SCHEMA = f"""{SCHEMA_BEFORE}
+SCHEMA_3 = f"""{SCHEMA_2}
 CREATE TABLE IF NOT EXISTS texts (
     text_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, document_id TEXT NOT NULL, call_id TEXT, place INTEGER
 ) WITHOUT ROWID, STRICT;
 """
+# The sums of a job are asked for twice a run; an index for them cost each document as much as its row.
+OF_JOB = "CREATE INDEX IF NOT EXISTS documents_of_job ON documents (job_id, status);\n"
+SCHEMA = SCHEMA_3.replace(OF_JOB, "")
+VERSION = 4
+# What a ledger of an earlier version holds; it is made one of this version when it is opened.
+SCHEMAS = {2: SCHEMA_2, 3: SCHEMA_3, VERSION: SCHEMA}
+RENEW = f"BEGIN IMMEDIATE; {SCHEMA} DROP INDEX IF EXISTS documents_of_job; PRAGMA user_version={VERSION}; COMMIT"
 # All that an answer's checksum is of, which comes second.
 ANSWERS = "SELECT body, checksum, call_id, job_id, document_id, status, attempts, latency_ms, created_at FROM answers"
 # A healthy ledger of a million answers isn't read through at every start; one in doubt is.
@@ -53,7 +59,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
     if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         # All of it or nothing: a kill in between leaves no half-made ledger.
-        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT")
+        connection.executescript(RENEW)
 
 
 def checksum(body: bytes, *fields: object) -> int:
@@ -105,15 +111,13 @@ def _unsound(path: Path, *, doubted: bool) -> str | None:
 def _wrong_tables(connection: sqlite3.Connection) -> str | None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = _tables(connection)
-    if version not in (VERSION, BEFORE):
+    if version not in SCHEMAS:
         return f"is of version {version}, not {VERSION}" if tables else None
-    # One of the version before gets the tables that it lacks when it is opened.
-    right = _right_tables(SCHEMA if version == VERSION else SCHEMA_BEFORE)
-    return None if tables == right else "is damaged (its tables are changed)"
+    return None if tables == _right_tables(SCHEMAS[version]) else "is damaged (its tables are changed)"
 
 
 def _tables(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
-    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 
 @cache

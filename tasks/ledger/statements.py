@@ -36,9 +36,9 @@ _OUTCOME = {
     "prompt_tokens": WHOLE, "completion_tokens": WHOLE, "cost_usd": REAL,
 }  # fmt: skip
 FINISH = _upsert("documents", {"document_id": TEXT, "part": WHOLE, **_OUTCOME}, _OUTCOME)
-_OWNED = {"text_id": TEXT, "job_id": TEXT, "document_id": TEXT}
-OWN = _upsert("texts", _OWNED, ("job_id", "document_id"), "call_id = NULL", "place = NULL")
-PLACED = _upsert("texts", {**_OWNED, "call_id": TEXT, "place": WHOLE}, ("call_id", "place"), is_note=True)
+_OWNED = {"text_id": TEXT, "job_id": TEXT, "document_id": TEXT, "call_id": TEXT, "place": WHOLE}
+OWN = _upsert("texts", _OWNED, list(_OWNED)[1:])
+PLACED = _upsert("texts", _OWNED, ("call_id", "place"), is_note=True)
 
 FORGET = Many("WITH gone (name) AS (", (TEXT,), ") DELETE FROM documents WHERE document_id IN (SELECT name FROM gone)")
 

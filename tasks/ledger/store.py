@@ -19,7 +19,9 @@ from typing import ClassVar
 
 from tasks.errors import StorageFailed
 
-BATCH = 500
+BATCH = 512
+# SQLite takes 32,766 values a statement.
+MOST_VALUES = 32_766
 LINGER_SECONDS = 0.003
 
 Value = str | int | float | bytes | None
@@ -169,7 +171,21 @@ def _statements(items: Iterable[_Item]) -> Batch:
 
 def _grouped(waiting: dict[Many, list[Row]]) -> Batch:
     for statement, rows in sorted(waiting.items(), key=lambda item: item[0].is_note):
-        yield from ((statement, some) for some in _runs(rows))
+        if len({row[0] for row in rows}) == len(rows):
+            yield from ((statement, some) for some in _large(rows, MOST_VALUES // len(statement.types)))
+        else:
+            yield from ((statement, some) for some in _runs(rows))
+
+
+def _large(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
+    """Part rows into few statements of few sizes, as each is kept: BATCH times a power of two, and what is left."""
+    start = 0
+    while start < len(rows):
+        size = BATCH
+        while 2 * size <= min(most, len(rows) - start):
+            size *= 2
+        yield rows[start : start + size]
+        start += size
 
 
 def _runs(rows: Iterable[Row]) -> Iterator[list[Row]]:

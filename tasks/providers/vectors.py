@@ -1,12 +1,12 @@
 """Embeddings on the wire: what is asked for, and the vectors of an answer, as numbers or in base64."""
 
-import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pybase64 import b64decode_as_bytearray
 
 from tasks.errors import Transient
 
@@ -45,10 +45,10 @@ def matrix(records: Sequence[Mapping[str, Any]], count: int | None) -> Matrix:
     Raises Transient with reason `bad_vectors` where they aren't one a text, all of one
     length, and finite.
     """
-    ordered = sorted(enumerate(records), key=lambda pair: _index(pair[1], pair[0]))
+    places = [_index(record, place) for place, record in enumerate(records)]
+    ordered = sorted(range(len(places)), key=places.__getitem__)
     try:
-        rows = [_vector(record.get("embedding")) for _, record in ordered]
-        found = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+        found = _matrix([records[place].get("embedding") for place in ordered])
     except (ValueError, TypeError, binascii.Error) as error:
         raise Transient("bad_vectors", f"an answer whose vectors can't be read: {error}", status=200) from error
     if (count is not None and len(found) != count) or not np.isfinite(found).all():
@@ -63,10 +63,18 @@ def _index(record: Mapping[str, Any], place: int) -> int:
     return index if isinstance(index, int) else place
 
 
+def _matrix(values: Sequence[object]) -> Matrix:
+    """Read vectors: each numbers, or base64 of little-endian 32-bit floats."""
+    if values and all(isinstance(value, str) for value in values):
+        rows = [b64decode_as_bytearray(str(value), validate=True) for value in values]
+        if len({*map(len, rows)}) == 1:  # the same length for all: read together
+            return np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
+    return np.stack([_vector(value) for value in values]) if values else np.zeros((0, 0), dtype=np.float32)
+
+
 def _vector(value: object) -> Matrix:
-    """Read a vector: numbers, or base64 of little-endian 32-bit floats."""
     if isinstance(value, str):
-        return np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
+        return np.frombuffer(b64decode_as_bytearray(value, validate=True), dtype="<f4")
     vector = np.asarray(value, dtype=np.float32)
     if vector.ndim != 1 or not vector.size:
         raise ValueError("a vector without numbers")

@@ -1,6 +1,7 @@
 """The table of chunks, with vectors as fixed-size lists that need no copy to be read as a matrix."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from tasks.results.schemas import chunks_schema
 
 
 class ChunkRow(NamedTuple):
-    """One chunk: its span in characters, its tokens, and its vector of 32-bit floats."""
+    """One chunk: its span in characters, its tokens, and its vector, a row of a matrix of 32-bit floats."""
 
     document_id: str
     position: int
@@ -19,7 +20,8 @@ class ChunkRow(NamedTuple):
     end_char: int
     text: str
     tokens: int
-    embedding: NDArray[np.float32]
+    vectors: NDArray[np.float32]
+    place: int
     model: str
     provider: str
     call_id: str
@@ -27,9 +29,9 @@ class ChunkRow(NamedTuple):
 
 def chunks_table(rows: Sequence[ChunkRow]) -> pa.Table:
     """Return the table of chunks (at least one), whose vectors are all of one length."""
-    schema = chunks_schema(len(rows[0].embedding))
     columns = dict(zip(ChunkRow._fields, zip(*rows, strict=True), strict=True))
-    vectors = np.stack(columns["embedding"])
+    vectors = _gathered(columns["vectors"], columns["place"])
+    schema = chunks_schema(vectors.shape[1])
     arrays = [
         pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
         if field.name == "embedding"
@@ -37,3 +39,13 @@ def chunks_table(rows: Sequence[ChunkRow]) -> pa.Table:
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _gathered(matrices: Sequence[NDArray[np.float32]], places: Sequence[int]) -> NDArray[np.float32]:
+    """Return a row of each matrix; many at once where neighbours are of one matrix, as those of a request are."""
+    found, first = [], 0
+    for _, group in groupby(matrices, key=id):
+        count = len(list(group))
+        found.append(matrices[first][list(places[first : first + count])])
+        first += count
+    return np.concatenate(found)

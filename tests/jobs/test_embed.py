@@ -1,6 +1,8 @@
 """Documents in, vectors out: each the right text's, packed to the provider's limits, asked once."""
 
 import math
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import Interrupted, UserMistake
+from tasks.jobs.embed.plan import make_embed_plan
 from tasks.jobs.job import Job
 from tasks.jobs.options import EmbedOptions
+from tasks.jobs.prepare import prepare
 from tests.conftest import Ran, RunJob
 from tests.jobs.texts import fill, prose, put
-from tests.simulator import Simulator, vector_of
+from tests.simulator import Simulator, error, vector_of
 
 DIMENSIONS = 16
 
@@ -86,6 +90,23 @@ def test_texts_of_many_documents_share_requests_whose_tokens_add_up(
     assert len({row["call_id"] for row in calls}) == 4
     assert sum(row["prompt_tokens"] for row in calls) == provider.counts.prompt_tokens
     assert ran.record.totals.cost_usd == pytest.approx(provider.counts.prompt_tokens * 1e-7)
+
+
+def test_shards_that_come_to_write_at_the_same_time_make_the_table_once(
+    folder: Path, provider: Simulator, embedded: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def slow(number: int) -> None:
+        time.sleep(0.05)
+        fsync(number)
+
+    monkeypatch.setattr("tasks.results.files.os.fsync", slow)
+    monkeypatch.setattr("tasks.jobs.embed.shard.TEXTS_A_SHARD", 2)
+    fill(folder, 16, 200)
+    ran = embedded(threads=8)
+    assert (ran.code, ran.record.reason, ran.record.totals.done) == (0, None, 16)
+    assert len(assert_right(ran)) == 16
 
 
 def test_equal_texts_are_asked_once(folder: Path, provider: Simulator, embedded: RunJob) -> None:
@@ -213,3 +234,55 @@ def test_joined_columns_stand_beside_the_documents_those_that_failed_too(
         "a": ("done", 2025),
         "b": ("failed", 2026),
     }
+
+
+def test_the_plan_tells_what_the_run_comes_to(
+    folder: Path, tmp_path: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    fill(folder, 30, 200)
+    put(folder, "long.txt", prose(5000))
+    put(folder, "empty.txt", " ")
+    options = EmbedOptions(
+        provider="openai-compatible", model="sim-model", chunk_tokens=1000, inputs_per_request=8, price="0.1/0",
+        output=str(tmp_path / "out"),
+    )  # fmt: skip
+    plan = make_embed_plan(prepare("embed", [str(folder)], options))
+    assert provider.counts.requests == 0
+    ran = embedded(chunk_tokens=1000, inputs_per_request=8, price="0.1/0")
+    totals = ran.record.totals
+    assert (plan.documents, plan.unreadable, plan.chunks) == (32, 1, len(ran.rows("chunks")))
+    assert plan.calls == totals.calls == math.ceil(plan.chunks / 8)
+    assert plan.price_high is not None
+    assert plan.price_high >= (totals.cost_usd or 0.0) > 0
+    again = make_embed_plan(prepare("embed", [str(folder)], options))
+    assert (again.unchanged, again.chunks, again.calls) == (31, 0, 0)
+
+
+def test_another_route_to_the_same_model_takes_over_in_the_middle_and_every_vector_is_right(
+    folder: Path, provider: Simulator, second_provider: Simulator, embedded: RunJob
+) -> None:
+    fill(folder, 60, 200)
+    provider.settings.fault = lambda number, _: error(401, "revoked") if number > 3 else None
+    ran = embedded(inputs_per_request=6, concurrency=1, fallback=("apipie/sim-model",))
+    assert (ran.code, ran.record.totals.done) == (0, 60)
+    assert (provider.counts.answers, second_provider.counts.answers) == (3, 7)
+    assert len(assert_right(ran)) == 60
+    assert {row["provider"] for row in ran.rows("calls")} == {"openai-compatible", "apipie"}
+    asked = second_provider.counts.requests
+    again = embedded(inputs_per_request=6, concurrency=1, fallback=("apipie/sim-model",))
+    assert (again.code, again.record.totals.unchanged, second_provider.counts.requests) == (0, 60, asked)
+
+
+def test_a_bucket_takes_the_vectors_and_a_job_that_was_stopped_goes_on_there(
+    folder: Path, tmp_path: Path, provider: Simulator, embedded: RunJob, s3: str
+) -> None:
+    fill(folder, 40, 200)
+    whole = embedded(inputs_per_request=8, output=tmp_path / "whole")
+    stopped: list[Job[Any]] = []
+    provider.counts.requests = 0
+    provider.settings.fault = lambda number, _: stopped[0].stop(Interrupted(2)) if number == 3 else None
+    assert embedded(inputs_per_request=8, concurrency=1, opened=stopped.append, output=f"{s3}/out").code == 130
+    provider.settings.fault = None
+    ran = embedded(inputs_per_request=8, concurrency=1, output=f"{s3}/out")
+    assert (ran.code, provider.counts.requests) == (0, 5)
+    assert without_times(ran) == without_times(whole)

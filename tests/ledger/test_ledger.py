@@ -348,15 +348,15 @@ def test_forgotten_documents_have_no_home_and_their_answers_are_kept(ledger: Led
 
 def test_a_text_belongs_to_whom_it_was_given_last_and_lies_where_that_was_noted(ledger: Ledger) -> None:
     job = ledger.begin("work", "embed")
-    ledger.own([("first", "a.txt"), ("second", "b.txt")])
-    ledger.placed("call", [("second", "b.txt", 3)])
+    ledger.own([("second", "b.txt", "call", 1), ("first", "a.txt", "call", 0)])
+    ledger.placed("half", [("second", "b.txt", 0)])
     ledger.spent()  # what is queued is committed then
     assert ledger.texts(["first", "second", "third"]) == {
-        "first": Owned(job, "a.txt", None, None),
-        "second": Owned(job, "b.txt", "call", 3),
+        "first": Owned(job, "a.txt", "call", 0),
+        "second": Owned(job, "b.txt", "half", 0),
     }
-    ledger.own([("second", "c.txt")])
-    assert ledger.texts(["second"]) == {"second": Owned(job, "c.txt", None, None)}
+    ledger.own([("second", "c.txt", "later", 7)])
+    assert ledger.texts(["second"]) == {"second": Owned(job, "c.txt", "later", 7)}
 
 
 def test_where_nothing_is_held_nothing_is_adopted(ledger: Ledger) -> None:

@@ -102,11 +102,37 @@ def _version_99(path: Path) -> None:
         connection.execute("PRAGMA user_version=99")
 
 
+def _of_version(version: int, path: Path) -> None:
+    """Make the file one of an earlier version, with what it held then."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE texts") if version == 2 else None
+        connection.execute("CREATE INDEX documents_of_job ON documents (job_id, status)")
+        connection.execute(f"PRAGMA user_version={version}")
+
+
 SPOILS = {
     _in_the_middle: "damaged", _one_page: "damaged", _cut: "damaged", _cut_within_a_page: "damaged",
     _only_the_first_page: "damaged", _empty: "empty", _garbage: "damaged", _zeros: "damaged",
     _other_tables: "damaged", _version_1: f"of version 1, not {VERSION}", _version_99: "of version 99",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_ledger_of_an_earlier_version_is_taken_on_with_all_that_it_holds(path: Path, version: int) -> None:
+    _of_version(version, path)
+    for _ in range(2):
+        ledger = local_ledger(path)
+        try:
+            assert ledger.notice is None
+            kept = ledger.answer(call_id(ANSWERS - 1))
+            assert kept is not None
+            assert kept.reply.body == body(ANSWERS - 1, 200)
+            assert len(ledger.seen(["d1", "d2", "d3"])) == 3
+            assert ledger.texts(["a text"]) == {}
+        finally:
+            ledger.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 @pytest.mark.parametrize(("spoil", "words"), SPOILS.items())

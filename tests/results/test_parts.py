@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -151,11 +151,13 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def full_while_writing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_half(table: pa.Table, where: BinaryIO, **_: Any) -> None:
-        where.write(b"PAR1 half a file")
+    write = pq.ParquetWriter.write_table
+
+    def write_half(writer: pq.ParquetWriter, table: pa.Table) -> None:
+        write(writer, table)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(pq, "write_table", write_half)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", write_half)
 
 
 def full_while_flushing(monkeypatch: pytest.MonkeyPatch) -> None:

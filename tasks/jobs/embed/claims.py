@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tasks.jobs.embed.embedder import Embedder, Leaf
-from tasks.jobs.embed.pack import Piece
+from tasks.jobs.embed.pack import Piece, pack
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Owned
 
@@ -20,12 +20,12 @@ Leaves = list[Leaf]
 
 
 class Claim(NamedTuple):
-    """The texts of a shard: those to be asked, in order; those that another shard asks now; those found already.
+    """The texts of a shard: requests to be asked, in order; texts that another shard asks now; those found already.
 
-    `begun` tells of its own texts that were answered before the job was taken up again.
+    `begun` tells of its own texts that were claimed before the job was taken up again.
     """
 
-    mine: Sequence[Piece]
+    mine: Sequence[Sequence[Piece]]
     begun: Mapping[str, Owned]
     awaited: Mapping[str, "asyncio.Future[Leaves]"]
     found: Mapping[str, Leaves]
@@ -33,9 +33,13 @@ class Claim(NamedTuple):
 
 @dataclass(slots=True)
 class Claims:
-    """All claims of a job in this process."""
+    """All claims of a job in this process.
+
+    `foreseen` are the requests whose texts the ledger knows to be in them, before they are asked.
+    """
 
     ledger: Ledger
+    foreseen: set[str] = field(default_factory=set)
     pending: dict[str, "asyncio.Future[Leaves]"] = field(default_factory=dict)
 
     async def claim(self, pieces: Iterable[Piece], embedder: Embedder) -> Claim:
@@ -49,13 +53,28 @@ class Claims:
         others = {text_id: owned for text_id, owned in known.items() if not self._is_mine(owned, documents)}
         found = self.found(others, {text_id: first[text_id] for text_id in others}, embedder)
         mine = [piece for text_id, piece in first.items() if text_id not in awaited and text_id not in found]
-        new = [(piece.text_id, piece.document_id) for piece in mine if not self._is_owned(piece, known)]
-        if new:
-            await asyncio.to_thread(self.ledger.own, new)
+        begun = {piece.text_id: known[piece.text_id] for piece in mine if self._is_owned(piece, known)}
+        groups = list(pack(mine, embedder.packing))
+        await asyncio.to_thread(self._own, groups, begun, embedder)
         loop = asyncio.get_running_loop()
         self.pending |= {piece.text_id: loop.create_future() for piece in mine}
-        begun = {piece.text_id: known[piece.text_id] for piece in mine if self._is_owned(piece, known)}
-        return Claim(mine, {name: one for name, one in begun.items() if one.call_id}, awaited, found)
+        return Claim(groups, begun, awaited, found)
+
+    def _own(self, groups: Iterable[Sequence[Piece]], begun: Mapping[str, Owned], embedder: Embedder) -> None:
+        """Record the texts that weren't claimed before, with the requests they are to be in. Not on the event loop."""
+        new: list[tuple[str, str, str, int]] = []
+        for group in groups:
+            call_id = embedder.call_of(group).call_id
+            claimed = {piece.text_id for piece in group if piece.text_id in begun}
+            if all(begun[text_id].call_id == call_id for text_id in claimed):
+                self.foreseen.add(call_id)
+            new += [
+                (piece.text_id, piece.document_id, call_id, place)
+                for place, piece in enumerate(group)
+                if piece.text_id not in claimed
+            ]
+        if new:
+            self.ledger.own(new)
 
     def found(self, known: Mapping[str, Owned], pieces: Mapping[str, Piece], embedder: Embedder) -> dict[str, Leaves]:
         """Return the leaves of texts whose vectors are in kept answers. On the event loop."""
@@ -71,11 +90,12 @@ class Claims:
                 leaves[text_id] = [Leaf(0, len(piece.text), piece.tokens, came, number)]
         return leaves
 
-    def settle(self, text_id: str, leaves: Leaves) -> None:
-        """Hand the vectors of a text to all who wait for them."""
-        future = self.pending[text_id]
-        if not future.done():
-            future.set_result(leaves)
+    def settle(self, found: Mapping[str, Leaves]) -> None:
+        """Hand the vectors of texts to all who wait for them."""
+        for text_id, leaves in found.items():
+            future = self.pending[text_id]
+            if not future.done():
+                future.set_result(leaves)
 
     def release(self, pieces: Iterable[Piece]) -> None:
         """Forget a shard's texts, which the ledger knows now; whoever waits for one that didn't come is told."""

@@ -29,18 +29,19 @@ class EmbedCutter:
         return self
 
     def cut(self, content: Content) -> Cut:
-        """Cut a text; those of blank space alone hold nothing to embed. Not on the event loop.
+        """Cut a text. Not on the event loop. Raises DocumentFailed with reason `does_not_fit`."""
+        return Cut(content.text, self.chunks(content), STRATEGY)
 
-        Raises DocumentFailed with reason `does_not_fit`.
-        """
+    def chunks(self, content: Content) -> tuple[Chunk, ...]:
+        """Return the chunks of a text; those of blank space alone hold nothing to embed. Raises as `cut` does."""
         text = content.text
         if len(text) <= self.limit:  # few enough that counting tells more quickly than cutting
             tokens = self.tokenizer.count(text)
             if tokens <= self.limit:
-                return Cut(text, (Chunk(0, len(text), tokens),), STRATEGY)
+                return (Chunk(0, len(text), tokens),)
         outline = Outline(content.sections, code=content.code, headings=False)
         chunks = split(text, self.limit, self.tokenizer, self.overlap, outline)
-        return Cut(text, tuple(chunk for chunk in chunks if not text[chunk.start : chunk.end].isspace()), STRATEGY)
+        return tuple(chunk for chunk in chunks if not text[chunk.start : chunk.end].isspace())
 
 
 def embed_cutter(route: Route, tokenizer: Tokenizer, options: EmbedOptions) -> EmbedCutter:

@@ -67,6 +67,7 @@ class Embedder(Paying):
     space: Space
     dimensions: int | None
     base64: bool
+    foreseen: Collection[str]
 
     async def embed(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
         """Return the leaves of each piece; one that fails doesn't spoil its neighbours.
@@ -84,7 +85,7 @@ class Embedder(Paying):
 
     def was_halved(self, pieces: Sequence[Piece], calls: Collection[str]) -> bool:
         """Whether calls are of halves of a request of these pieces, as it is asked where it is refused."""
-        left = set(calls) - {self._call(pieces).call_id}
+        left = set(calls) - {self.call_of(pieces).call_id}
         if not left or len(pieces) == 1:
             return not left
         middle = len(pieces) // 2
@@ -94,11 +95,11 @@ class Embedder(Paying):
     def _calls_within(self, pieces: Sequence[Piece]) -> set[str]:
         middle = len(pieces) // 2
         halves = (pieces[:middle], pieces[middle:]) if middle else ()
-        return {self._call(pieces).call_id}.union(*map(self._calls_within, halves))
+        return {self.call_of(pieces).call_id}.union(*map(self._calls_within, halves))
 
     async def _group(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
         """Ask for all of a request; where it is refused, for each half, down to the text that is the trouble."""
-        call = self._call(pieces)
+        call = self.call_of(pieces)
         try:
             came = self._found(call, pieces) or await self._paid(work, call, pieces)
         except CallFailed as error:
@@ -131,7 +132,8 @@ class Embedder(Paying):
             for chunk in chunks
         ]
 
-    def _call(self, pieces: Sequence[Piece]) -> Call:
+    def call_of(self, pieces: Sequence[Piece]) -> Call:
+        """Return the request for some pieces."""
         texts = tuple(piece.text for piece in pieces)
         dispatcher, route = self.dispatcher, self.route
         request = Embedding(route.id, texts, self.dimensions, self.base64, route.upstream)
@@ -155,17 +157,19 @@ class Embedder(Paying):
     async def _paid(self, work: Work, call: Call, pieces: Sequence[Piece]) -> Came:
         if call.call_id in work.given_up:
             raise work.given_up[call.call_id]
-        places = [(piece.text_id, piece.document_id, place) for place, piece in enumerate(pieces)]
         delivered = await self.payer.pay(
-            work,
-            call,
-            lambda paid, times: self._cost(paid, call, times),
-            lambda: self.payer.ledger.placed(call.call_id, places),
+            work, call, lambda paid, times: self._cost(paid, call, times), lambda: self._place(call, pieces)
         )
         vectors = self._checked(delivered.answer)
         cost = self._cost(vectors, call, 2 if delivered.hedged else 1)
         self.meter.paid(_tokens(vectors, call), 0, cost)
         return self._came(call, vectors, pieces, cost, delivered)
+
+    def _place(self, call: Call, pieces: Sequence[Piece]) -> None:
+        """Note where the texts of a request are that wasn't foreseen: a half, or another route's."""
+        if call.call_id not in self.foreseen:
+            places = [(piece.text_id, piece.document_id, place) for place, piece in enumerate(pieces)]
+            self.payer.ledger.placed(call.call_id, places)
 
     def _came(
         self, call: Call, vectors: Vectors, pieces: Sequence[Piece], cost: float | None, how: Kept | Delivered

@@ -76,8 +76,11 @@ class EmbedJob(Job[Embedder]):
         Raises JobStopped where the result set has vectors of others.
         """
         known = self.space.dimensions
-        if known is None or self._made:
-            return
+        with self.writing:  # shards come here side by side
+            if known is not None and not self._made:
+                self._made = self._make(known)
+
+    def _make(self, known: int) -> bool:
         schema = chunks_schema(known)
         create_tables(self.output, {"chunks": schema})
         held = read_part(self.output, part_name("chunks", 0)).schema.field("embedding").type.list_size
@@ -85,7 +88,7 @@ class EmbedJob(Job[Embedder]):
             raise JobStopped(
                 f"{self.output.place} holds vectors of {held} dimensions, not {known}: give another --output"
             )
-        self._made = True
+        return True
 
     @property
     def packing(self) -> Packing:

@@ -34,7 +34,9 @@ def embedder(job: EmbedJob, stop: Stop, payer: Payer) -> Embedder:
     options = embed_options(job.prepared)
     cutter = embed_cutter(stop.route, stop.tokenizer, options)
     packing = stop.packing(options)
-    return Embedder(payer, job.meter, cutter, packing, job.space, options.dimensions, stop.provider.base64)
+    return Embedder(
+        payer, job.meter, cutter, packing, job.space, options.dimensions, stop.provider.base64, job.claims.foreseen
+    )
 
 
 def embed_options(prepared: Prepared) -> EmbedOptions:

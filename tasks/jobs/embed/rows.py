@@ -1,122 +1,222 @@
-"""The rows that an embedded document leads to."""
+"""The rows that embedded documents lead to, made by columns: one object a row would take most of a job's time."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tasks.documents.document import Content, Document
+import pyarrow as pa
+
 from tasks.errors import DocumentFailed, SetAside
-from tasks.jobs.cut import Cut
-from tasks.jobs.embed.cutting import STRATEGY
 from tasks.jobs.embed.embedder import Came, Leaf
-from tasks.jobs.rows import Outcome, Reading, Result, Work, document_rows
+from tasks.jobs.embed.item import Item, Stretch, stretches
+from tasks.jobs.embed.job import EmbedJob
+from tasks.jobs.rows import failed_document_row
+from tasks.jobs.sections import section_rows
+from tasks.jobs.write import Rows
+from tasks.ledger.records import Finished
+from tasks.results.parts import as_table, column_table
 from tasks.results.schemas import Row
-from tasks.results.vectors import ChunkRow
+from tasks.results.vectors import ChunkRow, chunks_table
 from tasks.routing.route import Route
 
 
-class Stretch(NamedTuple):
-    """A stretch of a document's text, in characters, its tokens, and its vector: where it came, or why it failed."""
+class Asked(NamedTuple):
+    """A document's part in a request: its first chunk there, the span of them all in characters, tokens, USD.
 
+    `reused` is 1 where another job or document paid, else 0; `counts` 1 for the one of a
+    request's documents that stands for the call.
+    """
+
+    document_id: str
+    came: Came
+    position: int
     start: int
     end: int
-    leaf: Leaf
+    tokens: int
+    cost: float | None
+    reused: int
+    counts: int
 
 
-# A stretch, and which one it is of its document.
-Placed = tuple[int, Stretch]
+class Ended(NamedTuple):
+    """A document whose texts have come, or failed."""
+
+    item: Item
+    chunks: int
+    asked: Sequence[Asked]
+    status: str
+    route: Route
+    covered: int
+    error_kind: str | None
+    error: str | None
 
 
-def embedded_rows(
-    job_id: str, document: Document, content: Content, sha256: str, stretches: Sequence[Stretch], route: Route
-) -> Result:
-    """Return all rows of a document whose texts have come, or failed."""
-    work = Work(document.document_id)
-    good = [(position, one) for position, one in enumerate(stretches) if one.leaf.came is not None]
-    bad = [(position, one) for position, one in enumerate(stretches) if one.leaf.error is not None]
-    work.calls += _call_rows(document.document_id, good)
-    work.failures += [_failure_row(document.document_id, position, stretch, route) for position, stretch in bad]
-    missing = missing_characters([one[:2] for _, one in bad], [one[:2] for _, one in good])
-    text = content.text
-    end: Outcome | DocumentFailed = Outcome("", len(text) - missing, cut=False)
+def embedded_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Sequence[Leaf]]) -> Rows:
+    """Return all rows of documents whose texts' leaves are there."""
+    ended: list[Ended] = []
+    chunks: list[ChunkRow] = []
+    failures: list[Row] = []
+    for item in items:
+        found = stretches(item, leaves)
+        before = len(chunks)
+        asked = _put(item, found, chunks)
+        if asked and len(chunks) - before == len(found):
+            route, whole = asked[0].came.route, len(item.content.text)
+            ended.append(Ended(item, len(found), asked, "done", route, whole, None, None))
+        else:
+            ended.append(_lacking(item, found, asked, job.first_route))
+            failures += _failure_rows(ended[-1], found, job.first_route)
+    sections = [row for one in ended for row in section_rows(one.item.document.document_id, one.item.content)]
+    tables = {
+        "documents": _documents(job, ended),
+        "calls": _calls(job, [asked for one in ended for asked in one.asked]),
+        "failures": as_table(failures, job.schemas["failures"]),
+        "sections": as_table(sections, job.schemas["sections"]),
+        **({"chunks": chunks_table(chunks)} if chunks else {}),
+    }
+    return Rows(tables, [_finished(job, one) for one in ended])
+
+
+def _put(item: Item, found: Iterable[Stretch], chunks: list[ChunkRow]) -> list[Asked]:
+    """Add the chunks of a document that have vectors; return its part in each request that those came with."""
+    document_id, text = item.document.document_id, item.content.text
+    asked: dict[str, Asked] = {}
+    for position, (start, end, leaf) in enumerate(found):
+        came = leaf.came
+        if came is None:
+            continue
+        route, call_id = came.route, came.call_id
+        chunks.append(
+            ChunkRow(
+                document_id, position, start, end, text[start:end], leaf.tokens, came.vectors, leaf.place, route.model,
+                route.provider, call_id,
+            )
+        )  # fmt: skip
+        share, first = came.shares.get(document_id), asked.get(call_id)
+        if first is not None:
+            asked[call_id] = first._replace(end=end, tokens=first.tokens + (0 if share else leaf.tokens))
+        elif share is not None:
+            asked[call_id] = Asked(document_id, came, position, start, end, share.tokens, share.cost, 0, share.first)
+        else:
+            asked[call_id] = Asked(document_id, came, position, start, end, leaf.tokens, 0.0, 1, 1)
+    return list(asked.values())
+
+
+def _lacking(item: Item, found: Sequence[Stretch], asked: Sequence[Asked], route: Route) -> Ended:
+    """Return the end of a document that lacks vectors, or has none."""
+    bad = [one for one in found if one.leaf.error is not None]
+    good = [one for one in found if one.leaf.came is not None]
     if not good:
-        error = bad[0][1].leaf.error if bad else None
-        error = error or SetAside("empty", "the document holds no text")
-        end = DocumentFailed(error.reason, str(error), stage="map")
-    served = _came(good[0][1].leaf).route if good else route
-    cut = Cut(text, (), STRATEGY)
-    result = document_rows(job_id, document, work, Reading(content, sha256), end, served, cut)
-    row = {**result.document, "output": None, "chunks": len(stretches)}
-    return result._replace(document=row, chunks=list(_chunk_rows(document.document_id, text, good)))
+        error = (bad[0].leaf.error if bad else None) or SetAside("empty", "the document holds no text")
+        return Ended(item, len(found), asked, "failed", route, 0, error.reason, str(error))
+    whole, route = len(item.content.text), asked[0].came.route
+    missing = missing_characters([one[:2] for one in bad], [one[:2] for one in good])
+    if not missing:
+        return Ended(item, len(found), asked, "done", route, whole, None, None)
+    first = bad[0].leaf.error
+    words = f"{missing} of {whole} characters are missing: {first}"
+    return Ended(item, len(found), asked, "partial", route, whole - missing, first.reason if first else "", words)
 
 
-def _chunk_rows(document_id: str, text: str, good: Sequence[Placed]) -> Iterator[ChunkRow]:
-    for position, (start, end, leaf) in good:
-        came = _came(leaf)
-        yield ChunkRow(
-            document_id,
-            position,
-            start,
-            end,
-            text[start:end],
-            leaf.tokens,
-            came.vectors[leaf.place],
-            came.route.model,
-            came.route.provider,
-            came.call_id,
-        )
+def _documents(job: EmbedJob, ended: Sequence[Ended]) -> pa.Table:
+    documents = [one.item.document for one in ended]
+    joined = job.prepared.carried.joined
+    carried = [job.prepared.carried.values(document) for document in documents] if joined else []
+    columns = {
+        "document_id": [document.document_id for document in documents],
+        "source": [document.source for document in documents],
+        "content_sha256": [one.item.sha256 for one in ended],
+        "job_id": job.ledger.job_id,
+        "status": [one.status for one in ended],
+        "model": [one.route.model for one in ended],
+        "provider": [one.route.provider for one in ended],
+        "chunks": [one.chunks for one in ended],
+        "calls": [len(one.asked) for one in ended],
+        "characters": [len(one.item.content.text) for one in ended],
+        "covered_characters": [one.covered for one in ended],
+        "prompt_tokens": [sum([asked.tokens for asked in one.asked]) for one in ended],
+        "completion_tokens": 0,
+        "cost_usd": [_cost(one.asked) for one in ended],
+        "error_kind": [one.error_kind for one in ended],
+        "error": [one.error for one in ended],
+        "finished_at": datetime.now(UTC),
+        **{field.name: [values[field.name] for values in carried] for field in joined},
+    }
+    return column_table(columns, len(ended), job.schemas["documents"])
 
 
-def _call_rows(document_id: str, good: Sequence[Placed]) -> list[dict[str, Any]]:
-    """A row for each request with vectors of the document, with the document's share of it."""
-    by_call: dict[str, list[Placed]] = {}
-    for placed in good:
-        by_call.setdefault(_came(placed[1].leaf).call_id, []).append(placed)
-    return [_call_row(document_id, stretches) for stretches in by_call.values()]
-
-
-def _call_row(document_id: str, stretches: Sequence[Placed]) -> dict[str, Any]:
-    came = _came(stretches[0][1].leaf)
-    share = came.shares.get(document_id)
-    return {
-        "call_id": came.call_id,
-        "document_id": document_id,
+def _calls(job: EmbedJob, asked: Sequence[Asked]) -> pa.Table:
+    came = [one.came for one in asked]
+    columns = {
+        "call_id": [one.call_id for one in came],
+        "document_id": [one.document_id for one in asked],
         "kind": "embedding",
         "stage": "map",
         "level": 0,
-        "position": stretches[0][0],
-        "start_char": stretches[0][1].start,
-        "end_char": stretches[-1][1].end,
-        "model": came.route.model,
-        "provider": came.route.provider,
-        "served_by": came.route.upstream,
-        "prompt_tokens": share.tokens if share else sum(stretch.leaf.tokens for _, stretch in stretches),
+        "position": [one.position for one in asked],
+        "start_char": [one.start for one in asked],
+        "end_char": [one.end for one in asked],
+        "model": [one.route.model for one in came],
+        "provider": [one.route.provider for one in came],
+        "served_by": [one.route.upstream for one in came],
+        "prompt_tokens": [one.tokens for one in asked],
         "completion_tokens": 0,
-        "cost_usd": share.cost if share else 0.0,
-        "latency_ms": came.latency_ms,
-        "attempts": came.attempts,
-        "finish_reason": None,
-        "output": None,
-        "reused": share is None,
-        "created_at": came.created_at,
-        # One request of many documents is one call, of the first of them.
-        "counts": share is None or share.first,
+        "cost_usd": [one.cost for one in asked],
+        "latency_ms": [one.latency_ms for one in came],
+        "attempts": [one.attempts for one in came],
+        "reused": [bool(one.reused) for one in asked],
+        "created_at": [one.created_at for one in came],
     }
+    return column_table(columns, len(asked), job.schemas["calls"])
 
 
-def _failure_row(document_id: str, position: int, stretch: Stretch, route: Route) -> Row:
-    error = stretch.leaf.error
+def _finished(job: EmbedJob, ended: Ended) -> Finished:
+    """Tokens and cost are what was paid for: a reused answer adds none."""
+    document, asked = ended.item.document, ended.asked
+    return Finished(
+        document.document_id,
+        ended.item.sha256,
+        ended.status,
+        sum([one.counts for one in asked]),
+        sum([one.reused for one in asked]),
+        sum([one.tokens for one in asked if not one.reused]),
+        0,
+        _cost(asked),
+        job.work_of(document) if document.columns else None,
+    )
+
+
+def _cost(asked: Sequence[Asked]) -> float | None:
+    """Return what a document's part of all requests cost, if that is known."""
+    if len(asked) == 1:
+        return asked[0].cost
+    costs = [one.cost for one in asked if one.cost is not None]
+    return sum(costs) if len(costs) == len(asked) else None
+
+
+def _failure_rows(ended: Ended, found: Iterable[Stretch], route: Route) -> list[Row]:
+    """A row for each chunk that failed; a document without any has one of its own."""
+    document_id = ended.item.document.document_id
+    bad = [(position, leaf) for position, (_, _, leaf) in enumerate(found)]
+    rows: list[Row] = [_failure_row(document_id, place, leaf, leaf.error, route) for place, leaf in bad if leaf.error]
+    if not rows and ended.status == "failed":
+        error = DocumentFailed(ended.error_kind or "", ended.error or "", stage="map")
+        return [failed_document_row(document_id, error, route.model, route.provider)]
+    return rows
+
+
+def _failure_row(document_id: str, position: int, leaf: Leaf, error: SetAside, route: Route) -> Row:
     return {
         "document_id": document_id,
-        "call_id": stretch.leaf.call_id,
+        "call_id": leaf.call_id,
         "stage": "map",
         "position": position,
         "model": route.model,
         "provider": route.provider,
-        "error_kind": error.reason if error else "",
+        "error_kind": error.reason,
         "error": str(error),
-        "http_status": error.status if error else None,
-        "attempts": error.attempts if error else 1,
+        "http_status": error.status,
+        "attempts": error.attempts,
         "failed_at": datetime.now(UTC),
     }
 
@@ -135,9 +235,3 @@ def missing_characters(bad: Iterable[tuple[int, int]], good: Iterable[tuple[int,
             place = max(place, last)
         missing += max(0, end - place)
     return missing
-
-
-def _came(leaf: Leaf) -> Came:
-    if leaf.came is None:
-        raise TypeError("a text that failed has no vector")
-    return leaf.came

@@ -2,26 +2,30 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.chunking.places import PROCESSORS
-from tasks.chunking.split import Chunk
-from tasks.documents.document import Content, Document
+from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.errors import DocumentFailed, JobStopped
 from tasks.jobs.answer import completed
 from tasks.jobs.embed.embedder import Leaf
+from tasks.jobs.embed.item import Item
 from tasks.jobs.embed.job import EmbedJob
-from tasks.jobs.embed.pack import Piece, pack
-from tasks.jobs.embed.rows import Stretch, embedded_rows
+from tasks.jobs.embed.pack import Piece
+from tasks.jobs.embed.rows import embedded_rows
 from tasks.jobs.job import Settled
+from tasks.jobs.meter import TROUBLES
 from tasks.jobs.read import batches
 from tasks.jobs.rows import Result, Work, document_rows
 from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, shards, start
-from tasks.jobs.write import write
+from tasks.jobs.write import rows_of, write
 from tasks.ledger.records import Owned, Seen
 
 # A shard's texts are in memory together, with their vectors.
@@ -38,17 +42,6 @@ def texts_a_shard(inputs: int) -> int:
 def embed_shards(documents: Iterable[Document], tokens_a_chunk: int, inputs: int) -> Iterator[list[Document]]:
     """Yield groups of documents of about as many texts as a shard holds, judged by their size."""
     return shards(documents, tokens_a_chunk, texts_a_shard(inputs))
-
-
-class Item(NamedTuple):
-    """A document that was read: its text and chunks, and whether its rows are written already."""
-
-    document: Document
-    content: Content
-    sha256: str
-    chunks: tuple[Chunk, ...]
-    pieces: tuple[Piece, ...]
-    written: bool
 
 
 Read = Item | tuple[Document, DocumentFailed | Settled]
@@ -75,11 +68,11 @@ class _Shard:
     part: int
     written: int = 0
     unchanged: int = 0
-    results: list[Result] = field(default_factory=list)
+    failed: list[Result] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
     asking: "list[asyncio.Task[None]]" = field(default_factory=list)
     leaves: dict[str, list[Leaf]] = field(default_factory=dict)
-    mine: Sequence[Piece] = ()
+    mine: Sequence[Sequence[Piece]] = ()
 
     async def begin(self, documents: Sequence[Document]) -> None:
         """Read the documents, claim their texts, and begin to ask for them."""
@@ -102,7 +95,7 @@ class _Shard:
         job = self.job
         claim = await job.claims.claim((piece for item in self.items for piece in item.pieces), job.strategists[0])
         self.mine, self.leaves = claim.mine, {**claim.found}
-        for group in pack(claim.mine, job.packing):
+        for group in claim.mine:
             if needed.isdisjoint(piece.text_id for piece in group):
                 job.claims.release(group)
             else:
@@ -137,7 +130,7 @@ class _Shard:
             if isinstance(why, DocumentFailed):
                 work = Work(document.document_id)
                 failed = document_rows(job.ledger.job_id, document, work, None, why, job.first_route)
-                self._add(completed(job, document, failed))
+                self.failed.append(completed(job, document, failed))
             else:
                 job.meter.finished(why)
                 self.unchanged += why == "unchanged"
@@ -148,9 +141,9 @@ class _Shard:
         except JobStopped as error:
             self.job.stop(error)
             return
-        for piece, leaves in zip(pieces, every, strict=True):
-            self.leaves[piece.text_id] = leaves
-            self.job.claims.settle(piece.text_id, leaves)
+        found = dict(zip([piece.text_id for piece in pieces], every, strict=True))
+        self.leaves |= found
+        self.job.claims.settle(found)
 
     async def _await(self, text_id: str, future: "asyncio.Future[list[Leaf]]") -> None:
         """Wait for a text that another shard asks for; where that one is stopped, so is this one."""
@@ -174,59 +167,43 @@ class _Shard:
 
     async def _flush(self) -> None:
         """Write the documents whose texts have all come."""
-        whole = [self._is_whole(item) for item in self.items]
-        complete = [item for item, is_whole in zip(self.items, whole, strict=True) if is_whole and not item.written]
-        self.items = [item for item, is_whole in zip(self.items, whole, strict=True) if not is_whole]
-        results = self.results + await asyncio.to_thread(self._rows, complete)
-        self.results = []
-        if results:
-            done = await asyncio.to_thread(self._write, results)
-            self.written += len(results) if done else 0
+        complete: list[Item] = []
+        left: list[Item] = []
+        for item in self.items:
+            is_whole = self.leaves.keys() >= {piece.text_id for piece in item.pieces}
+            (complete if is_whole else left).append(item)
+        self.items = left
+        complete = [item for item in complete if not item.written]
+        failed, self.failed = self.failed, []
+        if complete or failed:
+            done = await asyncio.to_thread(self._write, complete, failed)
+            self.written += len(complete) + len(failed) if done else 0
 
-    def _write(self, results: Sequence[Result]) -> bool:
+    def _write(self, items: Sequence[Item], failed: Sequence[Result]) -> bool:
         try:
             self.job.make_chunks()
         except JobStopped as error:
             self.job.stop(error)
             return False
-        return write(self.job, self.part, results)
+        every = [rows_of(failed, self.job.schemas), embedded_rows(self.job, items, self.leaves)]
+        for rows in every:
+            self._count(rows.tables["documents"])
+        return write(self.job, self.part, *every)
 
-    def _is_whole(self, item: Item) -> bool:
-        return all(piece.text_id in self.leaves for piece in item.pieces)
-
-    def _rows(self, items: Sequence[Item]) -> list[Result]:
-        job = self.job
-        found = []
-        for item in items:
-            stretches = [
-                stretch for one in zip(item.chunks, item.pieces, strict=True) for stretch in self._stretches(*one)
-            ]
-            rows = embedded_rows(
-                job.ledger.job_id, item.document, item.content, item.sha256, stretches, job.first_route
-            )
-            found.append(completed(job, item.document, rows))
-            self._count(found[-1])
-        return found
-
-    def _stretches(self, chunk: Chunk, piece: Piece) -> Iterator[Stretch]:
-        for leaf in self.leaves[piece.text_id]:
-            yield Stretch(chunk.start + leaf.start, chunk.start + leaf.end, leaf)
-
-    def _add(self, result: Result) -> None:
-        self.results.append(result)
-        self._count(result)
-
-    def _count(self, result: Result) -> None:
-        row = result.document
-        self.job.meter.finished(row["status"])
-        if row["error"]:
-            self.job.meter.trouble(row["document_id"], row["error"])
+    def _count(self, documents: pa.Table) -> None:
+        meter = self.job.meter
+        for status, count in Counter(documents["status"].to_pylist()).items():
+            meter.finished(status, count)
+        bad = documents.filter(pc.is_valid(documents["error"]))
+        for row in bad.slice(0, TROUBLES).select(["document_id", "error"]).to_pylist():
+            meter.trouble(row["document_id"], row["error"])
 
     def end(self) -> None:
         """Forget the texts: they are written, or the job is stopped."""
         for task in self.asking:
             task.cancel()
-        self.job.claims.release(self.mine)
+        for group in self.mine:
+            self.job.claims.release(group)
 
 
 def _read_all(job: EmbedJob, documents: Sequence[Document]) -> list[Read]:
@@ -243,7 +220,7 @@ def _read(job: EmbedJob, document: Document, seen: Seen | None) -> Read:
         settled = job.settled(document, digest, seen)
         if settled == "unchanged":
             return document, settled
-        chunks = job.strategists[0].cutter.cut(content).chunks
+        chunks = job.strategists[0].cutter.chunks(content)
     except DocumentFailed as error:
         job.check()
         return document, error

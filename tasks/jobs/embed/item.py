@@ -1,0 +1,37 @@
+"""A document that was read and cut, and the stretches of its text that were embedded."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from tasks.chunking.split import Chunk
+from tasks.documents.document import Content, Document
+from tasks.jobs.embed.embedder import Leaf
+from tasks.jobs.embed.pack import Piece
+
+
+class Item(NamedTuple):
+    """A document that was read: its text and chunks, and whether its rows are written already."""
+
+    document: Document
+    content: Content
+    sha256: str
+    chunks: tuple[Chunk, ...]
+    pieces: tuple[Piece, ...]
+    written: bool
+
+
+class Stretch(NamedTuple):
+    """A stretch of a document's text, in characters, its tokens, and its vector: where it came, or why it failed."""
+
+    start: int
+    end: int
+    leaf: Leaf
+
+
+def stretches(item: Item, leaves: Mapping[str, Sequence[Leaf]]) -> list[Stretch]:
+    """Return the stretches of a document in their order, by the leaves of its texts."""
+    return [
+        Stretch(chunk.start + leaf.start, chunk.start + leaf.end, leaf)
+        for chunk, piece in zip(item.chunks, item.pieces, strict=True)
+        for leaf in leaves[piece.text_id]
+    ]
