@@ -107,4 +107,5 @@
     }
   };
   setInterval(() => { if (!document.hidden) renew(); }, seconds * 1000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) renew(); });
 })();

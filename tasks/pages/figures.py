@@ -75,9 +75,21 @@ def moment(value: datetime | None) -> str:
     return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def clock(at: float) -> str:
+    """Return a time of so many ms since 1970."""
+    return moment(datetime.fromtimestamp(at / 1000, UTC))
+
+
 def day(value: datetime | None) -> str:
     """Return a date in UTC."""
     return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d}"
+
+
+def number(value: float | str | None) -> str:
+    """Return any number as short as it can be, and words as they are."""
+    if value is None or isinstance(value, str):
+        return words(value)
+    return count(value) if float(value).is_integer() else f"{value:,.4g}"
 
 
 def words(value: object) -> str:
@@ -86,5 +98,6 @@ def words(value: object) -> str:
 
 
 FIGURES: Mapping[str, Callable[[Any], str]] = {
-    one.__name__: one for one in (count, short, money, milliseconds, duration, share, portion, rate, moment, day, words)
+    one.__name__: one
+    for one in (count, short, money, milliseconds, duration, share, portion, rate, moment, day, number, words)
 }

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tasks.errors import UserMistake
-from tasks.pages.figures import count, duration, moment, money, short
+from tasks.pages.figures import clock, count, duration, moment, money, short
 from tasks.pages.job_charts import job_charts
 from tasks.pages.job_facts import FAILED, LARGEST, JobFacts
 from tasks.pages.page import options_of, page, write_page
@@ -25,14 +25,14 @@ class LimitRow(NamedTuple):
     limit: float | None
 
 
-def job_page(folder: Folder, facts: JobFacts, *, live: bool = False) -> str:
-    """Return a result set's page."""
+def job_page(folder: Folder, facts: JobFacts, *, live: bool = False, now: datetime | None = None) -> str:
+    """Return a result set's page; of a job that runs, as it stands `now`."""
     return page(
         "job.html",
         live=live,
         facts=facts,
         sums=facts.sums,
-        job=_job(facts, folder.place),
+        job=_job(facts, folder.place, now or datetime.now(UTC)),
         charts=list(job_charts(facts)),
         limits=list(_limits(facts)),
         documents=_documents(facts),
@@ -46,7 +46,7 @@ def write_job_page(folder: Folder, facts: JobFacts) -> None:
     write_page(folder, job_page(folder, facts))
 
 
-def _job(facts: JobFacts, place: str) -> dict[str, Any]:
+def _job(facts: JobFacts, place: str, now: datetime) -> dict[str, Any]:
     """Return what is said about the whole, by name."""
     record, sums = facts.record, facts.sums
     totals = record.get("totals") or {}
@@ -54,18 +54,19 @@ def _job(facts: JobFacts, place: str) -> dict[str, Any]:
     whole = plan if plan and not plan.get("kept_answers") and not plan.get("unchanged") else {}
     status = str(record.get("status", "unknown"))
     planned = whole.get("price_low"), whole.get("price_high")
+    began = _when(record.get("started_at"))
     return {
         "flow": record.get("flow", "job"),
         "output": place,
         "status": status,
         "tone": "warn" if status == "done" and (sums.partial or sums.failed) else TONES.get(status, "quiet"),
         "reason": record.get("reason"),
-        "story": _story(record, sums.jobs),
+        "story": _story(record, facts),
         "by_status": ", ".join(f"{count(getattr(sums, name))} {name}" for name in ("done", "partial", "failed")),
         "calls_more": _joined([f"{count(sums.reused)} reused", _planned(whole, "calls")]),
         "in_more": _planned(whole, "prompt_tokens"),
         "out_more": _planned(whole, "completion_expected"),
-        "cost": money(sums.cost_usd) if sums.unpriced < sums.calls - sums.reused or not sums.calls else "not known",
+        "cost": "not known" if sums.unpriced and not sums.cost_usd else money(sums.cost_usd),
         "cost_more": _joined(
             [
                 f"and {count(sums.unpriced)} calls of unknown price" if sums.unpriced else "",
@@ -73,18 +74,23 @@ def _job(facts: JobFacts, place: str) -> dict[str, Any]:
             ]
         ),
         "failures_more": "calls and documents given up" if sums.failures else "",
-        "seconds": totals.get("seconds"),
-        "time_more": "of the last run",
+        "seconds": (now - began).total_seconds() if status == "running" and began else totals.get("seconds"),
+        "time_more": "since it began" if status == "running" else "of the last run",
+        "of": whole.get("documents") if status == "running" else None,
         "step": duration(facts.step),
         "job_id": record.get("job_id", "unknown"),
         "version": record.get("version", ""),
     }
 
 
-def _story(record: Mapping[str, Any], jobs: int) -> str:
+def _story(record: Mapping[str, Any], facts: JobFacts) -> str:
+    jobs = facts.sums.jobs
     inputs = ", ".join(map(str, (record.get("spec") or {}).get("inputs", []))) or "its inputs"
     began, ended = _when(record.get("started_at")), _when(record.get("finished_at"))
+    last = max((row.at for row in facts.times), default=None)
     until = f", ended {moment(ended)}" if ended else ""
+    if not ended and last:
+        until = f", the last answers came at {clock(last)}"
     several = f" The result set holds documents of {count(jobs)} jobs; this is the last." if jobs > 1 else ""
     return f"{inputs}. Began {moment(began)}{until}.{several}"
 

@@ -1,12 +1,11 @@
 """The charts of a job's page: documents, calls, tokens and money over time, and latency by size."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
 from tasks.pages.charts import Chart, Values, bars, chart, coloured, height_of, lines, over_time
-from tasks.pages.figures import count, milliseconds, moment, money, rate
+from tasks.pages.figures import clock, count, milliseconds, money, rate
 from tasks.pages.job_facts import JobFacts, SizeRow, TimeRow
 
 STATUSES = {"done": "var(--c1)", "partial": "var(--c5)", "failed": "var(--bad)"}
@@ -25,10 +24,6 @@ def job_charts(facts: JobFacts) -> Iterator[Chart]:
         yield _latency(facts.sizes)
 
 
-def _clock(at: float) -> str:
-    return moment(datetime.fromtimestamp(at / 1000, UTC))
-
-
 def _progress(facts: JobFacts) -> Chart:
     """Documents that are settled, added up."""
     ended = {(row.at, row.status): row.documents for row in facts.ends}
@@ -40,9 +35,9 @@ def _progress(facts: JobFacts) -> Chart:
     for number, at in enumerate(moments):
         end = at + facts.step * 1000
         said = ", ".join(f"{count(sums[name][number])} {name}" for name in names)
-        rows.append((_clock(end), *(count(sums[name][number]) for name in names)))
+        rows.append((clock(end), *(count(sums[name][number]) for name in names)))
         values += [
-            {"at": end, "n": sums[name][number], "series": name, "said": f"{_clock(end)}: {said}"} for name in names
+            {"at": end, "n": sums[name][number], "series": name, "said": f"{clock(end)}: {said}"} for name in names
         ]
     colour = coloured(names, colours=[STATUSES[name] for name in names])
     layers = lines(height_of("n"), colour, area=True)
@@ -57,7 +52,7 @@ def _timed(facts: JobFacts, number: str, said: str, amount: Any) -> Values:
             "until": row.at + facts.step * 1000,
             "n": amount(row),
             "series": number,
-            "said": f"from {_clock(row.at)}: {rate(amount(row))} {said}",
+            "said": f"from {clock(row.at)}: {rate(amount(row))} {said}",
         }
         for row in facts.times
     ]
@@ -68,7 +63,7 @@ def _calls(facts: JobFacts) -> Chart:
         return row.calls * 60 / facts.step
 
     values = _timed(facts, "calls", "calls a minute", a_minute)
-    rows = [(_clock(row.at), count(row.calls), rate(a_minute(row))) for row in facts.times]
+    rows = [(clock(row.at), count(row.calls), rate(a_minute(row))) for row in facts.times]
     spec = over_time(bars(height_of("n"), coloured(["calls"])), values)
     return chart("Calls a minute", "Answers that arrived.", spec, ["from", "calls", "a minute"], rows)
 
@@ -83,7 +78,7 @@ def _tokens(facts: JobFacts) -> Chart:
         for series, name in names.items()
         for value in _timed(facts, series, f"tokens {series} a minute", a_minute(name))
     ]
-    rows = [(_clock(row.at), count(row.prompt_tokens), count(row.completion_tokens)) for row in facts.times]
+    rows = [(clock(row.at), count(row.prompt_tokens), count(row.completion_tokens)) for row in facts.times]
     spec = over_time(lines(height_of("n"), coloured(list(names))), values)
     return chart("Tokens a minute", "As the providers counted them.", spec, ["from", "tokens in", "tokens out"], rows)
 
@@ -92,12 +87,12 @@ def _spent(facts: JobFacts) -> Chart:
     sums = list(accumulate(row.cost_usd for row in facts.times))
     budget = (facts.record.get("spec") or {}).get("budget")
     values = [
-        {"at": row.at + facts.step * 1000, "n": usd, "series": "spent", "said": f"{_clock(row.at)}: {money(usd)}"}
+        {"at": row.at + facts.step * 1000, "n": usd, "series": "spent", "said": f"{clock(row.at)}: {money(usd)}"}
         for row, usd in zip(facts.times, sums, strict=True)
     ]
     begin = {"at": facts.times[0].at, "n": 0, "series": "spent"}
     rows = [
-        (_clock(row.at + facts.step * 1000), money(row.cost_usd), money(usd))
+        (clock(row.at + facts.step * 1000), money(row.cost_usd), money(usd))
         for row, usd in zip(facts.times, sums, strict=True)
     ]
     spec = over_time(

@@ -162,8 +162,9 @@ def _since(record: Mapping[str, Any]) -> int:
 
 def _sums(tables: Tables) -> Sums:
     documents = tables.row(
-        """select count(*), count(*) filter (status = 'done'), count(*) filter (status = 'partial'),
-        count(*) filter (status = 'failed'), count(distinct job_id) from documents"""
+        """select count(*), count(*) filter (status = 'done'),
+        count(*) filter (status = 'partial'), count(*) filter (status = 'failed'),
+        count(distinct job_id) from documents"""
     )
     asked = tables.row(
         """select coalesce(sum(prompt_tokens), 0)::bigint, coalesce(sum(completion_tokens), 0)::bigint,
@@ -212,7 +213,7 @@ def _at_once(tables: Tables, provider: str) -> int:
     sent.sort()
     arrived.sort()
     ended = np.searchsorted(arrived, sent, side="right")
-    return int((np.arange(1, len(sent) + 1) - ended).max(initial=1))
+    return int((np.arange(1, len(sent) + 1) - ended).max(initial=0))
 
 
 def _step(tables: Tables, since: int) -> int:

@@ -1,90 +1,126 @@
-"""Serve live pages on loopback: only to a browser of this machine, and only what is listed."""
+"""A small server of pages on this machine alone: whatever is asked for is made anew, none of it is a file.
+
+Only loopback is listened on, and only those who know it by such a name are answered: a
+site that has its own name point here (DNS rebinding) is not. A path is looked up among the
+pages there are, and never becomes part of a file's name.
+"""
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from tasks.errors import UserMistake
 
 HOST = "127.0.0.1"
-# A page of another name that was made to point here is another origin: it could read what we say.
-NAMES = ("127.0.0.1", "localhost")
-SECURITY = {
+NAMES = (HOST, "localhost")
+# A page that was made so lately is shown again: several windows may ask at once.
+KEPT_SECONDS = 2.0
+# Whoever begins a request and doesn't end it is not waited for.
+REQUEST_SECONDS = 10.0
+HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
-Page = Callable[[str], str | None]
+# The page at a path, or None where there is none.
+Site = Callable[[str], str | None]
 
 
-@contextlib.contextmanager
-def serving(page: Page, port: int = 0) -> Iterator[str]:
-    """Serve pages by their paths for the block; yield the URL. Raises UserMistake where the port is taken."""
+class Server:
+    """A server of a site, which listens already."""
 
-    class Handler(_Handler):
-        pages = staticmethod(page)
+    def __init__(self, site: Site, port: int = 0) -> None:
+        """Raises UserMistake where the port is taken, or may not be."""
+        try:
+            self._server = _Loopback(site, port)
+        except (OSError, OverflowError) as error:
+            raise UserMistake(f"--port {port} can't be listened on: {error}: give another one, or 0 for any") from error
 
-    try:
-        server = ThreadingHTTPServer((HOST, port), Handler)
-    except (OSError, OverflowError) as error:
-        raise UserMistake(f"--port {port} can't be used ({error}): give another, or none to have one chosen") from error
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="pages", daemon=True)
-    thread.start()
-    try:
-        yield f"http://{HOST}:{server.server_address[1]}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    @property
+    def url(self) -> str:
+        """Where it is to be found."""
+        return f"http://{HOST}:{self._server.server_port}/"
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[str]:
+        """Answer while the block runs; gives the URL."""
+        thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="pages", daemon=True)
+        thread.start()
+        try:
+            yield self.url
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
+
+
+class _Loopback(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, site: Site, port: int) -> None:
+        super().__init__((HOST, port), _Handler)
+        self._site = site
+        self._making = threading.Lock()
+        self._kept: dict[str, tuple[float, str]] = {}
+
+    def page(self, path: str) -> str | None:
+        """Return the page at a path, made one at a time."""
+        with self._making:
+            made, html = self._kept.get(path, (0.0, ""))
+            if html and time.monotonic() - made < KEPT_SECONDS:
+                return html
+            self._kept.pop(path, None)
+            found = self._site(path)
+            if found is not None:
+                self._kept[path] = (time.monotonic(), found)
+            return found
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever went away before the answer is nobody's trouble."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD."""
-
-    pages: Page
-    server_version = "docmill"
-    sys_version = ""
-    # A client that never ends its request doesn't hold a thread for ever.
-    timeout = 30
+    server: _Loopback
+    timeout = REQUEST_SECONDS
+    server_version, sys_version = "Docmill", ""
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Answer with the page of the path."""
-        self._answer()
+        self._answer(with_body=True)
 
     def do_HEAD(self) -> None:
-        """Answer as for GET, without the page."""
-        self._answer()
+        self._answer(with_body=False)
 
-    def _answer(self) -> None:
-        port = self.connection.getsockname()[1]
-        if self.headers.get("Host") not in {f"{name}:{port}" for name in NAMES}:
-            self._say(403, "Open this page as it was printed: by 127.0.0.1 or localhost.", "text/plain")
-            return
-        try:
-            html = self.pages(urlsplit(self.path).path)
-        except Exception as error:  # noqa: BLE001 - the next request may be answered
-            self._say(500, f"This page could not be made: {type(error).__name__}.", "text/plain")
-            return
-        if html is None:
-            self._say(404, "There is no such page: / lists them all.", "text/plain")
-        else:
-            self._say(200, html, "text/html")
-
-    def _say(self, status: int, text: str, kind: str) -> None:
+    def _answer(self, *, with_body: bool) -> None:
+        status, text = self._found()
         data = text.encode()
-        with contextlib.suppress(ConnectionError):
-            self.send_response(status)
-            headers = {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(data)), **SECURITY}
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(data)
+        self.send_response(status)
+        headers = HEADERS if status == HTTPStatus.OK else HEADERS | {"Content-Type": "text/plain; charset=utf-8"}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if with_body:
+            self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's
+    def _found(self) -> tuple[HTTPStatus, str]:
+        port = self.server.server_port
+        if self.headers.get_all("Host", []) not in [[f"{name}:{port}"] for name in NAMES]:
+            return HTTPStatus.MISDIRECTED_REQUEST, f"only http://{HOST}:{port}/ is answered here\n"
+        try:
+            html = self.server.page(urlsplit(self.path).path)
+        except Exception as error:  # noqa: BLE001 - one page that can't be made leaves the others
+            return HTTPStatus.SERVICE_UNAVAILABLE, f"the page can't be made now: {type(error).__name__}: {error}\n"
+        return (HTTPStatus.NOT_FOUND, "there is no such page\n") if html is None else (HTTPStatus.OK, html)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server has it
         """Say nothing: the terminal is the monitor's."""

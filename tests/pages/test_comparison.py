@@ -13,7 +13,7 @@ from tasks.pages.page import place_of
 from tasks.results.folder import Folder, folder_at
 from tasks.results.parts import create_tables
 from tests.browser import NARROW, WIDE, Browser
-from tests.pages.made import HOSTILE, ROUTES, SAID, answers, comparison
+from tests.pages.compared import HOSTILE, ROUTES, SAID, answers, comparison
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from selenium.webdriver.common.keys import Keys
 
 from tasks.jobs.options import EmbedOptions
 from tasks.pages.job import job_page, write_job_page
-from tasks.pages.job_facts import JobFacts, job_facts
+from tasks.pages.job_facts import JobFacts, LoadRow, job_facts
 from tasks.pages.page import NAME, place_of
 from tasks.results.folder import folder_at
-from tasks.results.parts import create_tables
+from tasks.results.parts import create_tables, write_part
+from tasks.results.schemas import CALLS
 from tests.browser import NARROW, WIDE, Browser
 from tests.conftest import Ran, RunJob
 from tests.jobs.texts import fill, prose, put
@@ -66,12 +68,34 @@ def test_the_sums_are_those_of_the_tables_and_of_the_provider(ran: Ran, provider
     (route,) = facts.routes
     assert (route.calls, route.failures) == (counts.answers, 1)
     assert route.cost_usd == pytest.approx(sums.cost_usd)
-    (load,) = facts.loads
-    assert load.requests == counts.answers
-    spans = query(ran, "select list((epoch_ms(created_at) - latency_ms, epoch_ms(created_at))) from calls")[0]
-    assert load.at_once == max(1, *(sum(begin <= at < end for begin, end in spans) for at, _ in spans))
-    kinds = Counter(row["error_kind"] for row in ran.rows("failures"))
-    assert {row.kind: row.failures for row in facts.kinds} == kinds
+    assert [(load.provider, load.requests) for load in facts.loads] == [("openai-compatible", counts.answers)]
+    assert {row.kind: row.failures for row in facts.kinds} == Counter(row["error_kind"] for row in ran.rows("failures"))
+
+
+def test_the_load_is_the_most_in_any_minute_and_at_any_instant(tmp_path: Path) -> None:
+    place = folder_at(str(tmp_path / "out"))
+    create_tables(place)
+    # Sent (s), and seconds until the answer: three at once, and four within a minute that begins at 50.
+    sent = [(0, 5), (50, 40), (60, 40), (70, 15), (109, 1), (200, 1)]
+    rows = [
+        dict.fromkeys(CALLS.names)
+        | {
+            "call_id": str(number),
+            "document_id": "a",
+            "provider": "mistral",
+            "model": "m",
+            "prompt_tokens": 10,
+            "completion_tokens": 1,
+            "latency_ms": seconds * 1000,
+            "attempts": 1,
+            "reused": False,
+            "created_at": datetime.fromtimestamp(1_800_000_000 + at + seconds, UTC),
+        }
+        for number, (at, seconds) in enumerate(sent)
+    ]
+    rows.append(rows[1] | {"call_id": "found", "reused": True})
+    write_part(place, 1, ["a"], {"calls": rows})
+    assert job_facts(place).loads == [LoadRow("mistral", requests=4, tokens=44, at_once=3)]
 
 
 def test_the_page_in_a_browser_shows_the_figures_of_the_tables(ran: Ran, browser: Browser) -> None:

@@ -1,157 +1,142 @@
-"""The live pages: what is listed is shown and kept up to date, to this machine alone, and nothing else is."""
+"""The live server: on loopback, by its own names, and of nothing but pages."""
 
 import http.client
 import json
 import shutil
-import threading
-import time
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tasks.errors import UserMistake
-from tasks.jobs.job import Job
-from tasks.pages.live import serving
-from tasks.pages.site import FRESH_SECONDS, Clock, Site, path_of
-from tests.browser import NARROW, WIDE, Browser
-from tests.conftest import RunJob, hasten
-from tests.jobs.texts import fill, put
+from tasks.pages import live
+from tasks.pages.live import HOST, Server
+from tasks.pages.site import JobSite, path_of
+from tasks.results.folder import folder_at
+from tests.browser import Browser
+from tests.conftest import Ran, RunJob
+from tests.jobs.texts import fill
 from tests.simulator import Simulator
 
-HOSTILE = "<img src=x onerror=alert(1)>"
+Ask = Callable[..., tuple[int, str]]
 
 
-def ask(url: str, path: str = "/", method: str = "GET", **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
-    try:
-        connection.request(method, path, headers=headers)
+@pytest.fixture
+def ran(folder: Path, provider: Simulator, run_job: RunJob) -> Ran:
+    fill(folder, 4)
+    return run_job()
+
+
+@pytest.fixture
+def server(ran: Ran) -> Iterator[Server]:
+    places = [str(ran.output), str(ran.output.parent / "gone"), str(ran.output), "s3://", "nowhere://x"]
+    found = Server(JobSite(lambda: places))
+    with found.serving():
+        yield found
+
+
+@pytest.fixture
+def ask(server: Server) -> Ask:
+    port = int(server.url.rstrip("/").rpartition(":")[2])
+
+    def asked(path: str, host: str | None = None, method: str = "GET") -> tuple[int, str]:
+        connection = http.client.HTTPConnection(HOST, port, timeout=30)
+        connection.request(method, path, headers={"Host": host.format(port=port)} if host else {})
         reply = connection.getresponse()
-        return reply.status, reply.read().decode(), reply.headers
-    finally:
+        text = reply.read().decode()
         connection.close()
+        return reply.status, text
+
+    return asked
 
 
-@pytest.fixture
-def place(folder: Path, tmp_path: Path, provider: Simulator, run_job: RunJob) -> str:
-    fill(folder, 3, 200)
-    return str(run_job(output=tmp_path / HOSTILE).output)
+def test_the_list_leads_to_each_jobs_page(ask: Ask, ran: Ran) -> None:
+    path = path_of(ran.folder)
+    status, text = ask("/")
+    assert (status, text.count(f'href="{path}"')) == (200, 1)
+    status, text = ask(path)
+    assert (status, "<h1>" in text, "connect-src &#39;self&#39;" in text) == (200, True, True)
+    assert ask(path + "?x=1#y")[0] == 200
 
 
-@pytest.fixture
-def site(place: str) -> Iterator[str]:
-    """The URL of a site with one result set, and one that has gone."""
-    with serving(Site(lambda: [place, f"{place}-gone"], clock=_endless()).page) as url:
-        yield url
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.x:{port}"]
+)
+def test_a_name_of_another_site_is_not_answered(ask: Ask, host: str) -> None:
+    assert ask("/", host)[0] == 421
 
 
-def _endless() -> Clock:
-    moments = iter(range(0, 10**9, 10))
-    return lambda: float(next(moments))
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}"])
+def test_the_names_of_loopback_are(ask: Ask, host: str) -> None:
+    assert ask("/", host)[0] == 200
 
 
-def test_the_list_leads_to_each_result_set(site: str, place: str, browser: Browser) -> None:
-    for width in (NARROW, WIDE):
-        browser.open(site, width)
-        assert browser.cut_off() == []
-        assert browser.pale() == []
-    assert browser.complaints() == []
-    links = browser.run("return [...document.querySelectorAll('tbody a')].map((one) => one.textContent)")
-    assert links == [place]
-    assert f"{place}-gone" in browser.run("return document.body.textContent")
-    browser.run("document.querySelector('tbody a').click()")
-    assert browser.run("return document.querySelector('h1').textContent").endswith(place)
-    assert browser.complaints() == []
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../etc/passwd",
+        "/jobs/../../etc/passwd",
+        "/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/job.json",
+        "/jobs/",
+        "/jobs/0",
+    ],
+)
+def test_no_path_leads_to_a_file(ask: Ask, path: str) -> None:
+    status, text = ask(path)
+    assert (status, text) == (404, "there is no such page\n")
 
 
-def test_an_open_page_follows_a_job_that_runs(
-    folder: Path, tmp_path: Path, provider: Simulator, run_job: RunJob, browser: Browser
+def test_nothing_can_be_sent_to_it(ask: Ask) -> None:
+    assert [ask("/", method=method)[0] for method in ("POST", "PUT", "DELETE", "OPTIONS")] == [501] * 4
+    assert ask("/", method="HEAD") == (200, "")
+
+
+def test_only_loopback_is_listened_on(server: Server) -> None:
+    port = int(server.url.rstrip("/").rpartition(":")[2])
+    with socket.socket() as other, pytest.raises(OSError):
+        other.connect(("127.0.0.2", port))
+
+
+def test_a_port_that_is_taken_is_the_users_to_mend(server: Server) -> None:
+    port = int(server.url.rstrip("/").rpartition(":")[2])
+    with pytest.raises(UserMistake, match=f"--port {port} can't be listened on"):
+        Server(JobSite(list), port)
+    with pytest.raises(UserMistake, match="--port 70000"):
+        Server(JobSite(list), 70000)
+
+
+def test_a_page_that_cannot_be_made_leaves_the_others(ask: Ask, ran: Ran) -> None:
+    (ran.output / "calls" / "part-000001.parquet").write_bytes(b"no Parquet")
+    assert ask(path_of(ran.folder))[0] == 503
+    assert ask("/")[0] == 200
+
+
+def test_the_page_renews_itself_and_keeps_the_readers_order(
+    ran: Ran, server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page is opened while half of the documents wait, and shows the others as they come."""
-    for number in range(8):
-        put(folder, f"{number}.txt", f"document {number} " * 50)
-    gate, half = threading.Event(), threading.Event()
-    out = tmp_path / "out"
-
-    def held(opened: Job) -> None:
-        hasten(opened)
-
-    def late(number: int) -> float:
-        if number > 4:
-            half.set()
-            gate.wait(60)
-        return 0.0
-
-    provider.settings.delays = late
-    runner = threading.Thread(target=run_job, kwargs={"opened": held, "output": out, "concurrency": 1})
-    with serving(Site(lambda: [str(out)]).page) as url:
-        runner.start()
-        try:
-            assert half.wait(60)
-            browser.open(f"{url.rstrip('/')}{path_of(str(out))}")
-            assert browser.figures()["status"] == "running"
-            browser.run("document.documentElement.dataset.seen = 'the same page'")
-        finally:
-            gate.set()
-            runner.join()
-        deadline = time.monotonic() + 40
-        while browser.figures()["status"] != "done" and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert browser.figures()["documents"] == "8"
-        assert browser.run("return document.documentElement.dataset.seen") == "the same page"
-        assert browser.complaints() == []
+    record = json.loads((ran.output / "job.json").read_text())
+    plan = {"documents": 8, "calls": 8, "kept_answers": 0, "unchanged": 0}
+    (ran.output / "job.json").write_text(json.dumps(record | {"status": "running", "finished_at": None, "plan": plan}))
+    browser.open(server.url + path_of(ran.folder)[1:])
+    assert browser.figures()["progress"] == "0.5"
+    browser.run(
+        "document.querySelector('#table-routes thead button').click(); document.querySelector('details').open = true"
+    )
+    shutil.copy(ran.output / "documents" / "part-000001.parquet", ran.output / "documents" / "part-000009.parquet")
+    monkeypatch.setattr(live, "KEPT_SECONDS", 0.0)
+    browser.run("document.dispatchEvent(new Event('visibilitychange'))")
+    WebDriverWait(browser.driver, 60, 0.05).until(lambda _: browser.figures()["documents"] == "8")
+    assert browser.run("return document.querySelector('#table-routes th').getAttribute('aria-sort')") == "ascending"
+    assert browser.run("return document.querySelector('details').open")
+    assert browser.run("return document.querySelectorAll('#table-routes thead th button').length") == 13
+    assert browser.complaints() == []
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1.evil.example:{port}", ""]
-)
-def test_a_name_that_was_made_to_point_here_is_refused(site: str, host: str) -> None:
-    status, text, _ = ask(site, Host=host.format(port=urlsplit(site).port))
-    assert (status, "Result sets" in text) == (403, False)
-
-
-@pytest.mark.parametrize(
-    "path", ["/../../etc/passwd", "/job/../job.json", "/%2e%2e/x", "//etc/passwd", "/job/", "/health", "/job/%00"]
-)
-def test_nothing_but_what_is_listed_can_be_asked_for(site: str, path: str) -> None:
-    assert ask(site, path)[0] == 404
-
-
-def test_only_reading_is_allowed_and_no_cache_keeps_a_page(site: str) -> None:
-    assert [ask(site, method=method)[0] for method in ("POST", "PUT", "DELETE")] == [501] * 3
-    status, text, headers = ask(site, method="HEAD")
-    assert (status, text, headers["Cache-Control"], headers["X-Frame-Options"]) == (200, "", "no-store", "DENY")
-    assert "Python" not in headers["Server"]
-
-
-def test_a_result_set_that_can_not_be_read_says_so_and_the_site_goes_on(site: str, place: str) -> None:
-    (Path(place) / "calls" / "part-000001.parquet").write_bytes(b"no Parquet")
-    status, text, _ = ask(site, path_of(place))
-    assert (status, "not readable now" in text, "<img" in text) == (200, True, False)
-    (Path(place) / "job.json").write_text(json.dumps({"totals": 7, "plan": [], "started_at": "yesterday"}))
-    shutil.rmtree(Path(place) / "calls")
-    assert ask(site)[0] == ask(site, path_of(place))[0] == 200
-
-
-def test_a_page_is_made_once_for_all_who_ask_at_the_same_time() -> None:
-    now, made = [0.0], []
-
-    def health() -> str:
-        made.append(1)
-        return "health"
-
-    site = Site(list, health, clock=lambda: now[0])
-    for _ in range(5):
-        assert site.page("/health") == "health"
-    now[0] += FRESH_SECONDS
-    assert (site.page("/health"), len(made)) == ("health", 2)
-
-
-def test_a_taken_port_is_named() -> None:
-    with serving(lambda _: None) as url:
-        port = urlsplit(url).port
-        assert port
-        with pytest.raises(UserMistake, match=f"--port {port} can't be used"), serving(lambda _: None, port):
-            pass
+def test_a_folder_is_one_page_whatever_it_is_called(ran: Ran, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(ran.output)
+    assert path_of(folder_at(str(link))) == path_of(ran.folder)
