@@ -75,11 +75,6 @@ def moment(value: datetime | None) -> str:
     return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def clock(at: float) -> str:
-    """Return a time of so many ms since 1970."""
-    return moment(datetime.fromtimestamp(at / 1000, UTC))
-
-
 def day(value: datetime | None) -> str:
     """Return a date in UTC."""
     return NOTHING if value is None else f"{value.astimezone(UTC):%Y-%m-%d}"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tasks.errors import UserMistake
-from tasks.pages.figures import clock, count, duration, moment, money, short
-from tasks.pages.job_charts import job_charts
+from tasks.pages.figures import count, duration, moment, money, short
+from tasks.pages.job_charts import clock, job_charts
 from tasks.pages.job_facts import FAILED, LARGEST, JobFacts
 from tasks.pages.page import options_of, page, write_page
 from tasks.results.folder import Folder

@@ -1,19 +1,20 @@
-"""The charts of a job's page: documents, calls, tokens and money over time, and latency by size."""
+"""The charts of a job's page: what came when, what it cost, and how long it took."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
 from tasks.pages.charts import Chart, Values, bars, chart, coloured, height_of, lines, over_time
-from tasks.pages.figures import clock, count, milliseconds, money, rate
-from tasks.pages.job_facts import JobFacts, SizeRow, TimeRow
+from tasks.pages.figures import count, milliseconds, moment, money, rate
+from tasks.pages.job_facts import JobFacts
+from tasks.pages.job_rows import SizeRow, TimeRow
 
 STATUSES = {"done": "var(--c1)", "partial": "var(--c5)", "failed": "var(--bad)"}
-DRAWN_STATUSES = tuple(STATUSES)
 
 
 def job_charts(facts: JobFacts) -> Iterator[Chart]:
-    """Draw what came over time, and latency by size; nothing where nobody was asked."""
+    """Yield the charts that there is something to show in."""
     if facts.ends:
         yield _progress(facts)
     if facts.times:
@@ -24,11 +25,16 @@ def job_charts(facts: JobFacts) -> Iterator[Chart]:
         yield _latency(facts.sizes)
 
 
+def clock(at: float) -> str:
+    """Return a time of so many ms since 1970."""
+    return moment(datetime.fromtimestamp(at / 1000, UTC))
+
+
 def _progress(facts: JobFacts) -> Chart:
     """Documents that are settled, added up."""
     ended = {(row.at, row.status): row.documents for row in facts.ends}
     moments = sorted({row.at for row in facts.ends})
-    names = [name for name in DRAWN_STATUSES if any(row.status == name for row in facts.ends)]
+    names = [name for name in STATUSES if any(row.status == name for row in facts.ends)]
     sums = {name: list(accumulate(ended.get((at, name), 0) for at in moments)) for name in names}
     values: list[dict[str, Any]] = [{"at": moments[0], "n": 0, "series": name} for name in names]
     rows = []

@@ -15,7 +15,8 @@ from selenium.webdriver.common.keys import Keys
 
 from tasks.jobs.options import EmbedOptions
 from tasks.pages.job import job_page, write_job_page
-from tasks.pages.job_facts import JobFacts, LoadRow, job_facts
+from tasks.pages.job_facts import JobFacts, job_facts
+from tasks.pages.job_rows import LoadRow
 from tasks.pages.page import NAME, place_of
 from tasks.results.folder import folder_at
 from tasks.results.parts import create_tables, write_part
