@@ -219,7 +219,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
             offer(prepared, meter)
             results = run_flow(inputs, options)
     record, code = results.job, results.exit_code
-    show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options))
+    show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options), results.page)
     if record.reason:
         said(console, record.reason, code)
     printed(record.as_json(), as_json=as_json)

@@ -51,6 +51,8 @@ def show_comparison(results: ComparisonSet, meter: Meter, console: Console) -> N
     for words in record.recommendation.words:
         name, _, rest = words.partition(": ")
         _say(console, name if rest else "", rest or words)
+    if results.page:
+        _say(console, "page", results.page)
     _say(console, "next", query(results.place, "answers", "document_id, route, output"))
 
 

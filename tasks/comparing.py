@@ -2,10 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from tasks.artifacts import leave_comparison_page
 from tasks.compare.comparing import Comparing, open_comparison
 from tasks.compare.ready import take_comparison
 from tasks.compare.records import Comparison
@@ -36,13 +38,13 @@ def ask_routes(comparison: Comparing) -> None:
 
 
 def weigh(comparison: Comparing) -> ComparisonSet:
-    """Write the comparison and its artifact; return what the run leaves."""
+    """Write the comparison, its page and its artifacts; return what the run leaves."""
     results = comparison.conclude()
     record = results.comparison
     for words in filter(None, (record.reason, *record.recommendation.words)):
         get_run_logger().info(words)
     create_markdown_artifact(markdown(record), key="docmill-compare", description=f"Comparison {record.comparison_id}")
-    return results
+    return replace(results, page=leave_comparison_page(comparison.output, record, results.answers))
 
 
 def markdown(record: Comparison) -> str:

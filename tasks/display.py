@@ -136,8 +136,15 @@ def _price(plan: Plan) -> str:
     return f"${plan.price_low:.4f} to ${plan.price_high:.4f}, about ${plan.price_expected:.4f}, by {plan.price_source}"
 
 
-def show_summary(record: JobRecord, meter: Meter, output: str, console: Console, state: str | None = None) -> None:
-    """Print what the job came to, where its ledger lies, the first of what went wrong, and the next step."""
+def show_summary(
+    record: JobRecord,
+    meter: Meter,
+    output: str,
+    console: Console,
+    state: str | None = None,
+    page: str | None = None,
+) -> None:
+    """Print what the job came to, where its ledger and page lie, what went wrong first, and the next step."""
     totals = record.totals
     counted = ", ".join(f"{getattr(totals, name):,} {name}" for name in ("done", "partial", "failed", "unchanged"))
     rows = [
@@ -155,6 +162,7 @@ def show_summary(record: JobRecord, meter: Meter, output: str, console: Console,
         *(("ledger in", place) for place in [state] if place),
         *([("pruned", f"{meter.pruned:,} documents that have gone from the inputs")] if meter.pruned else []),
         *(("trouble", trouble) for trouble in meter.troubles),
+        *(("page", place) for place in [page] if place),
         ("next", _next(record, output)),
     ]
     _print(rows, console)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from prefect import get_run_logger, task
@@ -14,6 +15,7 @@ from prefect.runtime import task_run
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from tasks.artifacts import leave_page, progress_shown
 from tasks.documents.document import Document
 from tasks.errors import JobStopped
 from tasks.jobs.job import Job
@@ -95,6 +97,11 @@ def answer_shard(job_id: str, number: int) -> int:
 
 def answer_shards(job: Job[Any]) -> None:
     """Submit a task run a shard, each before the ones before it run dry, and wait for them all."""
+    with progress_shown(job):
+        _answer_shards(job)
+
+
+def _answer_shards(job: Job[Any]) -> None:
     under_way: dict[int, PrefectFuture[int]] = {}
     job_id = job.ledger.job_id
     try:
@@ -123,14 +130,14 @@ def _collect(job_id: str, under_way: "dict[int, PrefectFuture[int]]", numbers: S
 
 
 def conclude(job: Job[Any]) -> ResultSet:
-    """Drop what is gone, write job.json and the artifact; return what the run leaves."""
+    """Drop what is gone, write job.json, the page and the artifacts; return what the run leaves."""
     prune(job)
     results = job.conclude()
     record = results.job
     if record.reason:
         get_run_logger().warning("job %s is %s: %s", record.job_id, record.status, record.reason)
     create_markdown_artifact(markdown(record), key=f"docmill-{record.flow}", description=f"Job {record.job_id}")
-    return ended(results)
+    return ended(replace(results, page=leave_page(job)))
 
 
 def ended(results: ResultSet) -> ResultSet:

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 # As data flows: a room imports only rooms before it.
 ROOMS = (
     "errors", "documents", "chunking", "routing", "providers", "dispatch", "ledger", "results", "jobs", "compare",
+    "health", "pages",
 )  # fmt: skip
 HTTP = "tasks/dispatch/client.py"
 

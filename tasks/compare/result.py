@@ -14,6 +14,7 @@ class ComparisonSet:
     """A comparison after a run: its place, a glob of Parquet files a table, its record, the answers, the exit code.
 
     `tables` are `comparison`, a row a route, and `answers`, a row a document and route.
+    `page` is the URL of the comparison's page, where it could be made.
     """
 
     place: str
@@ -21,6 +22,7 @@ class ComparisonSet:
     comparison: Comparison
     answers: tuple[Answer, ...]
     exit_code: int
+    page: str | None = None
 
     def raise_for_status(self) -> "ComparisonSet":
         """Return it, where all routes were asked. Raises JobStopped with the reason where it is paused."""

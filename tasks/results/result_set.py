@@ -15,12 +15,14 @@ class ResultSet:
 
     `tables` are by name: `documents`, `calls`, `failures`, `sections`, and of embed `chunks`.
     DuckDB, Polars and `datasets` take a glob as it is, pandas and pyarrow its folder; in a bucket it is a URL.
+    `page` is the URL of the job's page, where it could be made.
     """
 
     place: str
     tables: Mapping[str, str]
     job: JobRecord
     exit_code: int
+    page: str | None = None
 
     @property
     def totals(self) -> Totals:

@@ -59,8 +59,26 @@ def test_the_flow_answers_every_document_and_leaves_its_record(
     with get_client(sync_client=True) as client:
         artifacts = client.read_artifacts()
         tasks = client.read_task_runs()
-    assert any(artifact.key == "docmill-summarize" for artifact in artifacts)
+    shown = {one.key: one for one in artifacts if one.description == f"Job {done.job.job_id}"}
+    assert shown["docmill-summarize"].type == "markdown"
+    assert (shown["docmill-summarize-progress"].type, shown["docmill-summarize-progress"].data) == ("progress", 100.0)
+    assert (output / "dashboard.html").as_uri() in str(shown["docmill-summarize-page"].data)
+    assert str(answered) in str(shown["docmill-summarize-routes"].data)
+    assert done.page == (output / "dashboard.html").as_uri()
+    assert "<h1>" in (output / "dashboard.html").read_text(encoding="utf-8")
     assert any(task.name.startswith("shard 0") for task in tasks)
+
+
+def test_a_page_that_cannot_be_made_does_not_fail_the_job(
+    documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    (output / "dashboard.html" / "in the way").mkdir(parents=True)
+    with serving(Settings(context=8192)) as provider:
+        use(provider, monkeypatch)
+        done = summarize([str(documents)], options(output))
+
+    assert (done.exit_code, done.totals.done, done.page) == (0, 21, None)
 
 
 def test_no_key_reaches_a_parameter_or_a_result(

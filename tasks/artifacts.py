@@ -1,0 +1,150 @@
+"""What Prefect's UI shows of a job: its progress while it runs, its tables and its page in the end.
+
+None of it is needed by the job: where the server refuses or is away, the job goes on.
+"""
+
+import contextlib
+import contextvars
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.artifacts import (
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from tasks.compare.records import Answer, Comparison
+from tasks.jobs.job import Job
+from tasks.jobs.meter import Meter
+from tasks.pages.comparison import write_comparison_page
+from tasks.pages.figures import duration, milliseconds, money
+from tasks.pages.job import write_job_page
+from tasks.pages.job_facts import JobFacts, job_facts
+from tasks.pages.page import place_of
+from tasks.results.folder import Folder
+
+UPDATE_SECONDS = 5.0
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def progress_shown(job: Job[Any], seconds: float = UPDATE_SECONDS) -> Iterator[None]:
+    """Show how many of the documents are settled while the block runs, anew every few seconds and at its end."""
+    flow, meter = job.prepared.flow, job.meter
+    create = cast(Callable[..., UUID], create_progress_artifact)
+    artifact = _tried(lambda: create(0.0, f"docmill-{flow}-progress", f"Job {job.ledger.job_id}"))
+    if artifact is None:
+        yield
+        return
+    update = cast(Callable[[UUID, float], None], update_progress_artifact)
+    done = threading.Event()
+    # Which server it is stands in the context, and a thread begins with an empty one.
+    context = contextvars.copy_context()
+
+    def keep_up() -> None:
+        while not done.wait(seconds):
+            _tried(lambda: update(artifact, percentage(meter)))
+
+    thread = threading.Thread(target=context.run, args=(keep_up,), name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        _tried(lambda: update(artifact, percentage(meter)))
+
+
+def percentage(meter: Meter) -> float:
+    """Return how much of its documents a job has settled, from 0 to 100."""
+    total = max(meter.expected_documents, meter.documents, meter.settled)
+    return round(100 * meter.settled / total, 1) if total else 0.0
+
+
+def leave_page(job: Job[Any]) -> str | None:
+    """Write the job's page, and show what it tells as artifacts; return where it lies, or None where it can't be."""
+
+    def write() -> JobFacts:
+        facts = job_facts(job.output)
+        write_job_page(job.output, facts)
+        return facts
+
+    facts = _tried(write, "the page of the job could not be made")
+    if facts is None:
+        return None
+    place = place_of(job.output)
+    _tried(lambda: _leave_artifacts(job.prepared.flow, facts, place))
+    return place
+
+
+def leave_comparison_page(folder: Folder, comparison: Comparison, answers: Sequence[Answer]) -> str | None:
+    """Write the page of a comparison, and show its routes as artifacts; return where it lies, or None."""
+
+    def write() -> str:
+        write_comparison_page(folder, comparison, answers)
+        return place_of(folder)
+
+    place = _tried(write, "the page of the comparison could not be made")
+    if place is not None:
+        _tried(lambda: _leave_comparison(comparison, place))
+    return place
+
+
+def _leave_comparison(comparison: Comparison, place: str) -> None:
+    about = f"Comparison {comparison.comparison_id}"
+    create_link_artifact(place, "the comparison's page", key="docmill-compare-page", description=about)
+    routes = [
+        {
+            "route": one.route,
+            "done": f"{one.measured.done} of {one.measured.documents}",
+            "cost": money(one.measured.cost_usd),
+            "p50": milliseconds(one.measured.latency_p50),
+            "p90": milliseconds(one.measured.latency_p90),
+            "all documents": money(one.projected.cost_usd),
+            "in": duration(one.projected.seconds),
+        }
+        for one in comparison.routes
+    ]
+    if routes:
+        create_table_artifact(routes, key="docmill-compare-routes", description=about)
+
+
+def _leave_artifacts(flow: str, facts: JobFacts, place: str) -> None:
+    about = f"Job {facts.record.get('job_id')}"
+    create_link_artifact(place, "the job's page", key=f"docmill-{flow}-page", description=about)
+    routes = [
+        {
+            "model": row.model,
+            "provider": row.provider,
+            "calls": row.calls,
+            "failures": row.failures,
+            "tokens in": row.prompt_tokens,
+            "tokens out": row.completion_tokens,
+            "cost": money(row.cost_usd),
+            "p50": milliseconds(row.p50),
+            "p99": milliseconds(row.p99),
+        }
+        for row in facts.routes
+    ]
+    if routes:
+        create_table_artifact(routes, key=f"docmill-{flow}-routes", description=about)
+    kinds = [{"kind": row.kind, "failures": row.failures, "documents": row.documents} for row in facts.kinds]
+    if kinds:
+        create_table_artifact(kinds, key=f"docmill-{flow}-failures", description=about)
+
+
+def _tried(show: Callable[[], T], trouble: str | None = None) -> T | None:
+    """Return what it returns, or None where it fails: with a warning where trouble is named, else quietly."""
+    try:
+        return show()
+    except Exception as error:  # noqa: BLE001 - the job has come to its end: its tables are what counts
+        level = logging.WARNING if trouble else logging.DEBUG
+        words = trouble or "an artifact could not be shown"
+        get_run_logger().log(level, "%s: %s: %s", words, type(error).__name__, error)
+        return None
