@@ -141,7 +141,7 @@ def _add_limits(add: Add) -> None:
     )
     add(
         "--wait",
-        type=seconds,
+        type=seconds_in,
         default=0.0,
         metavar="TIME",
         help="to wait for a result set that another run holds: 90s, 30m, 2h (leave at once)",
