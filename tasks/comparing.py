@@ -41,7 +41,7 @@ def weigh(comparison: Comparing) -> ComparisonSet:
     """Write the comparison, its page and its artifacts; return what the run leaves."""
     results = comparison.conclude()
     record = results.comparison
-    for words in (record.reason, *record.recommendation.words):
+    for words in filter(None, (record.reason, *record.recommendation.words)):
         get_run_logger().info(words)
     create_markdown_artifact(markdown(record), key="docmill-compare", description=f"Comparison {record.comparison_id}")
     return replace(results, page=leave_comparison_page(comparison.output, record, results.answers))

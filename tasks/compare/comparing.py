@@ -15,7 +15,7 @@ from tasks.compare.recommend import UNDECIDED, recommend
 from tasks.compare.records import Compared, Comparison, Status
 from tasks.compare.result import ComparisonSet, comparison_set
 from tasks.compare.routes import Compares
-from tasks.compare.spent import left_for, paid
+from tasks.compare.spent import has_ended, left_for, paid
 from tasks.compare.tables import COMPARISON_TABLES, write_comparison
 from tasks.documents.remote import shown
 from tasks.errors import BudgetReached, Interrupted, JobStopped, StorageFailed
@@ -50,8 +50,10 @@ class Comparing:
         for label, job in self.compares.routes.items():
             if self.stopped is not None:
                 return
-            budget = left_for(label, self.compares, self.began)
-            yield label, replace(job, options=job.options.model_copy(update={"budget": budget}))
+            # With --fresh too, what this comparison has paid for is no answer of an earlier one.
+            fresh = job.options.fresh and not has_ended(job, self.began)
+            changes = {"budget": left_for(label, self.compares, self.began), "fresh": fresh}
+            yield label, replace(job, options=job.options.model_copy(update=changes))
 
     def asked(self, label: str, stopped: JobStopped | None) -> None:
         """Note how a route's job ended: what is wrong with a route is no trouble of the others'."""

@@ -10,10 +10,12 @@ from datetime import datetime
 from tasks.compare.routes import Compares
 from tasks.jobs.options import Options
 from tasks.jobs.places import state_of
+from tasks.jobs.prepare import Prepared
 
 SINCE = "SELECT sum(coalesce(cost_usd, worst_usd)) FROM answers WHERE created_at >= ?"
 # An unfinished job is taken up again: it counts its own.
 ENDED = f"{SINCE} AND job_id IN (SELECT job_id FROM jobs WHERE status = 'done')"  # noqa: S608 - our own words
+DONE = "SELECT count(*) FROM jobs WHERE status = 'done' AND started_at >= ?"
 UNKNOWN = "SELECT count(*) FROM answers WHERE created_at >= ? AND cost_usd IS NULL"
 
 
@@ -24,6 +26,12 @@ def left_for(route: str, compares: Compares, began: datetime) -> float | None:
         return None
     others = [job.options for label, job in compares.routes.items() if label != route]
     return max(0.0, budget - _sum(others, SINCE, began) - _sum([compares.routes[route].options], ENDED, began))
+
+
+def has_ended(job: Prepared, began: datetime) -> bool:
+    """Whether a route's job has come to its end since a comparison began."""
+    rows = state_of(job.options).peek(DONE, (began.isoformat(),))
+    return bool(rows and rows[0][0])
 
 
 def paid(compares: Compares, began: datetime) -> float | None:

@@ -34,7 +34,8 @@ def test_an_unknown_cost_stays_unknown_and_a_free_route_stays_free() -> None:
 
 def test_calls_in_flight_share_the_time() -> None:
     found = project(TERMS, MEASURED, SAMPLE, WHOLE, 1500)
-    assert (found.seconds, found.bound_by) == (pytest.approx(2000 * 0.5 / 10), "latency")
+    assert found.seconds == pytest.approx(2000 * 0.5 / 10)
+    assert found.bound_by == "latency"
 
 
 def test_fewer_calls_than_fly_at_once_take_as_long_as_one() -> None:
@@ -45,14 +46,16 @@ def test_fewer_calls_than_fly_at_once_take_as_long_as_one() -> None:
 def test_requests_a_minute_hold_a_job_up_and_so_do_those_that_were_sent_again() -> None:
     limited = replace(TERMS, requests_per_minute=60)
     found = project(limited, MEASURED, SAMPLE, WHOLE, 1500)
-    assert (found.seconds, found.bound_by) == (pytest.approx(2000), "requests")
+    assert found.seconds == pytest.approx(2000)
+    assert found.bound_by == "requests"
     again = project(limited, replace(MEASURED, attempts=15), SAMPLE, WHOLE, 1500)
     assert again.seconds == pytest.approx(3000)
 
 
 def test_tokens_a_minute_hold_a_job_up_as_they_were_counted_there() -> None:
     found = project(replace(TERMS, tokens_per_minute=9_500), MEASURED, SAMPLE, WHOLE, 1500)
-    assert (found.seconds, found.bound_by) == (pytest.approx(60 * 1_200_000 / 11_000), "tokens")
+    assert found.seconds == pytest.approx(60 * 1_200_000 / 11_000)
+    assert found.bound_by == "tokens"
 
 
 def test_where_nothing_was_answered_nothing_is_said() -> None:
