@@ -1,15 +1,17 @@
 """The page of all routes: which answer, how fast, how reliably, at what price, and what one's own use tells."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from tasks.health.records import BUCKETS, Health, Latency, RouteHealth, Strip
+from tasks.health.statistics import LATENCY_DAYS
 from tasks.pages.figures import count
 from tasks.pages.health_charts import Price, health_charts, known_prices
-from tasks.pages.page import page
+from tasks.pages.page import page, write_page
 from tasks.pages.site import JobLine
 from tasks.pages.strips import Cell, hours_of, spark, weeks_of
+from tasks.results.folder import Folder
 
 STATES = {"up": "good", "down": "bad", "unknown": "quiet"}
 JOB_TONES = {"done": "good", "paused": "warn", "failed": "bad", "running": "quiet"}
@@ -58,6 +60,7 @@ def health_page(health: Health, *, live: bool = False, jobs: Sequence[JobLine] |
         sentence=_sentence(routes),
         lines=[_line(route, health) for route in routes],
         sizes=BUCKETS,
+        latency_days=LATENCY_DAYS,
         sizes_heads=[f"#\N{LESS-THAN OR EQUAL TO}{size // 1000}k" for size in BUCKETS],
         providers=list(_providers(health)),
         prices=[_price(route) for route in routes if known_prices(route)],
@@ -70,6 +73,16 @@ def health_page(health: Health, *, live: bool = False, jobs: Sequence[JobLine] |
         jobs=jobs,
         tones=JOB_TONES,
     )
+
+
+def overview(health: Callable[[], Health]) -> Callable[[list[JobLine]], str]:
+    """Return what makes the first page of a JobSite: the routes as they stand then, and all jobs."""
+    return lambda jobs: health_page(health(), live=True, jobs=jobs)
+
+
+def write_health_page(folder: Folder, health: Health) -> None:
+    """Write the page of all routes into a folder, whole or not at all. Raises StorageFailed."""
+    write_page(folder, health_page(health))
 
 
 def _sentence(routes: Sequence[RouteHealth]) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tasks.health.records import Health, RouteHealth
+from tasks.health.statistics import LATENCY_DAYS
 from tasks.pages.charts import COLOURS, Chart, Spec, chart, coloured, height_of, lines, over_time
 from tasks.pages.figures import count, day, milliseconds, money
 
@@ -86,7 +87,7 @@ def _by_size(health: Health) -> Iterator[Chart]:
         "layer": lines(height_of("n", "~s"), _named(shown, health), points=True),
         **_height(shown),
     }
-    about = f"The median of the last week, in seconds.{_some(shown, known)}"
+    about = f"The median of the last {LATENCY_DAYS} days, in seconds.{_some(shown, known)}"
     yield chart("Latency by size of the prompt", about, spec, ["route, characters", "n", "p50", "p90", "p99"], rows)
 
 
