@@ -19,9 +19,12 @@ from tests.pages.made import HOSTILE, NOW
 def event(number: int, model: str, *, ok: bool, price: float) -> Event:
     size, latency = (1_500, 7_000, 20_000)[number % 3], 100.0 + 7 * number
     return Event(
-        NOW - timedelta(minutes=5 * number), "probe", "together", model, "chat", size, size // 4, 16 if ok else None, ok,
-        None if ok else "http_503", None if ok else 503, latency / 3 if ok else None, latency if ok else None,
-        16_000 / latency if ok else None, 0.001, price, price * 2, 32_768,
+        at=NOW - timedelta(minutes=5 * number), source="probe", provider="together", model=model, kind="chat",
+        prompt_characters=size, prompt_tokens=size // 4, completion_tokens=16 if ok else None, ok=ok,
+        error_kind=None if ok else "http_503", http_status=None if ok else 503,
+        first_token_ms=latency / 3 if ok else None, latency_ms=latency if ok else None,
+        tokens_per_second=16_000 / latency if ok else None, cost_usd=0.001, price_in=price, price_out=price * 2,
+        context=32_768,
     )  # fmt: skip
 
 
