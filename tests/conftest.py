@@ -134,6 +134,12 @@ def no_lists(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path_factory.getbasetemp() / "no-lists"))
 
 
+@pytest.fixture(autouse=True)
+def no_history(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' jobs aren't remembered among this machine's user's."""
+    monkeypatch.setenv("DOCMILL_HISTORY", str(tmp_path_factory.getbasetemp() / "no-history"))
+
+
 @cache
 def authorities(_file: str | None) -> ssl.SSLContext:
     return AUTHORITIES()

@@ -10,7 +10,7 @@ import resource
 import ssl
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -65,12 +65,24 @@ class Client:
         """
         return await self._exchange("POST", url, headers, body, seconds)
 
+    async def stream(
+        self, url: str, headers: Mapping[str, str], body: bytes, seconds: float, heard: Callable[[bytes], None]
+    ) -> Reply:
+        """POST `body`, and tell `heard` each piece of the answer when it comes. Raises as `post` does."""
+        return await self._exchange("POST", url, headers, body, seconds, heard)
+
     async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Reply:
         """GET a small document, as a model list. Raises as `post` does."""
         return await self._exchange("GET", url, headers, None, seconds)
 
-    async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
+    async def _exchange(  # noqa: PLR0913 - what an exchange is made of
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        seconds: float,
+        heard: Callable[[bytes], None] | None = None,
     ) -> Reply:
         try:
             with self._deadlines.within(seconds):
@@ -82,7 +94,8 @@ class Client:
                     allow_redirects=False,
                     proxy=self._proxy(url),
                 ) as response:
-                    return Reply(response.status, response.headers, await response.read())
+                    answer = await (response.read() if heard is None else _heard(response, heard))
+                    return Reply(response.status, response.headers, answer)
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise CertificateRefused(_tls(url, error)) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -101,6 +114,14 @@ class Client:
             passed_by = urllib.request.proxy_bypass(parts.hostname or "")
             self._proxies[origin] = None if passed_by else urllib.request.getproxies().get(parts.scheme)
         return self._proxies[origin]
+
+
+async def _heard(response: aiohttp.ClientResponse, heard: Callable[[bytes], None]) -> bytes:
+    pieces = []
+    async for piece in response.content.iter_any():
+        heard(piece)
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def allow_connections(count: int) -> None:

@@ -1,104 +1,93 @@
-"""What is kept of every look at a route, and what the statistics over it come to.
+"""What the history holds, and what is told from it: the schema of an event, and the statistics."""
 
-A route is a model at a provider (`apipie@bedrock` behind an aggregator). The history is a
-row an observation: a probe, a look into a provider's list, or a real call of a job.
-Times are in UTC, latencies in ms, prices in USD per million tokens, shares from 0 to 1;
-what isn't known is None, never 0.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-Kind = Literal["chat", "code", "embedding"]
-Source = Literal["probe", "list", "call"]
-State = Literal["up", "down", "unknown"]
-AdviceKind = Literal["dearer_route", "limit_unused", "small_window", "answer_cut", "retries_wasted"]
-AlarmKind = Literal["route_down", "price_rose"]
-# Characters of a prompt up to which each group of sizes goes; the last takes what is longer, too.
-SIZES = (2_000, 4_000, 8_000, 16_000, 32_000)
+from tasks.results.schemas import INT, REAL, TEXT, TIME
 
-_FIELDS: Sequence[tuple[str, pa.DataType, str]] = (
-    ("at", pa.timestamp("us", tz="UTC"), "when it was answered or given up, UTC"),
-    ("source", pa.string(), "probe (asked by the monitor), list (the provider's list of models) or call (of a job)"),
-    ("provider", pa.string(), "provider asked; PROVIDER@UPSTREAM behind an aggregator"),
-    ("model", pa.string(), "model asked"),
-    ("kind", pa.string(), "chat, code or embedding"),
-    ("prompt_characters", pa.int64(), "characters of the prompt; of a job's call by its tokens; null of a list"),
-    ("prompt_tokens", pa.int64(), "as the provider counted, else by the model's tokenizer"),
-    ("completion_tokens", pa.int64(), "as the provider counted, else by the model's tokenizer"),
-    ("ok", pa.bool_(), "whether it was answered; of a list, whether the model is served"),
-    ("error_kind", pa.string(), "stable word for what went wrong; null where nothing did"),
-    ("http_status", pa.int64(), "status of a reply that was a refusal, where there was one"),
-    ("first_token_ms", pa.float64(), "from sending the request to the first text of the answer; null where not told"),
-    ("latency_ms", pa.float64(), "from sending the request to the whole answer; null where there was none"),
-    ("tokens_per_second", pa.float64(), "tokens of the answer a second, after the first where its time is known"),
-    ("cost_usd", pa.float64(), "what it cost in USD; null where the price isn't known"),
-    ("price_in", pa.float64(), "USD per million tokens of the prompt; null where not known, and of calls"),
-    ("price_out", pa.float64(), "USD per million tokens of the answer; null where not known, and of calls"),
-    ("context", pa.int64(), "the route's window in tokens; null where not known, and of calls"),
-    ("job_id", pa.string(), "job that made the call; null of probes and lists"),
-    ("call_id", pa.string(), "the call's id in the job's tables; null of probes and lists"),
-)  # fmt: skip
+Source = Literal["probe", "call"]
+Kind = Literal["chat", "code", "embedding"]
+State = Literal["up", "down", "unknown"]
+
+# The prompts' sizes, by their upper bounds in characters (inclusive); the last has none.
+BUCKETS = (2_000, 4_000, 8_000, 16_000, 32_000)
+
+_FIELDS: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("at", TIME, "when it ended, UTC"),
+    ("source", TEXT, "probe (sent to measure) or call (a job's own)"),
+    ("provider", TEXT, "provider asked"),
+    ("model", TEXT, "model asked; null where a provider's list alone was read"),
+    ("kind", TEXT, "chat, code or embedding"),
+    ("prompt_characters", INT, "characters of the prompt; null where nothing was sent, or nobody counted"),
+    ("prompt_tokens", INT, "as the provider counted; null where it didn't answer"),
+    ("completion_tokens", INT, "as the provider counted; null where it didn't answer"),
+    ("ok", pa.bool_(), "whether it was answered"),
+    ("error_kind", TEXT, "stable word for what went wrong; null where nothing did"),
+    ("http_status", INT, "status of the last reply, where there was one that failed"),
+    ("first_token_ms", REAL, "from sending the request to the first token; null where the answer didn't stream"),
+    ("latency_ms", REAL, "from sending the request to the whole answer; null where only a list was read"),
+    ("tokens_per_second", REAL, "completion tokens a second of latency; null for embeddings and failures"),
+    ("cost_usd", REAL, "what it cost in USD; null where the price isn't known"),
+    ("price_in", REAL, "USD a million prompt tokens then; null where it isn't known"),
+    ("price_out", REAL, "USD a million completion tokens then; null where it isn't known"),
+    ("context", INT, "the route's window in tokens; null where it isn't known"),
+    ("job_id", TEXT, "job of the call; null for a probe"),
+    ("call_id", TEXT, "call of that job; null for a probe"),
+)
 HISTORY = pa.schema([pa.field(name, kind, metadata={"description": words}) for name, kind, words in _FIELDS])
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """A row of the history."""
+class Event(NamedTuple):
+    """One row of the history, in the order of its columns."""
 
     at: datetime
     source: Source
     provider: str
-    model: str
+    model: str | None
     kind: Kind
+    prompt_characters: int | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
     ok: bool
-    prompt_characters: int | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    error_kind: str | None = None
-    http_status: int | None = None
-    first_token_ms: float | None = None
-    latency_ms: float | None = None
-    tokens_per_second: float | None = None
-    cost_usd: float | None = None
-    price_in: float | None = None
-    price_out: float | None = None
-    context: int | None = None
+    error_kind: str | None
+    http_status: int | None
+    first_token_ms: float | None
+    latency_ms: float | None
+    tokens_per_second: float | None
+    cost_usd: float | None
+    price_in: float | None
+    price_out: float | None
+    context: int | None
     job_id: str | None = None
     call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """The share of looks that were answered, of so many; prompts refused for their own sake don't count."""
+    """The share of events that were answered, from 0 to 1; None where there were none."""
 
-    share: float | None = None
-    looks: int = 0
+    hour: float | None
+    day: float | None
+    week: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Exact quantiles over answered probes and calls, of one group of sizes or of all.
+    """Milliseconds to the whole answer, by the prompt's size."""
 
-    `size`: the prompts' most characters (SIZES), None for all sizes together.
-    """
-
-    size: int | None
+    most_characters: int | None  # the bucket's upper bound, inclusive; None: larger than all bounds, or unknown
     count: int
     p50: float
     p90: float
     p99: float
-    first_token_p50: float | None = None
-    tokens_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """How often something went wrong, and when last."""
+    """How often one kind of error came, and when last."""
 
     kind: str
     count: int
@@ -107,27 +96,27 @@ class ErrorCount:
 
 @dataclass(frozen=True, slots=True)
 class PriceStep:
-    """A price from `at` on, until the next step."""
+    """A price in USD a million tokens, and since when; None: not known."""
 
-    at: datetime
-    price_in: float
-    price_out: float
-
-
-@dataclass(frozen=True, slots=True)
-class UptimeSlot:
-    """An hour or day of a strip, from `at` on; hours and days without any look have no slot."""
-
-    at: datetime
-    share: float
-    looks: int
+    since: datetime
+    price_in: float | None
+    price_out: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class LatencyDay:
-    """A day's latencies, over all sizes."""
+class Strip:
+    """A piece of an uptime strip: an hour or a day that begins at `start` (UTC)."""
 
-    at: datetime
+    start: datetime
+    count: int
+    ok: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayLatency:
+    """Milliseconds to the whole answer, of one day (UTC), all prompt sizes together."""
+
+    day: date
     count: int
     p50: float
     p90: float
@@ -135,70 +124,79 @@ class LatencyDay:
 
 @dataclass(frozen=True, slots=True)
 class RouteHealth:
-    """One route, as it stands and as it was.
-
-    `uptimes` are over the last hour, day and week; `latency`, `sizes`, and `errors` over the
-    last week; `hours` are the last 48, `days` and `latencies` all days of the last year; `prices`
-    are all steps, oldest first, the last one is the price now. `note` says why it is only listed.
-    """
+    """All that is told of one route; no series grows with the history beyond a row an hour or a day."""
 
     provider: str
-    model: str
+    model: str | None
     kind: Kind
-    state: State
-    checked_at: datetime
-    in_use: bool
-    hour: Uptime
-    day: Uptime
-    week: Uptime
-    latency: Latency | None = None
-    sizes: Sequence[Latency] = ()
-    errors: Sequence[ErrorCount] = ()
-    last_error: str | None = None
-    price: PriceStep | None = None
-    prices: Sequence[PriceStep] = ()
-    context: int | None = None
-    probes: int = 0
-    calls: int = 0
-    cost_usd: float | None = None
-    hours: Sequence[UptimeSlot] = ()
-    days: Sequence[UptimeSlot] = ()
-    latencies: Sequence[LatencyDay] = ()
-    note: str | None = None
+    state: State  # as of the latest event; unknown where that is older than a day
+    in_use: bool  # a job called it within seven days, or it was named
+    last_at: datetime | None
+    last_error: str | None  # the kind of the latest event's error
+    events: int
+    probes: int
+    uptime: Uptime
+    latencies: tuple[Latency, ...]  # answered events by size, smallest first; empty sizes left out
+    latency_p50: float | None
+    latency_p90: float | None
+    latency_p99: float | None
+    first_token_p50: float | None
+    tokens_per_second: float | None  # the median
+    errors: tuple[ErrorCount, ...]  # most frequent first
+    price_in: float | None
+    price_out: float | None
+    prices: tuple[PriceStep, ...]  # oldest first; one row where it never changed
+    context: int | None
+    cost_usd: float  # of what has a known price
+    hours: tuple[Strip, ...]  # the last 48 hours that have events, oldest first
+    days: tuple[Strip, ...]  # the last 366 days that have events, oldest first
+    daily: tuple[DayLatency, ...]  # as `days`, where something was answered
 
     @property
     def label(self) -> str:
-        """How the route is called: PROVIDER/MODEL."""
-        return f"{self.provider}/{self.model}"
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """What is to be known now of a route in use, in words."""
-
-    kind: AlarmKind
-    route: str
-    words: str
+        """The route as PROVIDER/MODEL."""
+        return f"{self.provider}/{self.model}" if self.model else self.provider
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What would be better next time: in words, with the numbers behind it and the flag to change."""
+    """One thing to change, the numbers behind it, and the flag that changes it."""
 
-    kind: AdviceKind
-    about: str
-    words: str
+    kind: Literal["dearer", "limit", "window", "cut", "retries"]
+    title: str
+    because: str
     flag: str
-    numbers: Mapping[str, float | int | str] = field(default_factory=dict)
+    saves_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A route in use that is down, or whose price rose."""
+
+    event: Literal["docmill.route.down", "docmill.price.rose"]
+    provider: str
+    model: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A route that wasn't probed, and why."""
+
+    provider: str
+    model: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """All routes at one time, those in use first; `since` is the first observation that there is."""
+    """What the history tells at one moment."""
 
     at: datetime
-    since: datetime | None
-    observations: int
-    routes: Sequence[RouteHealth]
-    alarms: Sequence[Alarm] = ()
-    advice: Sequence[Advice] = ()
+    routes: tuple[RouteHealth, ...]
+    alarms: tuple[Alarm, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    probes: int = 0  # sent in this run
+    spent_usd: float = 0.0  # for probes in this run
+    events: int = 0  # rows of the history

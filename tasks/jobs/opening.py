@@ -27,6 +27,7 @@ from tasks.jobs.options import EmbedOptions, Options
 from tasks.jobs.pay import Payer
 from tasks.jobs.places import holding, state_of
 from tasks.jobs.prepare import Prepared
+from tasks.jobs.register import register
 from tasks.jobs.read import DOCUMENTS_AT_ONCE
 from tasks.jobs.sticky import remember
 from tasks.jobs.stops import Stop
@@ -92,6 +93,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         _share_fate(job)
         _reopen_lost_parts(job, found)
         write_job_file(output, job.record("running"))
+        register(output)
         yield job
 
 
@@ -138,7 +140,7 @@ def _share_fate(job: Job) -> None:
 
 
 def _limits(prepared: Prepared, stop: Stop) -> Limits:
-    return Limits(_declared(prepared.options, stop.provider), concurrency=_concurrency(prepared, stop))
+    return Limits(declared(prepared.options, stop.provider), concurrency=_concurrency(prepared, stop))
 
 
 def _payer(
@@ -169,7 +171,7 @@ def _extras(options: Options, provider: Provider) -> dict[str, Any]:
     return {**provider.extras, **integrity}
 
 
-def _declared(options: Options, provider: Provider) -> Iterator[Rate]:
+def declared(options: Options, provider: Provider) -> Iterator[Rate]:
     """Yield the limits of the flags, else those that the provider declares."""
     if options.rpm or provider.requests_per_minute:
         yield Rate("requests", options.rpm or provider.requests_per_minute or 0)

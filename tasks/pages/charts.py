@@ -4,7 +4,9 @@ A chart is drawn twice, for narrow screens and for wide ones, and stands beside 
 that it shows. Colours are the page's own, so that they follow light and dark.
 """
 
+import functools
 import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -90,13 +92,21 @@ def _drawn(title: str, spec: Spec, width: int) -> Markup:
         "padding": {"left": 2, "right": 8, "top": 2, "bottom": 2},
         "config": _CONFIG,
     }
-    svg: str = vl_convert.vegalite_to_svg(whole, vl_version=VERSION)
+    svg = _svg(json.dumps(whole))
     # What is said of a mark is escaped by the library; only places are touched here.
     svg = _PLACES.sub(lambda place: _LONG.sub(lambda number: f"{float(number[0]):.1f}", place[0]), svg)
     own = hashlib.sha256(svg.encode()).hexdigest()[:8]
     svg = _NAMES.sub(rf"\1c{own}\2", svg)
     label = escape(title)
     return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))  # noqa: S704 - as above
+
+
+# A live page is made every few seconds, and most of its charts are as they were.
+@functools.lru_cache(maxsize=128)
+def _svg(spec: str) -> str:
+    """Draw a whole specification, given as JSON."""
+    svg: str = vl_convert.vegalite_to_svg(spec, vl_version=VERSION)
+    return svg
 
 
 def over_time(layers: Sequence[Spec], values: Values) -> Spec:

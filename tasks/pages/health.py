@@ -1,21 +1,24 @@
 """The page of all routes: which answer, how fast, how reliably, at what price, and what one's own use tells."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
-from tasks.health.records import SIZES, Health, Latency, RouteHealth
+from tasks.health.records import BUCKETS, Health, Latency, RouteHealth, Strip
+from tasks.health.statistics import LATENCY_DAYS
 from tasks.pages.figures import count
-from tasks.pages.health_charts import health_charts
-from tasks.pages.page import page
+from tasks.pages.health_charts import Price, health_charts, known_prices
+from tasks.pages.page import page, write_page
 from tasks.pages.site import JobLine
 from tasks.pages.strips import Cell, hours_of, spark, weeks_of
+from tasks.results.folder import Folder
 
 STATES = {"up": "good", "down": "bad", "unknown": "quiet"}
 JOB_TONES = {"done": "good", "paused": "warn", "failed": "bad", "running": "quiet"}
 
 
 class RouteLine(NamedTuple):
-    """A route with its drawings; `sizes` are its latencies by SIZES, None where none were measured."""
+    """A route with its drawings; `sizes` are its latencies by BUCKETS, None where there are none; `looks` of a week."""
 
     route: RouteHealth
     tone: str
@@ -23,6 +26,7 @@ class RouteLine(NamedTuple):
     weeks: Sequence[Cell]
     spark: str
     sizes: Sequence[Latency | None]
+    looks: int
 
 
 class ProviderLine(NamedTuple):
@@ -41,6 +45,7 @@ class PriceLine(NamedTuple):
     """What a route's price did; `change` is of a prompt's and an answer's price together, against the first known."""
 
     route: RouteHealth
+    now: Price
     steps: int
     change: float | None
 
@@ -54,18 +59,30 @@ def health_page(health: Health, *, live: bool = False, jobs: Sequence[JobLine] |
         health=health,
         sentence=_sentence(routes),
         lines=[_line(route, health) for route in routes],
-        sizes=SIZES,
-        sizes_heads=[f"#\N{LESS-THAN OR EQUAL TO}{size // 1000}k" for size in SIZES],
-        providers=list(_providers(routes)),
-        prices=[_price(route) for route in routes if route.price],
+        sizes=BUCKETS,
+        latency_days=LATENCY_DAYS,
+        sizes_heads=[f"#\N{LESS-THAN OR EQUAL TO}{size // 1000}k" for size in BUCKETS],
+        providers=list(_providers(health)),
+        prices=[_price(route) for route in routes if known_prices(route)],
         charts=health_charts(health),
-        spent=sum(route.cost_usd or 0.0 for route in routes),
+        since=min((strip.start for route in routes for strip in route.days), default=None),
+        spent=sum(route.cost_usd for route in routes),
         probes=sum(route.probes for route in routes),
-        calls=sum(route.calls for route in routes),
+        calls=sum(route.events - route.probes for route in routes),
         states={state: sum(route.state == state for route in routes) for state in STATES},
         jobs=jobs,
         tones=JOB_TONES,
     )
+
+
+def overview(health: Callable[[], Health]) -> Callable[[list[JobLine]], str]:
+    """Return what makes the first page of a JobSite: the routes as they stand then, and all jobs."""
+    return lambda jobs: health_page(health(), live=True, jobs=jobs)
+
+
+def write_health_page(folder: Folder, health: Health) -> None:
+    """Write the page of all routes into a folder, whole or not at all. Raises StorageFailed."""
+    write_page(folder, health_page(health))
 
 
 def _sentence(routes: Sequence[RouteHealth]) -> str:
@@ -79,24 +96,30 @@ def _sentence(routes: Sequence[RouteHealth]) -> str:
 
 
 def _line(route: RouteHealth, health: Health) -> RouteLine:
-    known = {one.size: one for one in route.sizes}
+    known = {one.most_characters: one for one in route.latencies}
     return RouteLine(
         route,
         STATES[route.state],
         hours_of(route.hours, health.at),
         weeks_of(route.days, health.at),
-        spark(route.latencies),
-        [known.get(size) for size in SIZES],
+        spark(route.daily),
+        [known.get(size) for size in BUCKETS],
+        sum(strip.count for strip in _week(route, health)),
     )
 
 
-def _providers(routes: Sequence[RouteHealth]) -> Iterator[ProviderLine]:
+def _week(route: RouteHealth, health: Health) -> list[Strip]:
+    """Return the days of the last week."""
+    return [strip for strip in route.days if strip.start > health.at - timedelta(7)]
+
+
+def _providers(health: Health) -> Iterator[ProviderLine]:
     """Yield providers, the most reliable first; those nobody looked at come last."""
-    lines = []
+    lines, routes = [], health.routes
     for name in dict.fromkeys(route.provider for route in routes):
         own = [route for route in routes if route.provider == name]
-        looks = sum(route.week.looks for route in own)
-        answered = sum((route.week.share or 0.0) * route.week.looks for route in own)
+        days = [strip for route in own for strip in _week(route, health)]
+        looks, answered = sum(strip.count for strip in days), sum(strip.ok for strip in days)
         kinds: dict[str, int] = {}
         for error in (error for route in own for error in route.errors):
             kinds[error.kind] = kinds.get(error.kind, 0) + error.count
@@ -108,8 +131,7 @@ def _providers(routes: Sequence[RouteHealth]) -> Iterator[ProviderLine]:
 
 
 def _price(route: RouteHealth) -> PriceLine:
-    steps = route.prices
-    if len(steps) < 2:
-        return PriceLine(route, 0, None)
-    first, last = (step.price_in + step.price_out for step in (steps[0], steps[-1]))
-    return PriceLine(route, len(steps) - 1, last / first - 1 if first else None)
+    steps = known_prices(route)
+    first, last = (step.both for step in (steps[0], steps[-1]))
+    change = last / first - 1 if first and len(steps) > 1 else None
+    return PriceLine(route, steps[-1], len(steps) - 1, change)

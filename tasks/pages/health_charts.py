@@ -1,16 +1,39 @@
 """The charts of the routes' page: of those in use first, as many as a chart can hold."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from tasks.health.records import Health, PriceStep, RouteHealth
+from tasks.health.records import Health, RouteHealth
+from tasks.health.statistics import LATENCY_DAYS
 from tasks.pages.charts import COLOURS, Chart, Spec, chart, coloured, height_of, lines, over_time
 from tasks.pages.figures import count, day, milliseconds, money
 
 MOST_ROUTES = len(COLOURS)
 # A line over time has at most so many points.
 MOST_POINTS = 120
+
+
+class Price(NamedTuple):
+    """A price that is known, in USD per million tokens, from `at` on."""
+
+    at: datetime
+    price_in: float
+    price_out: float
+
+    @property
+    def both(self) -> float:
+        """A million tokens in and a million out."""
+        return self.price_in + self.price_out
+
+
+def known_prices(route: RouteHealth) -> list[Price]:
+    """Return the steps of which both prices are known, oldest first."""
+    return [
+        Price(step.since, step.price_in, step.price_out)
+        for step in route.prices
+        if step.price_in is not None and step.price_out is not None
+    ]
 
 
 def health_charts(health: Health) -> list[Chart]:
@@ -20,7 +43,7 @@ def health_charts(health: Health) -> list[Chart]:
 
 def _shown(routes: Sequence[RouteHealth]) -> Sequence[RouteHealth]:
     """Those in use first, then by how much is known of them."""
-    return sorted(routes, key=lambda route: (not route.in_use, -(route.calls + route.probes)))[:MOST_ROUTES]
+    return sorted(routes, key=lambda route: (not route.in_use, -route.events))[:MOST_ROUTES]
 
 
 def _some(shown: Sequence[RouteHealth], of: Sequence[RouteHealth]) -> str:
@@ -28,28 +51,35 @@ def _some(shown: Sequence[RouteHealth], of: Sequence[RouteHealth]) -> str:
 
 
 def _by_size(health: Health) -> Iterator[Chart]:
-    known = [route for route in health.routes if sum(one.size is not None for one in route.sizes) > 1]
+    known = [route for route in health.routes if sum(one.most_characters is not None for one in route.latencies) > 1]
     shown = _shown(known)
     if not shown:
         return
     values = [
         {
-            "size": f"{one.size // 1000}k",
+            "size": f"{one.most_characters // 1000}k",
             "n": one.p50 / 1000,
             "series": route.label,
-            "said": f"{route.label}, up to {count(one.size)} characters: p50 {milliseconds(one.p50)}, "
+            "said": f"{route.label}, up to {count(one.most_characters)} characters: p50 {milliseconds(one.p50)}, "
             f"p90 {milliseconds(one.p90)}, p99 {milliseconds(one.p99)}",
         }
         for route in shown
-        for one in route.sizes
-        if one.size is not None
+        for one in route.latencies
+        if one.most_characters is not None
     ]
     rows = [
-        (f"{route.label}, {count(one.size)}", count(one.count), *map(milliseconds, (one.p50, one.p90, one.p99)))
+        (
+            f"{route.label}, {count(one.most_characters)}",
+            count(one.count),
+            *map(milliseconds, (one.p50, one.p90, one.p99)),
+        )
         for route in shown
-        for one in route.sizes
+        for one in route.latencies
     ]
-    order = [f"{size // 1000}k" for size in sorted({one.size for route in shown for one in route.sizes if one.size})]
+    order = [
+        f"{size // 1000}k"
+        for size in sorted({one.most_characters for route in shown for one in route.latencies if one.most_characters})
+    ]
     axis = {"title": "characters of the prompt, up to", "labelAngle": 0}
     spec = {
         "data": {"values": values},
@@ -57,24 +87,33 @@ def _by_size(health: Health) -> Iterator[Chart]:
         "layer": lines(height_of("n", "~s"), _named(shown, health), points=True),
         **_height(shown),
     }
-    about = f"The median of the last week, in seconds.{_some(shown, known)}"
+    about = f"The median of the last {LATENCY_DAYS} days, in seconds.{_some(shown, known)}"
     yield chart("Latency by size of the prompt", about, spec, ["route, characters", "n", "p50", "p90", "p99"], rows)
 
 
 def _over_days(health: Health) -> Iterator[Chart]:
-    known = [route for route in health.routes if len(route.latencies) > 1]
+    known = [route for route in health.routes if len(route.daily) > 1]
     shown = _shown(known)
     if not shown:
         return
     values: list[Mapping[str, Any]] = []
     rows = []
     for route in shown:
-        step = -(-len(route.latencies) // MOST_POINTS)
-        for one in route.latencies[::step]:
-            said = f"{route.label}, {day(one.at)}: p50 {milliseconds(one.p50)}, p90 {milliseconds(one.p90)}"
-            values.append({"at": _ms(one.at), "n": one.p50 / 1000, "series": route.label, "said": said})
-        last = route.latencies[-1]
-        rows.append((route.label, day(last.at), count(last.count), milliseconds(last.p50), milliseconds(last.p90)))
+        step = -(-len(route.daily) // MOST_POINTS)
+        for one in route.daily[::step]:
+            said = f"{route.label}, {one.day.isoformat()}: p50 {milliseconds(one.p50)}, p90 {milliseconds(one.p90)}"
+            values.append(
+                {
+                    "at": _ms(datetime.combine(one.day, datetime.min.time(), UTC)),
+                    "n": one.p50 / 1000,
+                    "series": route.label,
+                    "said": said,
+                }
+            )
+        last = route.daily[-1]
+        rows.append(
+            (route.label, last.day.isoformat(), count(last.count), milliseconds(last.p50), milliseconds(last.p90))
+        )
     spec = {**over_time(lines(height_of("n", "~s"), _named(shown, health)), values), **_height(shown)}
     about = f"The median of each day, in seconds, over all sizes.{_some(shown, known)}"
     yield chart("Latency day by day", about, spec, ["route", "last day", "n", "p50", "p90"], rows)
@@ -82,7 +121,7 @@ def _over_days(health: Health) -> Iterator[Chart]:
 
 def _prices(health: Health) -> Iterator[Chart]:
     """Steps of those whose price has changed; a prompt's price and an answer's, one to one."""
-    known = [route for route in health.routes if len(route.prices) > 1]
+    known = [route for route in health.routes if len(known_prices(route)) > 1]
     shown = _shown(known)
     if not shown:
         return
@@ -90,7 +129,7 @@ def _prices(health: Health) -> Iterator[Chart]:
     rows = [
         (f"{route.label}, {day(step.at)}", money(step.price_in), money(step.price_out))
         for route in shown
-        for step in route.prices
+        for step in known_prices(route)
     ]
     layers = lines(height_of("n", "$~r"), _named(shown, health), step=True)
     spec = {**over_time(layers, values), **_height(shown)}
@@ -99,9 +138,10 @@ def _prices(health: Health) -> Iterator[Chart]:
 
 
 def _steps(route: RouteHealth, until: datetime) -> Iterator[Mapping[str, Any]]:
-    for step in (*route.prices, PriceStep(until, route.prices[-1].price_in, route.prices[-1].price_out)):
+    steps = known_prices(route)
+    for step in (*steps, steps[-1]._replace(at=until)):
         said = f"{route.label}, {day(step.at)}: {money(step.price_in)} in, {money(step.price_out)} out"
-        yield {"at": _ms(step.at), "n": step.price_in + step.price_out, "series": route.label, "said": said}
+        yield {"at": _ms(step.at), "n": step.both, "series": route.label, "said": said}
 
 
 def _named(shown: Sequence[RouteHealth], health: Health) -> Spec:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tasks.health.records import LatencyDay, UptimeSlot
+from tasks.health.records import DayLatency, Strip
 from tasks.pages.figures import count, day, moment, share
 
 HOURS, WEEKS = 48, 52
@@ -19,39 +19,36 @@ class Cell(NamedTuple):
     said: str
 
 
-def hours_of(slots: Sequence[UptimeSlot], now: datetime) -> list[Cell]:
+def hours_of(slots: Sequence[Strip], now: datetime) -> list[Cell]:
     """Return a cell for each of the last HOURS hours, the one at hand last."""
     last = now.replace(minute=0, second=0, microsecond=0)
-    known = {slot.at: slot for slot in slots}
+    known = {slot.start: slot for slot in slots}
     return [_cell(known.get(at), at) for at in (last - timedelta(hours=HOURS - 1 - back) for back in range(HOURS))]
 
 
-def _cell(slot: UptimeSlot | None, at: datetime) -> Cell:
+def _cell(slot: Strip | None, at: datetime) -> Cell:
     when = moment(at)[:-3]
-    if slot is None:
+    if slot is None or not slot.count:
         return Cell("up-none", f"{when}: nobody looked")
-    return Cell(tone_of(slot.share), f"{when}: {share(slot.share)} of {count(slot.looks)} looks")
+    return Cell(tone_of(slot.ok / slot.count), f"{when}: {share(slot.ok / slot.count)} of {count(slot.count)} looks")
 
 
-def weeks_of(days: Sequence[UptimeSlot], now: datetime) -> list[Cell]:
+def weeks_of(days: Sequence[Strip], now: datetime) -> list[Cell]:
     """Return a cell for each week of the last WEEKS, the one at hand last; a day weighs as much as its looks."""
     tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(1)
-    weeks: dict[int, list[UptimeSlot]] = {}
+    weeks: dict[int, list[Strip]] = {}
     for slot in days:
-        weeks.setdefault((tomorrow - slot.at - timedelta(1)).days // 7, []).append(slot)
+        weeks.setdefault((tomorrow - slot.start - timedelta(1)).days // 7, []).append(slot)
     return [_week(weeks.get(back, ()), tomorrow - timedelta(7 * (back + 1))) for back in reversed(range(WEEKS))]
 
 
-def _week(slots: Sequence[UptimeSlot], begin: datetime) -> Cell:
-    looks = sum(slot.looks for slot in slots)
+def _week(slots: Sequence[Strip], begin: datetime) -> Cell:
+    looks = sum(slot.count for slot in slots)
     when = f"week from {day(begin)}"
     if not looks:
         return Cell("up-none", f"{when}: nobody looked")
-    up = sum(slot.share * slot.looks for slot in slots) / looks
-    # A sum of shares may miss the whole by a hair.
-    return Cell(
-        tone_of(1.0 if all(slot.share >= 1 for slot in slots) else up), f"{when}: {share(up)} of {count(looks)}"
-    )
+    up = sum(slot.ok for slot in slots) / looks
+    return Cell(tone_of(up), f"{when}: {share(up)} of {count(looks)}")
 
 
 def tone_of(up: float) -> str:
@@ -59,7 +56,7 @@ def tone_of(up: float) -> str:
     return TONES[0] if up >= 1 else TONES[1] if up >= MOST else TONES[2]
 
 
-def spark(days: Sequence[LatencyDay], points: int = 60) -> str:
+def spark(days: Sequence[DayLatency], points: int = 60) -> str:
     """Return the path of the median's line in a box of 100 by 20; of many days the medians of groups of them."""
     if len(days) < 2:
         return ""

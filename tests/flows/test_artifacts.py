@@ -8,11 +8,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import Artifact
 
 from flows.summarize import summarize
-from tasks import artifacts
 from tasks.artifacts import percentage
 from tasks.jobs.meter import Meter
 from tasks.jobs.options import Options
-from tasks.results.folder import Folder
 from tests.simulator import Simulator, error
 
 
@@ -52,18 +50,6 @@ def test_a_run_leaves_its_page_and_shows_progress_tables_and_a_link(inputs: list
     assert (route["model"], route["calls"], route["failures"]) == ("sim-model", done.totals.calls, 1)
     (failure,) = json.loads(str(found["docmill-summarize-failures"].data))
     assert (failure["failures"], failure["documents"]) == (1, 1)
-
-
-def test_a_page_that_can_not_be_made_is_no_trouble_of_the_job(
-    inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(_: Folder) -> None:
-        raise RuntimeError("a defect in the page")
-
-    monkeypatch.setattr(artifacts, "job_facts", broken)
-    done = summarize(inputs, options(tmp_path / "out"))
-    assert (done.job.status, done.totals.done, done.page) == ("done", 8, None)
-    assert not (tmp_path / "out" / "dashboard.html").exists()
 
 
 def test_progress_is_what_is_settled_of_what_is_expected() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tasks.health.records import Health, UptimeSlot
+from tasks.health.records import Health, Strip
 from tasks.pages.health import health_page
 from tasks.pages.strips import HOURS, WEEKS, hours_of, spark, tone_of, weeks_of
 from tests.browser import NARROW, WIDE, Browser
@@ -33,22 +33,24 @@ def test_the_tables_hold_the_statistics(health: Health, url: str, browser: Brows
         "cost_usd": pytest.approx(12 * 0.31),
     }  # fmt: skip
     for row, route in zip(browser.table("availability"), health.routes, strict=True):
-        assert row["0"].startswith(route.model)
+        assert row["0"].startswith(str(route.model))
         assert [float(row[name]) for name in ("hour", "day", "week")] == [
-            route.hour.share, route.day.share, route.week.share,
+            route.uptime.hour, route.uptime.day, route.uptime.week,
         ]  # fmt: skip
     for row, route in zip(browser.table("latency"), health.routes, strict=True):
-        assert route.latency is not None
         assert [float(row[name]) for name in ("p50", "p90", "p99")] == [
-            route.latency.p50, route.latency.p90, route.latency.p99,
+            route.latency_p50, route.latency_p90, route.latency_p99,
         ]  # fmt: skip
-        assert [float(row[f"size-{one.size}"]) for one in route.sizes] == [one.p50 for one in route.sizes]
+        assert [float(row[f"size-{one.most_characters}"]) for one in route.latencies] == [
+            one.p50 for one in route.latencies
+        ]
     for row, route in zip(browser.table("prices"), health.routes, strict=True):
-        assert route.price is not None
-        assert (float(row["price_in"]), int(row["changes"])) == (route.price.price_in, len(route.prices) - 1)
+        assert (float(row["price_in"]), int(row["changes"])) == (route.price_in, len(route.prices) - 1)
     assert len(browser.table("errors")) == sum(len(route.errors) for route in health.routes)
     text = browser.run("return document.body.textContent")
-    assert all(words in text for words in [one.words for one in health.alarms] + [one.words for one in health.advice])
+    assert all(
+        words in text for words in [one.message for one in health.alarms] + [one.because for one in health.advice]
+    )
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -76,7 +78,7 @@ def test_a_year_of_forty_routes_stays_small() -> None:
 
 
 def test_a_machine_without_a_history_has_a_page() -> None:
-    html = health_page(Health(NOW, None, 0, ()))
+    html = health_page(Health(NOW, ()))
     assert "No route has been looked at yet." in html
     assert "No price is known yet." in html
 
@@ -88,7 +90,7 @@ def test_a_live_page_has_the_jobs() -> None:
 
 def test_an_hour_nobody_looked_in_is_a_gap_and_the_last_cell_is_now() -> None:
     hour = NOW.replace(minute=0)
-    cells = hours_of([UptimeSlot(hour, 0.5, 4), UptimeSlot(hour - timedelta(hours=47), 1.0, 12)], NOW)
+    cells = hours_of([Strip(hour, 4, 2), Strip(hour - timedelta(hours=47), 12, 12)], NOW)
     assert [cell.tone for cell in cells] == ["up-all", *["up-none"] * (HOURS - 2), "up-some"]
     assert cells[-1].said == "2026-11-25 09:00: 50.0 % of 4 looks"
 
@@ -96,9 +98,9 @@ def test_an_hour_nobody_looked_in_is_a_gap_and_the_last_cell_is_now() -> None:
 def test_a_weeks_days_weigh_as_much_as_their_looks() -> None:
     today = NOW.replace(hour=0, minute=0)
     days = [
-        UptimeSlot(today, 0.0, 1),
-        UptimeSlot(today - timedelta(6), 1.0, 99),
-        UptimeSlot(today - timedelta(7), 1.0, 5),
+        Strip(today, 1, 0),
+        Strip(today - timedelta(6), 99, 99),
+        Strip(today - timedelta(7), 5, 5),
     ]
     cells = weeks_of(days, NOW)
     assert len(cells) == WEEKS
@@ -118,5 +120,5 @@ def test_a_failure_in_a_thousand_is_not_all() -> None:
 
 def test_a_line_of_a_year_has_few_points() -> None:
     route, *_ = health_of(3, 365).routes
-    assert spark(route.latencies).count("L") < 60
-    assert spark(route.latencies[:1]) == ""
+    assert spark(route.daily).count("L") < 60
+    assert spark(route.daily[:1]) == ""

@@ -4,6 +4,7 @@ import http.client
 import json
 import shutil
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tasks.errors import UserMistake
 from tasks.pages import live
+from tasks.pages.health import overview
 from tasks.pages.live import HOST, Server
 from tasks.pages.site import JobSite, path_of
 from tasks.results.folder import folder_at
 from tests.browser import Browser
 from tests.conftest import Ran, RunJob
-from tests.jobs.texts import fill
+from tests.jobs.texts import fill, put
+from tests.pages.made import health_of
 from tests.simulator import Simulator
 
 Ask = Callable[..., tuple[int, str]]
@@ -140,3 +143,46 @@ def test_a_folder_is_one_page_whatever_it_is_called(ran: Ran, tmp_path: Path) ->
     link = tmp_path / "link"
     link.symlink_to(ran.output)
     assert path_of(folder_at(str(link))) == path_of(ran.folder)
+
+
+def test_the_first_page_is_of_the_routes_and_of_all_jobs(ran: Ran, browser: Browser) -> None:
+    site = JobSite(lambda: [str(ran.output)], overview(lambda: health_of(3, 30)))
+    with Server(site).serving() as url:
+        browser.open(url)
+        assert (len(browser.table("availability")), len(browser.table("jobs"))) == (3, 1)
+        browser.run("document.querySelector('#table-jobs a').click()")
+        WebDriverWait(browser.driver, 30).until(lambda _: "status" in browser.figures())
+        assert browser.figures()["documents"] == "4"
+        assert browser.complaints() == []
+
+
+def test_an_open_page_follows_a_job_that_runs(
+    folder: Path, tmp_path: Path, provider: Simulator, run_job: RunJob, browser: Browser
+) -> None:
+    for number in range(8):
+        put(folder, f"{number}.txt", f"document {number} " * 50)
+    gate, half = threading.Event(), threading.Event()
+
+    def late(number: int) -> float:
+        if number > 4:
+            half.set()
+            gate.wait(60)
+        return 0.0
+
+    provider.settings.delays = late
+    out = tmp_path / "out"
+    runner = threading.Thread(target=run_job, kwargs={"output": out, "concurrency": 1})
+    with Server(JobSite(lambda: [str(out)])).serving() as url:
+        runner.start()
+        try:
+            assert half.wait(60)
+            browser.open(url.rstrip("/") + path_of(folder_at(str(out))))
+            assert browser.figures()["status"] == "running"
+            browser.run("document.documentElement.dataset.seen = 'the same page'")
+        finally:
+            gate.set()
+            runner.join()
+        WebDriverWait(browser.driver, 40).until(lambda _: browser.figures()["status"] == "done")
+        assert browser.figures()["documents"] == "8"
+        assert browser.run("return document.documentElement.dataset.seen") == "the same page"
+        assert browser.complaints() == []

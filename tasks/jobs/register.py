@@ -1,0 +1,48 @@
+"""The result sets of this machine, noted where the monitor finds them."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import platformdirs
+
+from tasks.errors import StorageFailed
+from tasks.providers.account import read_environment
+from tasks.results.files import replace_file
+from tasks.results.folder import Folder, folder_at
+
+VARIABLE = "DOCMILL_HISTORY"
+JOBS = "jobs"
+
+
+def history_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder of what this machine's routes and jobs have shown so far."""
+    named = environment.get(VARIABLE, "").strip()
+    return Path(named) if named else platformdirs.user_data_path("docmill") / "history"
+
+
+def register(output: Folder) -> None:
+    """Note where a result set lies: its place alone, which holds no secret.
+
+    Where that can't be noted, the job is none the worse: the monitor lacks its calls.
+    """
+    place = str(output.path.absolute()) if output.path is not None else output.place
+    path = history_folder(read_environment()) / JOBS / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.json"
+    text = json.dumps({"place": place}, ensure_ascii=False)
+    with contextlib.suppress(OSError, StorageFailed):
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, lambda beside: _written(beside, text))
+
+
+def registered(history: Path) -> Iterator[Folder]:
+    """Yield the result sets that were noted, in the order of their names; a damaged note tells nothing."""
+    for path in sorted((history / JOBS).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            yield folder_at(str(json.loads(path.read_text(encoding="utf-8"))["place"]))
+
+
+def _written(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,67 @@
+"""Answers that come token by token: OpenAI's server-sent events, gathered into the body that comes without them."""
+
+from typing import Any
+
+import orjson
+
+from tasks.providers.wire import Reply
+
+# The wires that stream as OpenAI does. Mistral tells the usage unasked, and refuses to be asked.
+STREAMING = frozenset({"openai", "local", "openrouter", "together", "deepinfra", "mistral"})
+EVENTS = "text/event-stream"
+
+
+def asked_to_stream(body: dict[str, Any], wire: str) -> dict[str, Any]:
+    """Return the body of a completion that is to come token by token."""
+    usage = {} if wire == "mistral" else {"stream_options": {"include_usage": True}}
+    return {**body, "stream": True, **usage}
+
+
+class Gathering:
+    """Takes a stream's bytes as they come; `has_begun` once a token was among them."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self._rest = b""
+        self._texts: list[str] = []
+        self._finish: Any = None
+        self._beside: dict[str, Any] = {}
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes, wherever they were cut."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            self._take(line.strip())
+
+    def reply(self, reply: Reply) -> Reply:
+        """Return the reply as one body; a server that didn't stream has sent that itself."""
+        if not str(reply.headers.get("content-type", "")).startswith(EVENTS):
+            return reply
+        self.feed(b"\n")
+        message = {"role": "assistant", "content": "".join(self._texts)}
+        choice = {"index": 0, "message": message, "finish_reason": self._finish}
+        return Reply(reply.status, reply.headers, orjson.dumps({**self._beside, "choices": [choice]}))
+
+    def _take(self, line: bytes) -> None:
+        if not line.startswith(b"data:"):
+            return
+        try:
+            event = orjson.loads(line[5:])
+        except orjson.JSONDecodeError:  # [DONE], or a comment
+            return
+        if not isinstance(event, dict):
+            return
+        self._beside |= {key: event[key] for key in ("usage", "provider", "error", "cost") if event.get(key)}
+        choices = event.get("choices")
+        for choice in choices[:1] if isinstance(choices, list) else []:
+            self._add(choice if isinstance(choice, dict) else {})
+
+    def _add(self, choice: dict[str, Any]) -> None:
+        delta = choice.get("delta")
+        delta = delta if isinstance(delta, dict) else {"content": choice.get("text")}
+        text = delta.get("content")
+        # A thought is a token too, though no part of the answer.
+        thought = delta.get("reasoning") or delta.get("reasoning_content")
+        self.has_begun = self.has_begun or bool(text or thought)
+        self._texts += [text] if isinstance(text, str) else []
+        self._finish = choice.get("finish_reason") or self._finish
