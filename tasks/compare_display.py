@@ -89,7 +89,7 @@ def _number(value: float | None, digits: int) -> str:
 
 def _say(console: Console, name: str, value: str) -> None:
     """Print a fact in a line that is never wrapped."""
-    console.print(f"  {name:<13}{value}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"  {name:<16}{value}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]], console: Console) -> None:

@@ -107,7 +107,7 @@ def _words(
             yield f"left aside: {one.route}: {_unsound(one)}"
     unpriced = [one.route for one in usable if one.projected.cost_usd is None]
     if unpriced:
-        yield f"price not known at {', '.join(unpriced)}: give --price {unpriced[0]}=IN/OUT (USD per million tokens)"
+        yield f"price not known: {', '.join(unpriced)}: give --price {unpriced[0]}=IN/OUT (USD per million tokens)"
 
 
 def _all(one: Compared) -> str:
