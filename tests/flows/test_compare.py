@@ -93,6 +93,9 @@ def test_killed_halfway_and_started_again_only_calls_in_flight_are_repeated(
     assert record["cost_usd"] > 0
     assert record["recommendation"]["cheapest"] == "openrouter/sim-model"
     assert "recommended" in done.stderr
+    assert (output / "dashboard.html").as_uri() in done.stderr
+    page = (output / "dashboard.html").read_text(encoding="utf-8")
+    assert page.count('<div class="answers">') == 10
     places = f"from '{output}/comparison/*.parquet'"
     assert query(f"select route, done, failed, calls {places} order by price_in") == [
         (f"{name}/sim-model", 10, 0, 10) for name in THREE
