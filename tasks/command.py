@@ -125,7 +125,7 @@ def _add_limits(add: Add) -> None:
     add("--concurrency", type=int, metavar="N", help="calls in flight")
     add(
         "--patience",
-        type=_seconds,
+        type=seconds_of,
         default=PATIENCE_SECONDS,
         metavar="TIME",
         help="to wait for routes that are down: 90s, 30m, 2h (30m)",
@@ -143,7 +143,7 @@ def _add_documents(add: Add) -> None:
     add("--fresh", action="store_true", help="ignore answers and results of earlier runs")
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
     """Read a time: a number of seconds, or one with s, m or h."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", text.strip())
     if match is None:
@@ -155,7 +155,7 @@ def main(
     name: str, about: str, run_flow: RunFlow, kind: type[Options] = Options, argv: Sequence[str] | None = None
 ) -> int:
     """Run a flow from the command line; return the exit code of the contract."""
-    _quiet_prefect()
+    quiet_prefect()
     console = Console(stderr=True)
     try:
         words = vars(command_line(name, about, kind).parse_args(argv))
@@ -189,7 +189,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
             return _out(plan.as_json(), as_json=as_json)
         create_tables(options.folder, prepared.schemas)
         meter = _expecting(plan)
-        console.print(_WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
+        console.print(waiting_for(server), style="dim", soft_wrap=True)
         stack.enter_context(server.ready())
         with shown(meter, console, live=live):
             offer(prepared, meter)
@@ -231,13 +231,18 @@ def said(console: Console, message: str, code: int) -> int:
     return code
 
 
-def _quiet_prefect() -> None:
+def quiet_prefect() -> None:
     """Prefect's log lines go to its server, and the display says the rest here."""
     names = [name for name in logging.root.manager.loggerDict if name.startswith("prefect")]
     for logger in [logging.root, *map(logging.getLogger, names)]:
         for handler in logger.handlers:
             if type(handler).__name__ == "PrefectConsoleHandler":
                 handler.setLevel(logging.CRITICAL)
+
+
+def waiting_for(server: Any) -> str:
+    """Say which server of Prefect's is waited for."""
+    return _WAITING_FOR[server.port is not None]
 
 
 @contextlib.contextmanager

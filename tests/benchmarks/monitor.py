@@ -29,7 +29,9 @@ def make(history: History) -> int:
     per_route = DAYS * timedelta(days=1) // EVERY
     times = np.datetime64(END.replace(tzinfo=None), "us") - np.arange(per_route) * np.timedelta64(300, "s")
     for month in np.unique(times.astype("datetime64[M]")):
-        table = pa.concat_tables([_rows(route, times[times.astype("datetime64[M]") == month], luck) for route in range(ROUTES)])
+        table = pa.concat_tables(
+            [_rows(route, times[times.astype("datetime64[M]") == month], luck) for route in range(ROUTES)]
+        )
         pq.write_table(table, history.events / f"{month}-month-made.parquet", compression="zstd")
     return per_route * ROUTES
 
@@ -50,7 +52,7 @@ def _rows(route: int, times: "np.ndarray[tuple[int], np.dtype[np.datetime64]]", 
         "prompt_tokens": sizes // 4,
         "completion_tokens": [16] * count,
         "ok": ok,
-        "error_kind": pa.array(np.where(ok, None, "http_503"), pa.string()),
+        "error_kind": pa.array(["http_503"] * count, mask=ok),
         "latency_ms": pa.array(latency, mask=~ok),
         "first_token_ms": pa.array(latency / 3, mask=~ok),
         "tokens_per_second": pa.array(16_000 / latency, mask=~ok),
@@ -59,7 +61,10 @@ def _rows(route: int, times: "np.ndarray[tuple[int], np.dtype[np.datetime64]]", 
         "price_out": price * 3,
         "context": [131_072] * count,
     }
-    columns = [pa.array(known[field.name]).cast(field.type) if field.name in known else pa.nulls(count, field.type) for field in HISTORY]
+    columns = [
+        pa.array(known[field.name]).cast(field.type) if field.name in known else pa.nulls(count, field.type)
+        for field in HISTORY
+    ]
     return pa.Table.from_arrays(columns, schema=HISTORY)
 
 
