@@ -20,14 +20,16 @@ from prefect.artifacts import (
 )
 
 from tasks.compare.records import Answer, Comparison
+from tasks.health.records import Health
 from tasks.jobs.job import Job
 from tasks.jobs.meter import Meter
 from tasks.pages.comparison import write_comparison_page
 from tasks.pages.figures import duration, milliseconds, money
+from tasks.pages.health import write_health_page
 from tasks.pages.job import write_job_page
 from tasks.pages.job_facts import JobFacts, job_facts
 from tasks.pages.page import place_of
-from tasks.results.folder import Folder
+from tasks.results.folder import Folder, folder_at
 
 UPDATE_SECONDS = 5.0
 T = TypeVar("T")
@@ -94,6 +96,21 @@ def leave_comparison_page(folder: Folder, comparison: Comparison, answers: Seque
     if place is not None:
         _tried(lambda: _leave_comparison(comparison, place))
     return place
+
+
+def leave_health_page(place: str, health: Health) -> str | None:
+    """Write the page of all routes into a folder, with its link as an artifact; return where it lies, or None."""
+
+    def write() -> str:
+        folder = folder_at(place)
+        folder.make([])
+        write_health_page(folder, health)
+        return place_of(folder)
+
+    page = _tried(write, "the page of the routes could not be made")
+    if page is not None:
+        _tried(lambda: create_link_artifact(page, "the routes' page", key="docmill-monitor-page", description="Routes"))
+    return page
 
 
 def _leave_comparison(comparison: Comparison, place: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
 from tasks.display import show_plan, show_summary, shown
@@ -37,7 +37,7 @@ SPELT = {"json_schema": "schema", "prices": "price"}
 
 RunFlow = Callable[[list[str], Any], ResultSet]
 Add = Callable[..., Any]
-Kind = TypeVar("Kind", bound=Options)
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class Parser(argparse.ArgumentParser):
@@ -180,7 +180,7 @@ def main(
 
 def settled(run: Callable[[Console], int]) -> int:
     """Return the exit code of a command; whatever goes wrong is said in one line."""
-    _quiet_prefect()
+    quiet_prefect()
     console = Console(stderr=True)
     try:
         return run(console)
@@ -257,7 +257,7 @@ def said(console: Console, message: str, code: int) -> int:
     return code
 
 
-def _quiet_prefect() -> None:
+def quiet_prefect() -> None:
     """Prefect's log lines go to its server, and the display says the rest here."""
     names = [name for name in logging.root.manager.loggerDict if name.startswith("prefect")]
     for logger in [logging.root, *map(logging.getLogger, names)]:

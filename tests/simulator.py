@@ -38,7 +38,8 @@ class Settings:
     """What the provider does; `fault` may answer in its place, by request number and body.
 
     `chaos` is the share of requests that each of FAULTS takes; `poison` the fault of all
-    whose prompt contains a text; `delays` the latency by request number; `count` how the
+    whose prompt contains a text; `delays` the latency by request number, of which
+    `first_share` passes until the first token of a stream; `count` how the
     tokens of a prompt are counted, by words without it. Without `remember`
     memory stays flat: no bodies, answered, prompts and times in the counts.
     """
@@ -62,6 +63,7 @@ class Settings:
     seed: int = 0
     idle_seconds: float | None = None
     delays: Callable[[int], float] | None = None
+    first_share: float = 0.5
     remember: bool = True
     dimensions: int = 16
     inputs: int | None = None
@@ -104,6 +106,7 @@ class Counts:
     completion_tokens: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
+    written: int = 0  # tokens of the latest answer
     faults: Counter[str] = field(default_factory=Counter)
     bodies: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
@@ -232,11 +235,31 @@ class Simulator:
             return refusal
         if (settings.chaos or settings.poison) and (name := self._drawn(body)):
             return await self._faulted(name, request)
-        if delay := settings.delays(number) if settings.delays else settings.latency:
-            await asyncio.sleep(delay)
+        delay = settings.delays(number) if settings.delays else settings.latency
+        streams = bool(body.get("stream"))
+        if delay:
+            await asyncio.sleep(delay * (settings.first_share if streams else 1))
         if settings.remember:
             counts.prompts.append(body)
+        if streams:
+            return await self._streamed(request, self._body(body, digest, prompt), delay * (1 - settings.first_share))
         return self._delivered(body, digest, prompt)
+
+    async def _streamed(self, request: web.Request, answer: dict[str, Any], rest: float) -> web.StreamResponse:
+        """Send an answer as events: its role, its first word, and after `rest` seconds all others and the usage."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        choice = answer["choices"][0]
+        first, space, others = choice["message"]["content"].partition(" ")
+        await response.write(event(delta={"role": "assistant", "content": ""}) + event(delta={"content": first}))
+        if rest:
+            await asyncio.sleep(rest)
+        await response.write(event(delta={"content": space + others}))
+        await response.write(event(delta={}, finish_reason=choice["finish_reason"]))
+        if "usage" in answer:
+            await response.write(b"data: " + orjson.dumps({"choices": [], "usage": answer["usage"]}) + b"\n\n")
+        await response.write(b"data: [DONE]\n\n")
+        return response
 
     def _stranger(self, request: web.Request, body: dict[str, Any]) -> web.Response | None:
         settings = self.settings
@@ -296,6 +319,11 @@ class Simulator:
         return FAULTS[name]()
 
     def _delivered(self, body: dict[str, Any], digest: str, prompt: int) -> web.Response:
+        answer = self._body(body, digest, prompt)
+        written = self.counts.written
+        return web.json_response(answer, headers=self._settled(self.settings.quota, body, prompt, written))
+
+    def _body(self, body: dict[str, Any], digest: str, prompt: int) -> dict[str, Any]:
         settings, counts = self.settings, self.counts
         text = settings.write(body) if settings.write else settings.answer.format(prompt_sha=digest[:12])
         finish = settings.finish(body)
@@ -314,7 +342,8 @@ class Simulator:
             answer["usage"] = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
             if settings.cost is not None:
                 answer["usage"]["cost"] = settings.cost
-        return web.json_response(answer, headers=self._settled(settings.quota, body, prompt, written))
+        counts.written = written
+        return answer
 
     def _settled(self, quota: Quota | None, body: dict[str, Any], prompt: int, written: int) -> dict[str, str] | None:
         if quota is None:
@@ -337,6 +366,11 @@ def completion(model: str, text: str, finish: str = "stop", number: int = 0) -> 
         "model": model,
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
     }
+
+
+def event(**choice: Any) -> bytes:
+    """Return one event of a stream in OpenAI's shape."""
+    return b"data: " + orjson.dumps({"choices": [{"index": 0, **choice}]}) + b"\n\n"
 
 
 def error(status: int, message: str, code: str = "", headers: dict[str, str] | None = None) -> web.Response:

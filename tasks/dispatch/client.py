@@ -75,7 +75,7 @@ class Client:
         """GET a small document, as a model list. Raises as `post` does."""
         return await self._exchange("GET", url, headers, None, seconds)
 
-    async def _exchange(  # noqa: PLR0913 - what an exchange is made of
+    async def _exchange(
         self,
         method: str,
         url: str,

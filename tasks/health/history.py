@@ -63,11 +63,18 @@ class History:
         finally:
             lock.release()
 
-    def append(self, events: Sequence[Event], now: datetime | None = None) -> None:
+    def append(self, events: Sequence[Event]) -> None:
         """Append events as one part, whole or not at all. Raises StorageFailed."""
-        if events:
-            stamp = (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H%M%S")
-            self._write(f"{stamp}-{uuid.uuid4().hex[:8]}.parquet", table_of(events))
+        self.append_table(table_of(events))
+
+    def append_table(self, rows: pa.Table) -> None:
+        """Append rows of the history's schema as one part. Raises StorageFailed."""
+        if rows.num_rows:
+            self._write(self._name(), rows)
+
+    def _name(self) -> str:
+        """Return a new part's name: parts are written together by the month that they were written in."""
+        return f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{uuid.uuid4().hex[:8]}.parquet"
 
     def parts(self) -> list[Path]:
         """Return the files that hold the history, those of months first; a replaced part isn't among them."""
@@ -107,9 +114,7 @@ class History:
         """Take over what a killed monitor had expected: it may have been paid."""
         if self._expected.is_file():
             with contextlib.suppress(OSError):
-                self._expected.rename(
-                    self.events / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}-{uuid.uuid4().hex[:8]}.parquet"
-                )
+                self._expected.rename(self.events / self._name())
 
     @property
     def _expected(self) -> Path:
@@ -163,4 +168,4 @@ def _is_month(path: Path) -> bool:
 
 def _replaced(month: Path) -> list[str]:
     metadata = pq.read_schema(month).metadata or {}
-    return metadata.get(REPLACES, b"").decode().split(",")
+    return str(metadata.get(REPLACES, b"").decode()).split(",")

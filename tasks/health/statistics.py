@@ -40,7 +40,8 @@ select row_number() over (order by provider, model nulls first, kind) - 1 as rou
 create temp view e as
 select r.route, moment, source, ok, error_kind, first_token_ms, latency_ms, tokens_per_second, cost_usd,
        price_in, price_out, context,
-       case when ok then true when error_kind in ({kinds}) or starts_with(error_kind, 'http_5') then false end as is_up,
+       case when ok then true
+            when error_kind in ({kinds}) or starts_with(error_kind, 'http_5') then false end as is_up,
        case {cases} else {largest} end as bucket
 from events e join routes r
 on e.provider = r.provider and e.model is not distinct from r.model and e.kind = r.kind;

@@ -27,8 +27,8 @@ from tasks.jobs.options import EmbedOptions, Options
 from tasks.jobs.pay import Payer
 from tasks.jobs.places import holding, state_of
 from tasks.jobs.prepare import Prepared
-from tasks.jobs.register import register
 from tasks.jobs.read import DOCUMENTS_AT_ONCE
+from tasks.jobs.register import register
 from tasks.jobs.sticky import remember
 from tasks.jobs.stops import Stop
 from tasks.jobs.strategy import Strategist

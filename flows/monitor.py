@@ -1,0 +1,27 @@
+"""Look at all routes: which are up, how fast, at what price: `python -m flows.monitor [options]`."""
+
+import sys
+
+from prefect import flow
+
+from tasks.artifacts import leave_health_page
+from tasks.health.options import MonitorOptions
+from tasks.health.records import Health
+from tasks.monitor import look_at_routes, main, raise_alarms
+
+
+@flow(flow_run_name="look at routes", persist_result=False)
+def monitor(options: MonitorOptions) -> Health:
+    """Probe the routes, fold in the jobs' own calls, and return what the history tells.
+
+    An alarm is an event of Prefect too; `dashboard.html` in the output shows all routes.
+    Raises UserMistake for options that can't be.
+    """
+    health = look_at_routes(options)
+    raise_alarms(health)
+    leave_health_page(options.output, health)
+    return health
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__, monitor))

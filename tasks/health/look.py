@@ -1,0 +1,166 @@
+"""One look at all routes: lists, probes, the jobs' own calls; and what the history tells then."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from tasks.dispatch.client import Client
+from tasks.dispatch.dispatcher import Transport
+from tasks.dispatch.spending import Spending
+from tasks.errors import CallFailed, RouteLost
+from tasks.health.advice import advise
+from tasks.health.alarms import alarms
+from tasks.health.facts import facts
+from tasks.health.fold import fold
+from tasks.health.history import INTERRUPTED, History
+from tasks.health.options import MonitorOptions
+from tasks.health.probe import Outcome, Prober, blank, probe_all, unfit, worst_case
+from tasks.health.records import Event, Health, Skipped
+from tasks.health.statistics import health_of
+from tasks.health.targets import Looking, Target, local_file
+from tasks.jobs.accounts import available, catalogue_folder, live_catalogue
+from tasks.jobs.refresh import QUICK_SECONDS, refresh
+from tasks.providers.account import Account, Keys
+from tasks.providers.local_server import local_server
+from tasks.providers.local_vectors import ACCOUNT, LocalVectors
+from tasks.providers.registry import wire_of
+from tasks.routing.choice import COMPATIBLE, LOCAL
+
+DAY = timedelta(days=1)
+LOCAL_CONTEXT = 8192
+# What a provider's list says of its routes: why it can't be read, or None.
+Lists = Mapping[str, str | None]
+
+
+def look(history: History, options: MonitorOptions, environment: Mapping[str, str], keys: Keys) -> Health:
+    """Look at all routes once, keep what was seen, and return what the history tells.
+
+    Raises UserMistake for options that can't be, or where another monitor probes; StorageFailed.
+    """
+    began = datetime.now(UTC)
+    with history.probing():
+        lists = _lists(options, environment, keys)
+        catalogue = live_catalogue(environment)
+        looking = Looking(catalogue, environment, keys, options.known_price, options.kind)
+        targets = looking.targets(options.provider, options.model, options.routes)
+        with history.held():
+            history.recover()
+            spent = history.spent(began - DAY)
+        outcomes = _probe(history, targets, options, spent, environment, lists)
+    with history.held():
+        _, troubles = fold(history)
+        history.compact(began)
+        named = {(one.provider, one.model) for one in targets if one.is_named}
+        health = health_of(history, datetime.now(UTC), named)
+    sent = [one for one in outcomes if isinstance(one, Event) and one.prompt_characters is not None]
+    there = available(catalogue, environment, keys)
+    return replace(
+        health,
+        alarms=tuple(alarms(health.routes, began, options.alarm_price)),
+        advice=tuple(advise(facts(history.folder, catalogue, there))),
+        skipped=(*(one for one in outcomes if isinstance(one, Skipped)), *(Skipped("", "", why) for why in troubles)),
+        probes=len(sent),
+        spent_usd=sum(one.cost_usd or 0.0 for one in sent),
+    )
+
+
+def _lists(options: MonitorOptions, environment: Mapping[str, str], keys: Keys) -> Lists:
+    """Read the lists of the providers that are looked at, which costs nothing, and keep what they tell."""
+    catalogue = live_catalogue(environment)
+    named = [route.partition("/")[0] for route in options.routes] + ([options.provider] if options.provider else [])
+    wanted = {name.partition("@")[0].lower() for name in named}
+    names = [name for name in available(catalogue, environment, keys) if not wanted or name in wanted]
+    names = [name for name in names if name != COMPATIBLE and wire_of(catalogue.provider(name).wire).models_path]
+    with contextlib.suppress(OSError):  # what can't be kept is as it was
+        read = refresh(names, environment, keys, catalogue_folder(environment), seconds=QUICK_SECONDS)
+        return {one.provider: one.trouble for one in read}
+    return {}
+
+
+def _probe(
+    history: History, targets: Sequence[Target], options: MonitorOptions, spent: float,
+    environment: Mapping[str, str], lists: Lists,
+) -> list[Outcome]:  # fmt: skip
+    """Probe what the budget allows; of all others note what their lists say. Everything seen is kept."""
+    history.expect([_worst(one, size) for one in targets for size in options.sizes if _costs(one, size)])
+    with _here(targets, environment) as here:
+        outcomes = asyncio.run(_round(targets, options, spent, here, lists))
+    # Where that was broken off, the worst case stays.
+    history.settle([one for one in outcomes if isinstance(one, Event)])
+    return outcomes
+
+
+def _costs(target: Target, size: int) -> bool:
+    return bool(worst_case(target, size)) and unfit(target, size) is None
+
+
+def _worst(target: Target, size: int) -> Event:
+    """What is kept of a probe where nobody lives to say what became of it."""
+    event = blank(target, datetime.now(UTC))
+    return event._replace(prompt_characters=size, error_kind=INTERRUPTED, cost_usd=worst_case(target, size))
+
+
+async def _round(
+    targets: Sequence[Target], options: MonitorOptions, spent: float, here: Mapping[str, tuple[Transport | None, Account]],
+    lists: Lists,
+) -> list[Outcome]:  # fmt: skip
+    async with Client() as client:
+        prober = Prober(client, Spending(options.probe_budget, spent), here)
+        outcomes = await probe_all(prober, targets, options.sizes)
+        asked = {(one.provider, one.model) for one in outcomes if isinstance(one, Event)}
+        rest = [one for one in targets if (one.provider, one.model) not in asked]
+        compatible = await _compatible(client, rest)
+        listed = [event for one in rest if (event := _listed(one, lists, compatible)) is not None]
+    # Where nothing may cost, that nothing was sent needs no word.
+    quiet = options.probe_budget == 0 and not any(one.is_named for one in targets)
+    return [*(one for one in outcomes if isinstance(one, Event) or not quiet), *listed]
+
+
+def _listed(target: Target, lists: Lists, compatible: Mapping[str, str | None]) -> Event | None:
+    """Return what its provider's list says of a route; None where there is no list."""
+    name = target.candidate.provider.name
+    event = blank(target, datetime.now(UTC))
+    if name == COMPATIBLE:
+        trouble = compatible.get(target.candidate.id)
+        return event._replace(ok=trouble is None, error_kind=trouble)
+    if name not in lists:
+        return None
+    if lists[name] is not None:
+        return event._replace(error_kind="list_failed")
+    served = target.candidate.served
+    gone = served is not None and (served.is_gone or served.available is False)
+    return event._replace(ok=not gone, error_kind="not_listed" if gone else None)
+
+
+async def _compatible(client: Client, targets: Sequence[Target]) -> dict[str, str | None]:
+    """Return what the list of a compatible server says of each of its models: what is wrong, or None."""
+    ours = [one for one in targets if one.candidate.provider.name == COMPATIBLE and one.account is not None]
+    if not ours or ours[0].account is None:
+        return {}
+    account, wire = ours[0].account, wire_of(ours[0].candidate.provider.wire)
+    url = account.base_url + (wire.models_path or "/")
+    try:
+        reply = await client.get(url, account.headers("GET", url), QUICK_SECONDS)
+    except (CallFailed, RouteLost):
+        return dict.fromkeys((one.candidate.id for one in ours), "list_failed")
+    ids = {one.id for one in wire.listed(reply)}
+    trouble = "not_listed" if ids and reply.status < 300 else "list_failed"
+    return {one.candidate.id: None if one.candidate.id in ids else trouble for one in ours}
+
+
+@contextlib.contextmanager
+def _here(
+    targets: Sequence[Target], environment: Mapping[str, str]
+) -> Iterator[Mapping[str, tuple[Transport | None, Account]]]:
+    """Start the models of this machine that are looked at; yield who answers for them, by kind."""
+    kinds = {one.kind for one in targets if one.candidate.provider.name == LOCAL}
+    with contextlib.ExitStack() as stack:
+        here: dict[str, tuple[Transport | None, Account]] = {}
+        if "embedding" in kinds:
+            here["embedding"] = (LocalVectors(), ACCOUNT)
+        if "chat" in kinds:
+            account = stack.enter_context(local_server(local_file(environment), context=LOCAL_CONTEXT, slots=1))
+            here["chat"] = (None, account)
+        yield here

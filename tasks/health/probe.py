@@ -1,0 +1,244 @@
+"""Ask routes a tiny question, through the client, accounts and limits of the jobs, and note how they answer."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from tasks.dispatch.client import Client
+from tasks.dispatch.dispatcher import Call, Dispatcher, Paid, Transport
+from tasks.dispatch.limits import Limits
+from tasks.dispatch.retries import Policy
+from tasks.dispatch.spending import Spending
+from tasks.errors import BudgetReached, CallFailed, JobStopped, RouteDown
+from tasks.health.records import Event, Skipped
+from tasks.health.targets import Target
+from tasks.jobs.opening import declared
+from tasks.jobs.options import Options
+from tasks.providers.account import Account
+from tasks.providers.registry import wire_of
+from tasks.providers.stream import STREAMING, Gathering, asked_to_stream
+from tasks.providers.vectors import Embedding
+from tasks.providers.wire import Completion, Message, Reply, Wire, call_id, encode
+
+MOST_TOKENS = 16
+# What a chat template adds at most.
+TEMPLATE_TOKENS = 64
+SMALL = 200
+ONCE = Policy(least=1, least_timeouts=1, most=1)
+_SENTENCE = "Line {number}: at the mill the river stood at {mark} marks, and the keeper wrote it down. "
+# The server answers a probe that may have been paid for, though nobody heard it.
+_UNHEARD = frozenset({"timeout", "connection"})
+
+Outcome = Event | Skipped
+
+
+class Heard(NamedTuple):
+    """How an exchange went, in seconds from sending it; `status` is None where nobody replied."""
+
+    seconds: float
+    first_token: float | None
+    status: int | None
+
+
+class Timed:
+    """Carries one probe, and keeps the time; a completion that may stream does."""
+
+    def __init__(self, client: Transport, clock: Callable[[], float], *, streams: bool) -> None:
+        self._client, self._clock, self._streams = client, clock, streams
+        self.heard: Heard | None = None
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:
+        """POST as the client does."""
+        sent, first = self._clock(), None
+        gathering = Gathering()
+
+        def hear(piece: bytes) -> None:
+            nonlocal first
+            gathering.feed(piece)
+            if first is None and gathering.has_begun:
+                first = self._clock() - sent
+
+        self.heard = Heard(0.0, None, None)
+        if self._streams and isinstance(self._client, Client):
+            reply = gathering.reply(await self._client.stream(url, headers, body, seconds, hear))
+        else:
+            reply = await self._client.post(url, headers, body, seconds)
+        self.heard = Heard(self._clock() - sent, first, reply.status)
+        return reply
+
+    async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Reply:
+        """GET as the client does."""
+        return await self._client.get(url, headers, seconds)
+
+
+@dataclass(slots=True)
+class Prober:
+    """Sends probes on one event loop, within a budget.
+
+    `here` are the models of this machine, by kind: who carries a request (None: the client), and the account.
+    """
+
+    client: Client
+    spending: Spending
+    here: Mapping[str, tuple[Transport | None, Account]] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    gates: dict[tuple[str, str], Limits] = field(default_factory=dict)
+
+    async def probe(self, target: Target, characters: int) -> Outcome:
+        """Ask a route once, with a prompt of so many characters; say why where it isn't asked."""
+        worst = worst_case(target, characters)
+        if worst is None:
+            return Skipped(target.provider, target.model, "its price isn't known: give it with --price IN/OUT")
+        if (why := unfit(target, characters)) is not None:
+            return Skipped(target.provider, target.model, why)
+        try:
+            if worst:  # what is free needs no budget
+                await self.spending.reserve(worst)
+        except BudgetReached:
+            why = f"the day's --probe-budget doesn't cover ${worst:.6f}"
+            return Skipped(target.provider, target.model, why)
+        cost = worst
+        try:
+            event = await self._asked(target, characters, worst)
+            cost = event.cost_usd or 0.0
+        finally:
+            await self.spending.settle(worst, cost)
+        return event
+
+    async def _asked(self, target: Target, characters: int, worst: float) -> Event:
+        carrier, account = (None, target.account) if target.account else self.here[target.kind]
+        transport = carrier or self.client
+        provider = target.candidate.provider
+        wire = wire_of(provider.wire)
+        timed = Timed(transport, self.clock, streams=target.kind != "embedding" and provider.wire in STREAMING)
+        dispatcher = Dispatcher(
+            timed, account, wire, self._gate(account, target), ONCE, told_period=provider.told_period
+        )
+        call = call_to(target, account, wire, characters)
+        answer, reason, status = await _sent(dispatcher, call, timed)
+        heard = timed.heard or Heard(0.0, None, None)
+        return self._event(target, characters, answer, reason, status, heard, worst)
+
+    def _gate(self, account: Account, target: Target) -> Limits:
+        """The limits are the account's, whichever of its models is asked."""
+        provider = target.candidate.provider
+        key = (account.provider, account.base_url)
+        if key not in self.gates:
+            self.gates[key] = Limits(declared(Options(), provider), concurrency=provider.concurrency)
+        return self.gates[key]
+
+    def _event(
+        self, target: Target, characters: int, answer: Paid | None, reason: str | None, status: int | None,
+        heard: Heard, worst: float,
+    ) -> Event:  # fmt: skip
+        price, seconds = target.price, heard.seconds
+        prompt = answer.prompt_tokens if answer else None
+        written = answer.completion_tokens if answer else None
+        cost = worst if reason in _UNHEARD else 0.0
+        if answer is not None or reason is None:
+            counted = price.cost(prompt, written) if price and prompt is not None and written is not None else worst
+            told = answer.cost if answer else None
+            cost = counted if told is None else told
+        return blank(target, self.now())._replace(
+            prompt_characters=characters,
+            prompt_tokens=prompt,
+            completion_tokens=written,
+            ok=reason is None,
+            error_kind=reason,
+            http_status=status if reason else None,
+            first_token_ms=None if heard.first_token is None or reason else heard.first_token * 1000,
+            latency_ms=None if reason and not seconds else seconds * 1000,
+            tokens_per_second=written / seconds if written and seconds and target.kind != "embedding" else None,
+            cost_usd=cost,
+        )
+
+
+async def _sent(dispatcher: Dispatcher, call: Call, timed: Timed) -> tuple[Paid | None, str | None, int | None]:
+    """Send a probe once; return its answer, or what went wrong, with the status."""
+
+    async def record(_: Call, __: Reply, ___: int, ____: int) -> None:
+        """What was paid for is noted with the event."""
+
+    def stopped() -> JobStopped | None:
+        # A refused call is asked again by the dispatcher: a probe is not.
+        return JobStopped("asked once") if timed.heard is not None else None
+
+    try:
+        return (await dispatcher.send(call, "probe", record, stopped)).answer, None, None
+    except RouteDown as error:
+        failed = error.exhausted
+        return None, failed.reason if failed else error.kind, failed.status if failed else None
+    except CallFailed as error:
+        # A model that thinks has no word ready yet: it was there all the same.
+        return None, None if error.reason == "empty_answer" else error.reason, error.status
+    except JobStopped as error:
+        status = timed.heard.status if timed.heard else None
+        return None, f"http_{status}" if type(error) is JobStopped else error.kind, status
+
+
+def blank(target: Target, at: datetime) -> Event:
+    """Return an event of a route of which nothing was asked."""
+    price = target.price
+    return Event(
+        at, "probe", target.provider, target.model, target.kind, None, None, None, False, None, None, None, None, None,
+        0.0, price.input if price else None, price.output if price else None, target.context,
+    )  # fmt: skip
+
+
+def prompt_of(characters: int, nonce: str) -> str:
+    """Return a prompt of so many characters, whose first words no cache has."""
+    head, end = f"Probe {nonce}. ", "Answer with one word: ready."
+    text, number = head, 0
+    while len(text) < characters - len(end):
+        number += 1
+        text += _SENTENCE.format(number=number, mark=number * 7919 % 97)
+    return text[: max(len(head), characters - len(end))] + end
+
+
+def call_to(target: Target, account: Account, wire: Wire, characters: int) -> Call:
+    """Return the request of a probe."""
+    prompt, candidate = prompt_of(characters, f"{time.time_ns():x}"), target.candidate
+    most, inputs = (0, 1) if target.kind == "embedding" else (MOST_TOKENS, 0)
+    if target.kind == "embedding":
+        path, body = wire.embedding(Embedding(candidate.id, (prompt,), upstream=candidate.upstream))
+    else:
+        turns, extras = (Message("user", prompt),), candidate.provider.extras
+        path, body = wire.completion(Completion(candidate.id, turns, most, candidate.upstream, extras=extras))
+        if candidate.provider.wire in STREAMING:
+            body = asked_to_stream(body, candidate.provider.wire)
+    encoded = encode(body)
+    identity = call_id(account.provider, account.place, path, encoded)
+    return Call(identity, path, encoded, _most_tokens(characters), most, inputs=inputs)
+
+
+def worst_case(target: Target, characters: int) -> float | None:
+    """Return the most that a probe may cost, in USD; None where the price isn't known."""
+    answer = 0 if target.kind == "embedding" else MOST_TOKENS
+    return target.price.cost(_most_tokens(characters), answer) if target.price else None
+
+
+def unfit(target: Target, characters: int) -> str | None:
+    """Say why a prompt of so many characters may not fit; None where it surely does, or nobody tells the window."""
+    model = target.candidate.model
+    window = min(filter(None, (target.context, model.tokens_per_input if model else None)), default=None)
+    if window is None or characters // 2 + TEMPLATE_TOKENS + MOST_TOKENS <= window:
+        return None
+    return f"{characters:,} characters may be more than its window of {window:,} tokens"
+
+
+def _most_tokens(characters: int) -> int:
+    """No token of plain English is less than a character."""
+    return characters + TEMPLATE_TOKENS
+
+
+async def probe_all(prober: Prober, targets: Sequence[Target], sizes: Sequence[int]) -> list[Outcome]:
+    """Probe all routes side by side, each size of one after the other."""
+
+    async def one(target: Target) -> list[Outcome]:
+        return [await prober.probe(target, size) for size in sizes]
+
+    return [outcome for found in await asyncio.gather(*map(one, targets)) for outcome in found]
