@@ -24,7 +24,7 @@ class LocalFolder:
     def make(self, folders: Iterable[str]) -> None:
         """Make it with these folders inside. Raises UserMistake where it can't be written."""
         try:
-            for name in folders:
+            for name in ("", *folders):
                 (self.path / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             message = f"{self.place} can't be written: {error.strerror}: give another --output, or mend its permissions"

@@ -32,7 +32,7 @@ def test_what_the_page_shows_is_what_the_history_holds(tmp_path: Path, browser: 
     history = History(tmp_path / "history")
     with history.held():
         for model in ("mistral-nemo", HOSTILE):
-            history.append([event(n, model, ok=n % 7 != 2, price=0.2 if n < 30 else 0.15) for n in range(200)], NOW)
+            history.append([event(n, model, ok=n % 7 != 2, price=0.2 if n < 30 else 0.15) for n in range(200)])
         health = health_of(history, NOW)
         parts = [str(path) for path in history.parts()]
     folder = folder_at(str(tmp_path))
