@@ -103,9 +103,12 @@ def _worst(target: Target, size: int) -> Event:
 
 
 async def _round(
-    targets: Sequence[Target], options: MonitorOptions, spent: float, here: Mapping[str, tuple[Transport | None, Account]],
+    targets: Sequence[Target],
+    options: MonitorOptions,
+    spent: float,
+    here: Mapping[str, tuple[Transport | None, Account]],
     lists: Lists,
-) -> list[Outcome]:  # fmt: skip
+) -> list[Outcome]:
     async with Client() as client:
         prober = Prober(client, Spending(options.probe_budget, spent), here)
         outcomes = await probe_all(prober, targets, options.sizes)

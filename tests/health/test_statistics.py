@@ -43,8 +43,9 @@ def test_what_is_a_calls_own_fault_leaves_the_uptime_alone(tmp_path: Path, kind:
 
 
 @pytest.mark.parametrize(
-    ("age", "kind", "state"), [(0, None, "up"), (0, "connect", "down"), (0, "account_refused", "down"), (2, None, "unknown")]
-)  # fmt: skip
+    ("age", "kind", "state"),
+    [(0, None, "up"), (0, "connect", "down"), (0, "account_refused", "down"), (2, None, "unknown")],
+)
 def test_the_state_is_that_of_the_latest_event_of_a_day(tmp_path: Path, age: int, kind: str, state: str) -> None:
     assert told(tmp_path, [event(at=NOW - 9 * DAY), event(at=NOW - age * DAY, error=kind)]).state == state
 
@@ -97,7 +98,7 @@ def test_only_a_route_in_use_alarms_when_it_is_down(tmp_path: Path) -> None:
     [(1.0, 1.11, 0, True), (1.0, 1.1, 0, False), (1.0, 0.5, 0, False), (0.0, 0.1, 0, True), (1.0, 2.0, 1, False)],
 )
 def test_a_price_alarms_once_when_it_rises_beyond_so_much(
-    tmp_path: Path, before: float, after: float, age: int, alarmed: bool
+    tmp_path: Path, before: float, after: float, age: int, alarmed: int
 ) -> None:
     events = [event(at=NOW - 2 * DAY, price_in=before), event(at=NOW - age * DAY, price_in=after)]
     found = alarms([told(tmp_path, events, ("p", "m"))], NOW - HOUR, 10)
