@@ -60,7 +60,10 @@ _CONFIG = {
 # How times are written on an axis of so many seconds.
 _CLOCKS = ((300, "%H:%M:%S"), (100_000, "%H:%M"), (864_000, "%b %-d, %H:%M"), (4e7, "%b %-d"), (math.inf, "%b %Y"))
 # Nought is nought in every unit, and what is short is written out.
-_LABEL = "datum.value === 0 ? '0' : datum.value >= 100 && datum.value < 10000 ? format(datum.value, ',') : datum.label"
+_LABEL = (
+    "datum.value === 0 ? '0' : datum.value < 1 ? format(datum.value, '~r') : "
+    "datum.value >= 100 && datum.value < 10000 ? format(datum.value, ',') : datum.label"
+)
 _PLACES = re.compile(r'(?<= )(?:d|transform|x2|y2|x|y|width|height)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d{2,}")
 _NAMES = re.compile(r'((?:id|href|xlink:href)="#?|url\(#)((?:clip|gradient)[\w-]*)')
@@ -89,7 +92,7 @@ def _drawn(title: str, spec: Spec, width: int) -> Markup:
         **spec,
         "width": width,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": {"left": 2, "right": 8, "top": 2, "bottom": 2},
+        "padding": {"left": 8, "right": 8, "top": 2, "bottom": 2},
         "config": _CONFIG,
     }
     svg = _svg(json.dumps(whole))
@@ -114,7 +117,7 @@ def over_time(layers: Sequence[Spec], values: Values) -> Spec:
     moments = [value["at"] for value in values]
     span = (max(moments) - min(moments)) / 1000 if moments else 0
     form = next(form for most, form in _CLOCKS if span < most)
-    axis = {"labelOverlap": True, "tickCount": 5, "format": form}
+    axis = {"labelOverlap": "greedy", "labelSeparation": 8, "labelFlush": False, "tickCount": 5, "format": form}
     when = {"field": "at", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
     return {"data": {"values": list(values)}, "encoding": {"x": when}, "layer": list(layers)}
 

@@ -102,7 +102,7 @@ def _spent(facts: JobFacts) -> Chart:
         for row, usd in zip(facts.times, sums, strict=True)
     ]
     spec = over_time(
-        lines(height_of("n", "$~s"), coloured(["spent"], colours=["var(--c3)"]), area=True), [begin, *values]
+        lines(height_of("n", "$,~r"), coloured(["spent"], colours=["var(--c3)"]), area=True), [begin, *values]
     )
     about = (
         f"What the answers cost, added up; the budget is {money(budget)}." if budget else "What they cost, added up."
