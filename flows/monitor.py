@@ -16,6 +16,9 @@ def monitor(options: MonitorOptions) -> Health:
 
     An alarm is an event of Prefect too; `dashboard.html` in the output shows all routes.
     Raises UserMistake for options that can't be.
+
+    Args:
+        options: The flags of the command line by their names.
     """
     health = look_at_routes(options)
     raise_alarms(health)

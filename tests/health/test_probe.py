@@ -89,7 +89,9 @@ def test_five_providers_are_measured_as_they_were_set(tmp_path: Path) -> None:
         assert route.uptime.hour == pytest.approx(1 - (1 / fails if fails else 0), abs=0.01)
         assert [(one.kind, one.count) for one in route.errors] == ([("http_503", PROBES // fails)] if fails else [])
         assert (route.price_in, route.price_out) == (prices[number].input, prices[number].output)
-        assert route.cost_usd == pytest.approx(sum(one.cost_usd or 0 for one in found if one.provider == route.provider))
+        assert route.cost_usd == pytest.approx(
+            sum(one.cost_usd or 0 for one in found if one.provider == route.provider)
+        )
 
 
 def test_a_probe_is_told_with_its_tokens_speed_and_first_token(one: Simulator) -> None:
