@@ -4,7 +4,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 FLOWS = "tests/flows/"
 # Each of its tests runs processes of its own.
-ALONE = ("tests/flows/test_command.py",)
+ALONE = ("tests/flows/test_command.py", "tests/flows/test_monitor.py")
 
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc]

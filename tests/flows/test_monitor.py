@@ -1,0 +1,92 @@
+"""The monitor's command line: whole processes, real exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulator import Settings, Simulator, serving
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 100
+ROUTE = ("--routes", "openai-compatible/sim-model", "--price", "0/0")
+
+
+@pytest.fixture(scope="session")
+def prefect() -> None:
+    """Every command has a server of its own."""
+
+
+@pytest.fixture
+def provider() -> Iterator[Simulator]:
+    with serving(Settings(context=8192)) as simulator:
+        yield simulator
+
+
+def started(provider: Simulator, home: Path, *words: str) -> "subprocess.Popen[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
+    kept.pop("PREFECT_API_URL", None)
+    named = {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": provider.settings.key or "x"}
+    command = [sys.executable, "-m", "flows.monitor", *words]
+    env = kept | named | {"DOCMILL_HISTORY": str(home)}
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_look_tells_and_a_route_that_is_down_is_exit_3(provider: Simulator, tmp_path: Path) -> None:
+    with started(provider, tmp_path, *ROUTE, "--json") as good:
+        out, words = good.communicate(timeout=SECONDS)
+    assert good.returncode == 0, words
+    (route,) = json.loads(out)["routes"]
+    assert (route["provider"], route["state"], route["probes"]) == ("openai-compatible", "up", 1)
+    assert "openai-compatible/sim-model" in words
+    provider.settings.change({"chaos": {"http_503": 1.0}})
+    with started(provider, tmp_path, *ROUTE, "--json", "--no-progress") as bad:
+        out, words = bad.communicate(timeout=SECONDS)
+    assert bad.returncode == 3, words
+    assert json.loads(out)["alarms"][0]["event"] == "docmill.route.down"
+    assert [line for line in words.splitlines() if line.startswith("docmill: ")] == [
+        f"docmill: {json.loads(out)['alarms'][0]['message']}"
+    ]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_loop_ends_cleanly_by_a_signal(provider: Simulator, tmp_path: Path, number: int, code: int) -> None:
+    with started(provider, tmp_path, *ROUTE, "--every", "1s", "--json") as loop:
+        deadline = time.monotonic() + SECONDS
+        while provider.counts.requests < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        loop.send_signal(number)
+        out, words = loop.communicate(timeout=SECONDS)
+    assert loop.returncode == code, words
+    looks = [json.loads(line) for line in out.splitlines()]
+    assert [one["routes"][0]["probes"] for one in looks] == list(range(1, len(looks) + 1))
+    assert len(looks) >= 2
+    assert "Traceback" not in words
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--sizes", "2k,many"], "2k,many"),
+        (["--sizes", "5"], "--sizes"),
+        (["--probe-budget", "-1"], "--probe-budget"),
+        (["--every", "soon"], "soon"),
+        (["--routes", "sim-model"], "--routes sim-model"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_thing(
+    provider: Simulator, tmp_path: Path, words: list[str], named: str
+) -> None:
+    with started(provider, tmp_path, *words) as wrong:
+        _, errors = wrong.communicate(timeout=SECONDS)
+    said = [line for line in errors.splitlines() if line.startswith("docmill: ")]
+    assert wrong.returncode == 2
+    assert len(said) == 1
+    assert named in said[0]
+    assert "Traceback" not in errors
