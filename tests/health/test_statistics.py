@@ -43,8 +43,9 @@ def test_what_is_a_calls_own_fault_leaves_the_uptime_alone(tmp_path: Path, kind:
 
 
 @pytest.mark.parametrize(
-    ("age", "kind", "state"), [(0, None, "up"), (0, "connect", "down"), (0, "account_refused", "down"), (2, None, "unknown")]
-)  # fmt: skip
+    ("age", "kind", "state"),
+    [(0, None, "up"), (0, "connect", "down"), (0, "account_refused", "down"), (2, None, "unknown")],
+)
 def test_the_state_is_that_of_the_latest_event_of_a_day(tmp_path: Path, age: int, kind: str, state: str) -> None:
     assert told(tmp_path, [event(at=NOW - 9 * DAY), event(at=NOW - age * DAY, error=kind)]).state == state
 
