@@ -38,7 +38,7 @@ from paid join minutes using (provider, model) group by provider, model order by
 
 
 def facts(history: Path, catalogue: Catalogue, available: Collection[str]) -> list[JobFacts]:
-    """Return what the latest jobs on this machine's disks came to, a route each; what can't be read tells nothing."""
+    """Return what the latest jobs on this machine's own disks came to, by route; what can't be read tells nothing."""
     found: list[JobFacts] = []
     folders = [
         folder for folder in registered(history) if folder.path is not None and (folder.path / "job.json").is_file()

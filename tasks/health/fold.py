@@ -104,7 +104,7 @@ def _new_rows(history: History, folder: Folder, names: Sequence[str]) -> pa.Tabl
         for table in _COLUMNS:
             base.register(table, _table(folder, table, [name for name in names if name.startswith(f"{table}/")]))
         values = {"job_id": str(job.get("job_id", "")), "embeds": job.get("flow") == "embed"}
-        return conformed(base.execute(query, values).to_arrow_table(), HISTORY)
+        return conformed(base.sql(query, params=values).to_arrow_table(), HISTORY)
 
 
 def _table(folder: Folder, table: str, names: Sequence[str]) -> pa.Table:

@@ -32,6 +32,8 @@ DAY = timedelta(days=1)
 LOCAL_CONTEXT = 8192
 # What a provider's list says of its routes: why it can't be read, or None.
 Lists = Mapping[str, str | None]
+# Who answers for the models of this machine, by kind.
+Here = Mapping[str, tuple[Transport | None, Account]]
 
 
 def look(history: History, options: MonitorOptions, environment: Mapping[str, str], keys: Keys) -> Health:
@@ -103,11 +105,7 @@ def _worst(target: Target, size: int) -> Event:
 
 
 async def _round(
-    targets: Sequence[Target],
-    options: MonitorOptions,
-    spent: float,
-    here: Mapping[str, tuple[Transport | None, Account]],
-    lists: Lists,
+    targets: Sequence[Target], options: MonitorOptions, spent: float, here: Here, lists: Lists
 ) -> list[Outcome]:
     async with Client() as client:
         prober = Prober(client, Spending(options.probe_budget, spent), here)
@@ -154,9 +152,7 @@ async def _compatible(client: Client, targets: Sequence[Target]) -> dict[str, st
 
 
 @contextlib.contextmanager
-def _here(
-    targets: Sequence[Target], environment: Mapping[str, str]
-) -> Iterator[Mapping[str, tuple[Transport | None, Account]]]:
+def _here(targets: Sequence[Target], environment: Mapping[str, str]) -> Iterator[Here]:
     """Start the models of this machine that are looked at; yield who answers for them, by kind."""
     kinds = {one.kind for one in targets if one.candidate.provider.name == LOCAL}
     with contextlib.ExitStack() as stack:

@@ -71,7 +71,7 @@ group by route, error_kind order by route, times desc, error_kind""",
     "prices": """
 select route, moment, price_in, price_out from (
   select route, moment, price_in, price_out,
-    lag((price_in, price_out)) over (partition by route order by moment) as before
+         lag((price_in, price_out)) over (partition by route order by moment) as before
   from e where price_in is not null and moment <= $now)
 where before is null or before is distinct from (price_in, price_out) order by route, moment""",
     "hours": """

@@ -1,7 +1,7 @@
-"""The monitor's command line, as a person uses it."""
+"""The monitor's command line: whole processes, real exit codes."""
 
-import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,15 +10,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.flows.tables import query
-from tests.flows.test_command import ROOT, SECONDS, environment
-from tests.simulator import Settings, serving
+from tests.simulator import Settings, Simulator, serving
 
-ROUTE = ("--routes", "openai-compatible/sim-model", "--price", "0.1/0.1", "--probe-budget", "1")
+ROOT = Path(__file__).parents[2]
+SECONDS = 100
+ROUTE = ("--routes", "openai-compatible/sim-model", "--price", "0/0")
 
 
 @pytest.fixture(scope="session")
@@ -26,68 +25,88 @@ def prefect() -> None:
     """Every command has a server of its own."""
 
 
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "flows.monitor", *words]
+@pytest.fixture
+def provider() -> Iterator[Simulator]:
+    with serving(Settings(context=8192)) as simulator:
+        yield simulator
 
 
-@contextlib.contextmanager
-def running(env: dict[str, str], *words: str) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        command(*words), cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+def started(provider: Simulator, home: Path, *words: str) -> "subprocess.Popen[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
+    kept.pop("PREFECT_API_URL", None)
+    named = {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": provider.settings.key or "x"}
+    command = [sys.executable, "-m", "flows.monitor", *words]
+    env = kept | named | {"DOCMILL_HISTORY": str(home)}
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_look_leaves_its_page_and_history_and_a_route_that_is_down_alarms(tmp_path: Path) -> None:
-    words = command(*ROUTE, "--output", str(tmp_path / "out"), "--json")
-    with serving(Settings(context=8192)) as provider:
-        env = environment(provider, DOCMILL_HISTORY=str(tmp_path / "history"))
-        found = []
-        for fault in (None, "down"):
-            provider.settings.key = "another" if fault else provider.settings.key
-            ran = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
-            found.append((ran.returncode, json.loads(ran.stdout)["routes"][0]["state"]))
-    assert found == [(0, "up"), (3, "down")]
-    assert "openai-compatible/sim-model" in ran.stderr
+def test_a_look_tells_and_a_route_that_is_down_is_exit_3(provider: Simulator, tmp_path: Path) -> None:
+    with started(provider, tmp_path, *ROUTE, "--json") as good:
+        out, words = good.communicate(timeout=SECONDS)
+    assert good.returncode == 0, words
+    (route,) = json.loads(out)["routes"]
+    assert (route["provider"], route["state"], route["probes"]) == ("openai-compatible", "up", 1)
+    assert "openai-compatible/sim-model" in words
+    provider.settings.change({"chaos": {"http_503": 1.0}})
+    with started(provider, tmp_path, *ROUTE, "--json", "--no-progress") as bad:
+        out, words = bad.communicate(timeout=SECONDS)
+    assert bad.returncode == 3, words
+    assert json.loads(out)["alarms"][0]["event"] == "docmill.route.down"
+    assert [line for line in words.splitlines() if line.startswith("docmill: ")] == [
+        f"docmill: {json.loads(out)['alarms'][0]['message']}"
+    ]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_loop_ends_cleanly_by_a_signal(provider: Simulator, tmp_path: Path, number: int, code: int) -> None:
+    with started(provider, tmp_path, *ROUTE, "--every", "1s", "--json") as loop:
+        deadline = time.monotonic() + SECONDS
+        while provider.counts.requests < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        loop.send_signal(number)
+        out, words = loop.communicate(timeout=SECONDS)
+    assert loop.returncode == code, words
+    looks = [json.loads(line) for line in out.splitlines()]
+    assert [one["routes"][0]["probes"] for one in looks] == list(range(1, len(looks) + 1))
+    assert len(looks) >= 2
+    assert "Traceback" not in words
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--sizes", "2k,many"], "2k,many"),
+        (["--sizes", "5"], "--sizes"),
+        (["--probe-budget", "-1"], "--probe-budget"),
+        (["--every", "soon"], "soon"),
+        (["--routes", "sim-model"], "--routes sim-model"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_thing(
+    provider: Simulator, tmp_path: Path, words: list[str], named: str
+) -> None:
+    with started(provider, tmp_path, *words) as wrong:
+        _, errors = wrong.communicate(timeout=SECONDS)
+    said = [line for line in errors.splitlines() if line.startswith("docmill: ")]
+    assert wrong.returncode == 2
+    assert len(said) == 1
+    assert named in said[0]
+    assert "Traceback" not in errors
+
+
+def test_it_serves_live_pages_while_it_looks_and_leaves_one(provider: Simulator, tmp_path: Path) -> None:
+    words = (*ROUTE, "--output", str(tmp_path / "out"), "--every", "1s", "--serve", "--no-progress")
+    with started(provider, tmp_path, *words) as loop:
+        assert loop.stderr is not None
+        url = re.search(r"http://127\.0\.0\.1:\d+/", loop.stderr.readline())
+        assert url is not None
+        deadline = time.monotonic() + SECONDS
+        while provider.counts.answers < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with urllib.request.urlopen(url[0], timeout=30) as reply:
+            live = reply.read().decode()
+        loop.send_signal(signal.SIGINT)
+        loop.communicate(timeout=SECONDS)
+    assert loop.returncode == 130
+    assert "sim-model" in live
     assert "sim-model" in (tmp_path / "out" / "dashboard.html").read_text(encoding="utf-8")
-    rows = query(
-        f"select error_kind is null, count(*) from '{tmp_path}/history/events/*.parquet' group by 1 order by 1"
-    )
-    assert rows == [(False, 1), (True, 1)]
-
-
-def test_it_looks_again_and_again_serves_live_pages_and_ends_by_a_signal(tmp_path: Path) -> None:
-    with serving(Settings(context=8192)) as provider:
-        env = environment(provider, DOCMILL_HISTORY=str(tmp_path / "history"))
-        with running(
-            env, *ROUTE, "--output", str(tmp_path / "out"), "--every", "1s", "--serve", "--no-progress"
-        ) as one:
-            assert one.stderr is not None
-            url = re.search(r"http://127\.0\.0\.1:\d+/", one.stderr.readline())
-            assert url is not None
-            _wait_for_answers(provider, 3)
-            with urllib.request.urlopen(url[0], timeout=10) as reply:
-                page = reply.read().decode()
-            one.send_signal(signal.SIGINT)
-            assert one.wait(SECONDS) == 130
-    assert "sim-model" in page
-
-
-def _wait_for_answers(provider: Any, count: int) -> None:
-    end = time.monotonic() + SECONDS
-    while provider.counts.answers < count:
-        assert time.monotonic() < end, "no look came"
-        time.sleep(0.1)
-
-
-def test_a_misspelt_flag_is_named() -> None:
-    ran = subprocess.run(
-        command("--probe-budgt", "1"), cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert ran.returncode == 2
-    assert "--probe-budgt" in ran.stderr
-    assert "Traceback" not in ran.stderr

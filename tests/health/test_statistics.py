@@ -95,7 +95,7 @@ def test_only_a_route_in_use_alarms_when_it_is_down(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "age", "alarmed"),
-    [(1.0, 1.11, 0, True), (1.0, 1.1, 0, False), (1.0, 0.5, 0, False), (0.0, 0.1, 0, True), (1.0, 2.0, 1, False)],
+    [(1.0, 1.11, 0, 1), (1.0, 1.1, 0, 0), (1.0, 0.5, 0, 0), (0.0, 0.1, 0, 1), (1.0, 2.0, 1, 0)],
 )
 def test_a_price_alarms_once_when_it_rises_beyond_so_much(
     tmp_path: Path, before: float, after: float, age: int, alarmed: int
