@@ -1,11 +1,9 @@
 """A comparison under way: one route's job after the other, and what all of them come to."""
 
 import contextlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
 
 from tasks.compare.likened import likened
 from tasks.compare.measure import Found, answers, found, measure
@@ -23,6 +21,7 @@ from tasks.jobs.meter import Meter
 from tasks.jobs.places import holding, state_of
 from tasks.jobs.prepare import Prepared, docmill_version
 from tasks.results.folder import Folder
+from tasks.results.job_file import read_json, write_json
 from tasks.results.parts import create_tables
 
 NAME = "comparison.json"
@@ -82,7 +81,7 @@ class Comparing:
             notes=tuple(measured.notes),
         )
         write_comparison(self.output, routes, measured.answers)
-        write_record(self.output, record)
+        write_json(self.output, NAME, record.as_json())
         return comparison_set(self.output, record, tuple(measured.answers), self._exit_code(record))
 
     @property
@@ -154,7 +153,7 @@ def open_comparison(compares: Compares, plan: ComparisonPlan, meter: Meter | Non
     with holding(options, state_of(options), lambda error: _stop_all(opened, error)):
         comparing = Comparing(compares, plan, meter or Meter(), *_begun(options.folder, compares.identity))
         opened.append(comparing)
-        write_record(options.folder, comparing.record("running"))
+        write_json(options.folder, NAME, comparing.record("running").as_json())
         yield comparing
 
 
@@ -165,29 +164,10 @@ def _stop_all(opened: Sequence[Comparing], error: StorageFailed) -> None:
 
 def _begun(folder: Folder, identity: str) -> tuple[str, datetime]:
     """Return the id of the comparison and when it began: those of an unfinished one that is the same, else new ones."""
-    before = read_record(folder)
+    before = read_json(folder, NAME)
     name, _, number = str(before.get("comparison_id", "")).rpartition("-")
     mine = f"compare-{identity[:8]}"
     with contextlib.suppress(ValueError, KeyError, TypeError):
         if name == mine and before["status"] != "done":
             return f"{mine}-{number}", datetime.fromisoformat(before["started_at"])
     return f"{mine}-{int(number) + 1 if number.isdigit() else 1}", datetime.now(UTC)
-
-
-def write_record(folder: Folder, record: Comparison) -> None:
-    """Write OUTPUT/comparison.json, whole or not at all. Raises StorageFailed."""
-    text = json.dumps(record.as_json(), indent=2, ensure_ascii=False) + "\n"
-    folder.replace(NAME, lambda file: _write(file, text.encode()))
-
-
-def read_record(folder: Folder) -> Mapping[str, Any]:
-    """Return what comparison.json holds; nothing where it isn't there or is damaged. Raises StorageFailed."""
-    try:
-        value = json.loads(folder.read(NAME) or b"")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _write(file: BinaryIO, data: bytes) -> None:
-    file.write(data)

@@ -60,14 +60,24 @@ class JobRecord:
 
 def write_job_file(folder: Folder, record: JobRecord) -> None:
     """Write OUTPUT/job.json, whole or not at all. Raises StorageFailed."""
-    text = json.dumps(record.as_json(), indent=2, ensure_ascii=False) + "\n"
-    folder.replace(NAME, lambda file: _write(file, text.encode()))
+    write_json(folder, NAME, record.as_json())
 
 
 def read_job_file(folder: Folder) -> dict[str, Any]:
     """Return what job.json holds; nothing where it isn't there or is damaged. Raises StorageFailed."""
+    return read_json(folder, NAME)
+
+
+def write_json(folder: Folder, name: str, value: Mapping[str, Any]) -> None:
+    """Write an object for people and programs to read, whole or not at all. Raises StorageFailed."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    folder.replace(name, lambda file: _write(file, text.encode()))
+
+
+def read_json(folder: Folder, name: str) -> dict[str, Any]:
+    """Return the object that a file holds; nothing where it isn't there or is damaged. Raises StorageFailed."""
     try:
-        value = json.loads(folder.read(NAME) or b"")
+        value = json.loads(folder.read(name) or b"")
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
