@@ -21,7 +21,7 @@ from tests.jobs.texts import fill
 from tests.simulator import Settings, Simulator, serving
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 60
+SECONDS = 120
 BIN = Path(sys.executable).parent
 # Asks the server itself, in a process whose Prefect is set up with it.
 STATES = """
