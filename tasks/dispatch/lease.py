@@ -27,6 +27,8 @@ LATE = 1.0
 GONE = 10.0
 # What a job used counts in a minute's window even after it has gone.
 KEPT = 75.0
+# Who comes back to the book may not be the last: for so long each has an equal share of the places.
+SETTLING = 3.0
 # Where there are fewer places than jobs, each has its turn.
 TURN = 2.3
 
@@ -58,7 +60,10 @@ class Wish:
 
 @dataclass(slots=True)
 class Ask:
-    """What a job wants of all rates, by their keys, and how many calls it has, wants to have and may have in flight."""
+    """What a job wants of all rates, by their keys, and how many calls it has, wants to have and may have in flight.
+
+    `apart` is the number of holders it knew when it lost sight of the book, from which it comes back now.
+    """
 
     holder: str
     rates: dict[str, Wish]
@@ -66,6 +71,7 @@ class Ask:
     flights: int
     most: int
     leaving: bool = False
+    apart: int = 0
 
 
 class Lease(NamedTuple):
@@ -113,6 +119,8 @@ class Book:
     """When the next slot of each rate begins, and who holds what."""
 
     next: dict[str, float] = field(default_factory=dict)
+    parts: int = 1
+    settled: float = 0.0
     holders: dict[str, Holder] = field(default_factory=dict)
 
     def alive(self, now: float) -> dict[str, Holder]:
@@ -148,8 +156,10 @@ def trade(book: Book, ask: Ask, now: float) -> Leases:
     if ask.leaving:
         holder.places = 0
         return Leases(now, len(alive), {}, 0, 0.0)
+    if ask.apart:
+        book.parts, book.settled = ask.apart, now + SETTLING
     rates = _leased(book, holder, ask.rates, now)
-    places = _places(alive, ask.holder, now)
+    places = _places(alive, ask.holder, now, book.parts if now < book.settled else 1)
     holder.places = max(places, ask.in_flight)
     again = [book.next[key] - AHEAD - now for key, wish in ask.rates.items() if rates[key].amount < wish.want]
     return Leases(now, len(alive), rates, places, max(again, default=0.0))
@@ -160,6 +170,7 @@ def _forget(book: Book, now: float) -> None:
     if any(one.seen > now + 1 for one in book.holders.values()):
         book.next.clear()
         book.holders.clear()
+        book.settled = 0.0
     for name in [name for name, one in book.holders.items() if one.seen < now - KEPT]:
         del book.holders[name]
 
@@ -211,11 +222,11 @@ def _before(book: Book, key: str, mine: Account) -> Iterator[float]:
             yield other.held + (other.lacks if earlier and not one.gone else 0.0)
 
 
-def _places(alive: dict[str, Holder], name: str, now: float) -> int:
+def _places(alive: dict[str, Holder], name: str, now: float, parts: int) -> int:
     """Return how many calls one may have in flight: its fair share, as far as the others leave it free."""
     limit = min(one.most for one in alive.values())
     free = limit - sum(one.places for other, one in alive.items() if other != name)
-    return max(0, min(_fair(alive, name, limit, now), free))
+    return max(0, min(_fair(alive, name, limit, now), free, max(1, limit // parts)))
 
 
 def _fair(alive: dict[str, Holder], name: str, limit: int, now: float) -> int:

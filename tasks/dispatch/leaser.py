@@ -24,6 +24,8 @@ EVERY, IDLE, SOONEST, LONGEST = 0.5, 2.0, 0.02, 2.0
 PATIENCE = 1.5
 # What leaves room for those who are back at the book while others aren't yet.
 MARGIN, LATER = 0.9, 1.0
+# For so long nobody takes more places than it had: others, who had more, have to come to an end with theirs.
+DRAINING = 30.0
 HEARD = 64
 
 
@@ -46,6 +48,7 @@ class Leaser:
         self._offsets: deque[float] = deque(maxlen=HEARD)
         self._holders = 1
         self._own: Book | None = None
+        self._lost_at, self._had = 0.0, 0
         self._probe: asyncio.Future[Leases] | None = None
         self._has_said = False
         limits.allow(0)
@@ -60,16 +63,21 @@ class Leaser:
             busy = self._limits.flights or not self._sated
             pause = max((EVERY if busy else IDLE) * (0.6 + 0.8 * self._luck()), min(self._again, LONGEST))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), pause)
+                # Not `wait_for`: it may lose a cancellation.
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
             self._woken.clear()
             await asyncio.sleep(max(0.0, self._asked_at + SOONEST - self._limits.now()))
 
     async def leave(self) -> None:
         """Give back what is held, where somebody takes it."""
+        if self._probe is not None:
+            self._probe.cancel()
         rates = {rate.key: rate.wish(0.0, 0.0, self._limits.now(), 1.0) for rate in self._rates}
         ask = Ask(self._holder, rates, 0, 0, self._most, leaving=True)
         with contextlib.suppress(StorageFailed, TimeoutError):
-            await asyncio.wait_for(self._exchange(_content(ask)), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self._exchange(_content(ask))
 
     @property
     def _rates(self) -> list[SharedRate]:
@@ -102,6 +110,9 @@ class Leaser:
                 self._lose("it doesn't answer")
             else:
                 self._take(ask, exchange.result())
+        except asyncio.CancelledError:
+            exchange.cancel()
+            raise
         except StorageFailed as error:
             self._lose(str(error))
 
@@ -119,7 +130,9 @@ class Leaser:
 
     def _lose(self, why: str) -> None:
         """Go on alone, from when all that was leased is used."""
-        self._own = Book({rate.key: self._limits.now() + AHEAD + LATER for rate in self._rates})
+        self._lost_at = self._limits.now()
+        self._had = self._limits.concurrency
+        self._own = Book({rate.key: self._lost_at + AHEAD + LATER for rate in self._rates})
         self._offsets.clear()
         self._sated, self._again = True, 0.0
         if not self._has_said:
@@ -130,7 +143,7 @@ class Leaser:
         """Trade with a book of our own, and look whether the other one is back."""
         ask = self._ask()
         if self._probe is None:
-            self._probe = asyncio.ensure_future(self._exchange(_content(ask)))
+            self._probe = asyncio.ensure_future(self._exchange(_content(replace(ask, apart=self._holders))))
         await asyncio.wait({self._probe}, timeout=EVERY / 2)
         if self._probe.done():
             probe, self._probe = self._probe, None
@@ -152,7 +165,10 @@ class Leaser:
         """Return what is asked of our share."""
         share = 1 / self._holders
         rates = {key: replace(wish, limit=wish.limit * share * MARGIN) for key, wish in ask.rates.items()}
-        return replace(ask, rates=rates, most=max(1, int(self._most * share)))
+        most = max(1, int(self._most * share))
+        if self._limits.now() < self._lost_at + DRAINING:
+            most = min(most, self._had)
+        return replace(ask, rates=rates, most=most)
 
 
 def _content(ask: Ask) -> Ask:

@@ -10,7 +10,7 @@ from tasks.dispatch.rate import MINUTE, Rate, Taken
 from tasks.providers.told import Unit
 
 # What was spent in the last seconds will be spent again: it is leased before anybody waits for it.
-FOLLOWS, FORESEEN = 0.5, 0.75
+FOLLOWS, FORESEEN = 0.5, 1.0
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ REQUESTS, LATENCY, DOCUMENTS = 1200, 0.3, 3000
 SETTLING = 10.0
 
 
-def main(seconds: float, processes: int, place: str | None) -> None:
+def main(seconds: float, processes: int, place: str) -> None:
     """Measure both, and print a line of each."""
     print(f"{processes} processes, {REQUESTS:,} requests a minute, {LATENCY} s a call, {seconds:.0f} s")
     print("| limit | used | refused | by process |\n|---|---|---|---|")
@@ -64,7 +64,8 @@ def _watch(provider: Provider, ready: Path, processes: int, seconds: float) -> t
     before = provider.counts()
     time.sleep(seconds)
     after = provider.counts()
-    return tuple(after[name] - before[name] for name in ("answers", "requests", "refused"))  # type: ignore[return-value]
+    answers, requests, refused = (after[name] - before[name] for name in ("answers", "requests", "refused"))
+    return answers, requests, refused
 
 
 def _run(folder: Path, seconds: float, place: str | None, mark: Path) -> int:
@@ -84,5 +85,5 @@ def _run(folder: Path, seconds: float, place: str | None, mark: Path) -> int:
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    main(float((words or ["60"])[0]), int((words[1:] or ["4"])[0]), (words[2:] or [None])[0])
+    seconds, processes, place = [*sys.argv[1:], *("60", "4", "")[len(sys.argv) - 1 :]]
+    main(float(seconds), int(processes), place)

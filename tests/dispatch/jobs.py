@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tasks.dispatch.lease import Ask, Book, Leases, trade
 from tasks.dispatch.leaser import Leaser
@@ -13,6 +14,8 @@ from tasks.errors import StorageFailed
 from tasks.providers.told import Unit
 from tests.dispatch.traffic import now
 from tests.virtual import run_virtually
+
+ONE = Demand(1, 0)
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Worker:
     shared: Shared
     callers: int
     pause: float = 0.0
-    demand: Demand = Demand(1, 0)
+    demand: Demand = ONE
     used: Demand | None = None
     seconds: float = 0.3
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -95,7 +98,7 @@ Declared = Sequence[tuple[Unit, float, float]]
 Event = Callable[[list[Worker]], object]
 
 
-def worker(number: int, shared: Shared, declared: Declared, concurrency: int = 100, **words: object) -> Worker:
+def worker(number: int, shared: Shared, declared: Declared, concurrency: int = 100, **words: Any) -> Worker:
     limits = Limits([SharedRate(*one) for one in declared], concurrency=concurrency)
     troubles: list[str] = []
     luck = iter(lambda: (number * 0.37 + now() * 0.61) % 1, None)

