@@ -106,8 +106,8 @@ class Leaser:
         try:
             await asyncio.wait({exchange}, timeout=PATIENCE)
             if not exchange.done():
-                self._probe = exchange
-                self._lose("it doesn't answer")
+                exchange.cancel()
+                self._lose("their book doesn't answer")
             else:
                 self._take(ask, exchange.result())
         except asyncio.CancelledError:

@@ -41,20 +41,29 @@ class PostgresRegister:
             connection.close()
 
     def change(self, name: str, change: Change[T]) -> T:
-        """Change a text under its row's lock."""
+        """Change a text under its row's lock; where a connection is lost meanwhile, once more on a new one."""
+        had_one = self._connection is not None
         try:
-            connection = self._connected()
-            with connection.transaction():
-                found = connection.execute(said(FIND_NOW), (name,)).fetchone()
-                if found is None:
-                    connection.execute(said(BEGUN), (name,))
-                    found = connection.execute(said(FIND_NOW), (name,)).fetchone()
-                text, now = found or ("", 0.0)
-                text, result = change(str(text), float(now))
-                connection.execute(said(PUT), (name, text))
+            try:
+                return self._changed(name, change)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                if not had_one or self._connection is None or not self._connection.closed:
+                    raise
+                return self._changed(name, change)
         except (psycopg.Error, OSError) as error:
             self.close()
             raise StorageFailed(f"{self.name} can't be reached: {self._server.said(error)}") from None
+
+    def _changed(self, name: str, change: Change[T]) -> T:
+        connection = self._connected()
+        with connection.transaction():
+            found = connection.execute(said(FIND_NOW), (name,)).fetchone()
+            if found is None:
+                connection.execute(said(BEGUN), (name,))
+                found = connection.execute(said(FIND_NOW), (name,)).fetchone()
+            text, now = found or ("", 0.0)
+            text, result = change(str(text), float(now))
+            connection.execute(said(PUT), (name, text))
         return result
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """A text for each name, changed by one process at a time: what the jobs of an account write to each other.
 
 In an SQLite file it is shared by the processes of one machine, which are waited for only
-a moment. It needn't survive a power cut, so nothing waits for the disk.
+a moment. It needn't survive a power cut, so a commit doesn't wait for the disk.
 """
 
 import contextlib

@@ -115,6 +115,15 @@ def test_a_place_that_cannot_be_used_is_the_users_mistake_and_later_a_failure(tm
         count(FileRegister(damaged))
 
 
+def test_a_connection_that_is_cut_off_is_made_anew(database: PostgresServer) -> None:
+    register = in_database(database)
+    register.open()
+    assert count(register) == 1
+    assert database.cut() == 1
+    assert count(register) == 2
+    register.close()
+
+
 def test_a_server_that_is_away_is_said_at_once_and_found_again(database: PostgresServer) -> None:
     register = in_database(database)
     register.open()
