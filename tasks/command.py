@@ -133,6 +133,11 @@ def _add_limits(add: Add) -> None:
     add("--tpm", type=int, metavar="N", help="tokens a minute")
     add("--concurrency", type=int, metavar="N", help="calls in flight")
     add(
+        "--share-limits",
+        metavar="PLACE",
+        help="with the account's other jobs: here (on this machine), a folder, or a postgresql:// URL",
+    )
+    add(
         "--patience",
         type=seconds_in,
         default=PATIENCE_SECONDS,

@@ -8,6 +8,7 @@ and not while the event loop itself is late: more in flight would only queue up 
 """
 
 import asyncio
+import itertools
 import math
 import random
 from collections import deque
@@ -124,6 +125,23 @@ class Limits:
         wait = self.learned.refused(grant.at, self.now(), retry_after, self._luck())
         self.pause(wait)
         return wait
+
+    def allow(self, places: int) -> None:
+        """Take over how many calls may be in flight, and look who may go now."""
+        self.concurrency = places
+        self._most = min(places, max(self._most, START))
+        if self._waiting:
+            self._serve()
+
+    def waiting(self) -> list[Demand]:
+        """Return what those ask for who wait for the rates alone: the first ones, as many as there are free places."""
+        free = self._most - self.in_flight
+        return [demand for demand, future in itertools.islice(self._waiting, max(0, free)) if not future.done()]
+
+    @property
+    def flights(self) -> int:
+        """How many calls are in flight, or wait."""
+        return self.in_flight + len(self._waiting)
 
     def pause(self, seconds: float) -> None:
         """Let no caller of the route go on before `seconds` have passed."""

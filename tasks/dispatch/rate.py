@@ -32,6 +32,11 @@ class Demand(NamedTuple):
         return (0 if unit == "output" else self.prompt) + (0 if unit == "input" else self.answer)
 
 
+def slack_of(period: float) -> float:
+    """Return the seconds by which a window of ours is longer."""
+    return min(SLACK, period / 40)
+
+
 @dataclass(slots=True)
 class Taken:
     """What one call took from a limit, and when."""
@@ -46,7 +51,7 @@ class Rate:
     def __init__(self, unit: Unit, limit: float, period: float = MINUTE) -> None:
         self.unit: Unit = unit
         self.limit, self.period = limit, period
-        self._window = period + min(SLACK, period / 40)
+        self._window = period + slack_of(period)
         self._taken: deque[Taken] = deque()
         self._sum = 0.0
         self._next = 0.0
@@ -55,12 +60,10 @@ class Rate:
 
     def delay(self, amount: float, now: float) -> float:
         """Return the seconds until `amount` may be taken; 0 for now."""
-        taken, start = self._taken, now - self._window
-        while taken and taken[0].at <= start:
-            self._sum -= taken.popleft().amount
+        self._forget(now)
         wait = max(0.0, self._next - now)
         over = self._sum + amount - self.limit
-        for one in taken:
+        for one in self._taken:
             if over <= 0:
                 break
             over -= one.amount
@@ -88,3 +91,9 @@ class Rate:
         """Count what was taken before the limit was known."""
         self._taken.append(Taken(at, amount))
         self._sum += amount
+
+    def _forget(self, now: float) -> None:
+        """Count no more what was taken before the window."""
+        taken, start = self._taken, now - self._window
+        while taken and taken[0].at <= start:
+            self._sum -= taken.popleft().amount

@@ -14,6 +14,7 @@ from tasks.dispatch.client import Client, allow_connections
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.limits import Limits
 from tasks.dispatch.rate import SECOND, Rate
+from tasks.dispatch.shared import SharedRate
 from tasks.dispatch.spending import Spending
 from tasks.errors import JobStopped, UserMistake
 from tasks.jobs.ask import Asker
@@ -29,6 +30,7 @@ from tasks.jobs.places import holding, state_of
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.read import DOCUMENTS_AT_ONCE
 from tasks.jobs.register import register
+from tasks.jobs.sharing import sharing
 from tasks.jobs.sticky import remember
 from tasks.jobs.stops import Stop
 from tasks.jobs.strategy import Strategist
@@ -71,6 +73,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         ledger.begin(prepared.identity, prepared.flow)
         loop = stack.enter_context(_running_loop())
         accounts = [stop.account or stack.enter_context(_local(prepared, stop)) for stop in prepared.stops]
+        share = stack.enter_context(sharing(prepared.options.share_limits))
         client = _on(loop, _opened())
         stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
         spending = Spending(prepared.options.budget, ledger.spent() if prepared.options.budget is not None else 0.0)
@@ -82,7 +85,15 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         gates: dict[tuple[str, str], Limits] = {}
         for stop, account in zip(prepared.stops, accounts, strict=True):
             # Limits are the account's, whichever of its models is asked.
-            limits = gates.setdefault((account.provider, account.base_url), _limits(prepared, stop))
+            key = (account.provider, account.base_url)
+            if key not in gates:
+                # What runs in this process has limits of its own.
+                is_shared = share is not None and stop.account is not None
+                gates[key] = _limits(prepared, stop, SharedRate if is_shared else Rate)
+                if share is not None and is_shared:
+                    leasing = _on(loop, share.lease(account, gates[key], meter.trouble, job.stop))
+                    stack.callback(lambda one: _on(loop, one.end()), leasing)
+            limits = gates[key]
             measures = Measures(state, f"{stop.route.provider} {stop.route.id} {account.place}")
             payer = _payer(job, stop, account, client, spending, limits, measures)
             job.strategists.append(
@@ -139,8 +150,8 @@ def _share_fate(job: Job) -> None:
         one.siblings = [other for other in dispatchers if other.account.same_as(one.account)]
 
 
-def _limits(prepared: Prepared, stop: Stop) -> Limits:
-    return Limits(declared(prepared.options, stop.provider), concurrency=_concurrency(prepared, stop))
+def _limits(prepared: Prepared, stop: Stop, kind: type[Rate]) -> Limits:
+    return Limits(declared(prepared.options, stop.provider, kind), concurrency=_concurrency(prepared, stop))
 
 
 def _payer(
@@ -171,18 +182,18 @@ def _extras(options: Options, provider: Provider) -> dict[str, Any]:
     return {**provider.extras, **integrity}
 
 
-def declared(options: Options, provider: Provider) -> Iterator[Rate]:
+def declared(options: Options, provider: Provider, kind: type[Rate] = Rate) -> Iterator[Rate]:
     """Yield the limits of the flags, else those that the provider declares."""
     if options.rpm or provider.requests_per_minute:
-        yield Rate("requests", options.rpm or provider.requests_per_minute or 0)
+        yield kind("requests", options.rpm or provider.requests_per_minute or 0)
     if options.tpm or provider.tokens_per_minute:
-        yield Rate("tokens", options.tpm or provider.tokens_per_minute or 0)
+        yield kind("tokens", options.tpm or provider.tokens_per_minute or 0)
     if provider.requests_per_second:
-        yield Rate("requests", provider.requests_per_second, SECOND)
+        yield kind("requests", provider.requests_per_second, SECOND)
     if provider.input_tokens_per_minute:
-        yield Rate("input", provider.input_tokens_per_minute)
+        yield kind("input", provider.input_tokens_per_minute)
     if provider.output_tokens_per_minute:
-        yield Rate("output", provider.output_tokens_per_minute)
+        yield kind("output", provider.output_tokens_per_minute)
 
 
 @contextlib.contextmanager

@@ -59,6 +59,11 @@ class Options(BaseModel):
         default=None, description="where the ledger lies: a folder, or a postgresql:// URL without its password"
     )
     wait: float = Field(default=0.0, ge=0, description="seconds to wait for a result set that another run holds")
+    share_limits: str | None = Field(
+        default=None,
+        description="share the limits with the account's other jobs: here (on this machine), a folder, or a "
+        "postgresql:// URL without its password",
+    )
     join: bool = Field(default=False, description="the table's other columns stand beside the answer")
     prune: bool = Field(default=False, description="drop the documents that have gone from the inputs")
 
@@ -72,6 +77,12 @@ class Options(BaseModel):
     def _holds_no_secret(cls, state: str | None) -> str | None:
         require_no_password(state or "")
         return state
+
+    @field_validator("share_limits")
+    @classmethod
+    def _shares_no_secret(cls, place: str | None) -> str | None:
+        require_no_password(place or "", "--share-limits", "DOCMILL_LIMITS")
+        return place
 
     def spec(self) -> dict[str, Any]:
         """Return the options as job.json keeps them."""

@@ -29,13 +29,13 @@ class Address:
         return text
 
 
-def is_url(place: str) -> bool:
+def is_url(place: str, option: str = "--state", variable: str = "DOCMILL_STATE") -> bool:
     """Whether a place is a database's URL, and no folder. Raises UserMistake for a URL of another kind."""
     if URL.match(place):
         return True
     if OTHER_URL.match(place):
         # What it holds isn't said: it may be a password.
-        raise UserMistake("--state (or DOCMILL_STATE) takes a folder or a postgresql:// URL, and got another URL")
+        raise UserMistake(f"{option} (or {variable}) takes a folder or a postgresql:// URL, and got another URL")
     return False
 
 
@@ -56,10 +56,10 @@ def address_of(url: str, default: str | None = None) -> Address:
     return Address(f"postgresql://{user}{at}{place}{mark if kept else ''}{kept}", secrets)
 
 
-def require_no_password(place: str) -> None:
+def require_no_password(place: str, option: str = "--state", variable: str = "DOCMILL_STATE") -> None:
     """Raise UserMistake where a place that is kept with the job, and seen in Prefect, holds a password."""
-    if is_url(place) and address_of(place).secrets:
+    if is_url(place, option, variable) and address_of(place).secrets:
         raise UserMistake(
-            "--state holds a password, and would be kept with the job: take it out, and set PGPASSWORD or ~/.pgpass, "
-            "or set DOCMILL_STATE to the whole URL instead"
+            f"{option} holds a password, and would be kept with the job: take it out, and set PGPASSWORD or ~/.pgpass, "
+            f"or set {variable} to the whole URL instead"
         )

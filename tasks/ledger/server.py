@@ -1,4 +1,4 @@
-"""A PostgreSQL database, and the schema in it that is one result set's."""
+"""A PostgreSQL database, and the schema in it that is one result set's, or that of shared limits."""
 
 import re
 import time
@@ -33,19 +33,21 @@ MISSING = re.compile(r"does not exist", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where the result set's tables are; `schema` needs no quotes."""
+    """Where the tables are; `schema` needs no quotes. Mistakes speak of `what` is there, and of its `option`."""
 
     address: Address
     schema: str
+    what: str = "state"
+    option: str = "--state"
 
     @property
     def name(self) -> str:
         """What people are told of it."""
         return f"{self.schema} at {self.address.url}"
 
-    def connect(self) -> Connection:
+    def connect(self, **times: int) -> Connection:
         """Return a connection that commits each statement by itself. Raises psycopg.Error."""
-        told = {**TIMES, "application_name": "docmill", **conninfo_to_dict(self.address.url)}
+        told = {**TIMES, **times, "application_name": "docmill", **conninfo_to_dict(self.address.url)}
         words: dict[str, Any] = {**told, "client_encoding": "UTF8", **self.address.secrets}
         connection = psycopg.connect(autocommit=True, **words)
         try:
@@ -66,7 +68,7 @@ class Server:
             return connection
         connection.close()
         lacks = "is of a version before 11" if version < OLDEST else f"is encoded in {encoding}, not UTF8"
-        raise UserMistake(f"the database of {self.address.url} {lacks}: use another one for --state")
+        raise UserMistake(f"the database of {self.address.url} {lacks}: use another one for {self.option}")
 
     def said(self, error: Exception | None) -> str:
         """Return an error's message in one line, without the password."""
@@ -84,7 +86,7 @@ class Server:
             fix = "mend the URL, or create it"
         else:
             fix = "start the server, or mend the URL"
-        return UserMistake(f"the state at {self.address.url} can't be used: {said}: {fix}")
+        return UserMistake(f"the {self.what} at {self.address.url} can't be used: {said}: {fix}")
 
     def failed(self, error: Exception | None) -> StorageFailed:
         """Return the error of a run that can't go on."""

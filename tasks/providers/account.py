@@ -1,5 +1,6 @@
 """Keys and base URLs, from the environment or a `.env` file beside you."""
 
+import hashlib
 import json
 import os
 import urllib.parse
@@ -40,6 +41,13 @@ class Account:
     def place(self) -> str:
         """What an answer depends on of where it was asked."""
         return self.identity or self.base_url
+
+    def fingerprint(self) -> str:
+        """Return a word for the account by which the key can't be found: for what is shared with other processes."""
+        # A signature's credentials change by the hour: all in a region count as one account.
+        secret = self.key.get_secret_value() if self.key else ""
+        salt = json.dumps(["docmill limits", self.provider, self.base_url]).encode()
+        return hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=10).hex()
 
     def same_as(self, other: "Account") -> bool:
         """Whether it is the same account."""

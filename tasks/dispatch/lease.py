@@ -1,0 +1,241 @@
+"""What the jobs of one account lease of its limits, and the book in which that is kept.
+
+All jobs trade with one book, one after the other: each says what its callers wait for and
+gets a block of it. A rate is leased as slots, evenly paced (as in `rate`), each good for
+its own time and `late` seconds more: so any window holds, however many jobs use them,
+and a slot that nobody used is lost. Of tokens, what was reserved and not used counts no
+more, so beside the pace each job says what its own last minute holds, and all
+of them together are never above the limit. Places in flight are shared max-min fairly; a job that
+isn't heard of for GONE seconds holds none.
+
+Pure: time is an argument, on the clock of whoever keeps the book.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.dispatch.rate import slack_of
+from tasks.providers.told import Unit
+
+# Slots are leased so far ahead, and lost so long after their time.
+AHEAD = 1.25
+LATE = 1.0
+GONE = 10.0
+# What a job used counts in a minute's window even after it has gone.
+KEPT = 75.0
+# Who comes back to the book may not be the last: for so long each has an equal share of the places.
+SETTLING = 3.0
+# Where there are fewer places than jobs, each has its turn.
+TURN = 2.3
+
+
+@dataclass(slots=True)
+class Wish:
+    """What a job wants of one rate: `want` units, or none if it can't have `least`.
+
+    `share` is how much of what is reserved is used at last, `owed` what the pace has to be corrected by, `held` what
+    the job's own window holds, the stock of its leases included.
+    """
+
+    unit: Unit
+    limit: float
+    period: float
+    want: float = 0.0
+    least: float = 0.0
+    share: float = 1.0
+    owed: float = 0.0
+    held: float = 0.0
+
+    @property
+    def step(self) -> float:
+        """The seconds a unit takes at the limit."""
+        return (
+            self.period + (late_of(self.period) + slack_of(self.period) if self.unit == "requests" else 0.0)
+        ) / self.limit
+
+
+@dataclass(slots=True)
+class Ask:
+    """What a job wants of all rates, by their keys, and how many calls it has, wants to have and may have in flight.
+
+    `apart` is the number of holders it knew when it lost sight of the book, from which it comes back now.
+    """
+
+    holder: str
+    rates: dict[str, Wish]
+    in_flight: int
+    flights: int
+    most: int
+    leaving: bool = False
+    apart: int = 0
+
+
+class Lease(NamedTuple):
+    """So many units; each takes `step` seconds, the first one begins at `start` (on the book's clock)."""
+
+    start: float
+    amount: float
+    step: float
+
+
+class Leases(NamedTuple):
+    """What a job got at `now`; it is one of so many holders, and need not ask again for `again` seconds."""
+
+    now: float
+    holders: int
+    rates: dict[str, Lease]
+    places: int
+    again: float
+
+
+@dataclass(slots=True)
+class Account:
+    """What a holder has of one rate; `lacks` is what it was refused, since when."""
+
+    limit: float
+    held: float = 0.0
+    lacks: float = 0.0
+    since: float | None = None
+
+
+@dataclass(slots=True)
+class Holder:
+    """One job, when it was heard of, and what it has."""
+
+    seen: float
+    places: int = 0
+    flights: int = 0
+    most: int = 0
+    gone: bool = False
+    rates: dict[str, Account] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Book:
+    """When the next slot of each rate begins, and who holds what."""
+
+    next: dict[str, float] = field(default_factory=dict)
+    parts: int = 1
+    settled: float = 0.0
+    holders: dict[str, Holder] = field(default_factory=dict)
+
+    def alive(self, now: float) -> dict[str, Holder]:
+        """Return the holders that were heard of lately."""
+        return {name: one for name, one in self.holders.items() if not one.gone and one.seen >= now - GONE}
+
+
+BOOK = TypeAdapter(Book)
+
+
+def late_of(period: float) -> float:
+    """Return the seconds for which a slot is good after its time."""
+    return min(LATE, period / 10)
+
+
+def traded(ask: Ask, text: str, now: float) -> tuple[str, Leases]:
+    """Trade with a book that is kept as JSON; one that can't be read is begun anew."""
+    try:
+        book = BOOK.validate_json(text)
+    except ValidationError:
+        book = Book()
+    leases = trade(book, ask, now)
+    return BOOK.dump_json(book).decode(), leases
+
+
+def trade(book: Book, ask: Ask, now: float) -> Leases:
+    """Enter what a job says into the book, and what it gets."""
+    _forget(book, now)
+    holder = book.holders.setdefault(ask.holder, Holder(now))
+    holder.seen, holder.gone, holder.most, holder.flights = now, ask.leaving, ask.most, ask.flights
+    holder.rates = {key: _account(holder.rates.get(key), wish) for key, wish in ask.rates.items()}
+    alive = book.alive(now)
+    if ask.leaving:
+        holder.places = 0
+        return Leases(now, len(alive), {}, 0, 0.0)
+    if ask.apart:
+        book.parts, book.settled = ask.apart, now + SETTLING
+    rates = _leased(book, holder, ask.rates, now)
+    places = _places(alive, ask.holder, now, book.parts if now < book.settled else 1)
+    holder.places = max(places, ask.in_flight)
+    again = [book.next[key] - AHEAD - now for key, wish in ask.rates.items() if rates[key].amount < wish.want]
+    return Leases(now, len(alive), rates, places, max(again, default=0.0))
+
+
+def _forget(book: Book, now: float) -> None:
+    """Drop who has long gone; a clock that went back, as a monotonic one does when a machine starts, begins anew."""
+    if any(one.seen > now + 1 for one in book.holders.values()):
+        book.next.clear()
+        book.holders.clear()
+        book.settled = 0.0
+    for name in [name for name, one in book.holders.items() if one.seen < now - KEPT]:
+        del book.holders[name]
+
+
+def _account(known: Account | None, wish: Wish) -> Account:
+    return Account(wish.limit, wish.held, known.lacks, known.since) if known else Account(wish.limit, wish.held)
+
+
+def _leased(book: Book, holder: Holder, wishes: dict[str, Wish], now: float) -> dict[str, Lease]:
+    """Lease of all rates what the tightest of them allows, from the time on when the latest of them does."""
+    offers = {key: _offered(book, holder, key, wish, now) for key, wish in wishes.items()}
+    wanted = [key for key, wish in wishes.items() if wish.want]
+    fraction = min((offers[key].amount / wishes[key].want for key in wanted), default=0.0)
+    start = max((offers[key].start for key in wanted), default=now)
+    leases = {}
+    for key, (own_start, offered, step) in offers.items():
+        amount = min(offered, max(wishes[key].least, math.ceil(fraction * wishes[key].want))) if fraction else 0.0
+        leases[key] = Lease(start, amount, step)
+        book.next[key] = start + amount * step if amount else own_start
+        holder.rates[key].held += amount
+    return leases
+
+
+def _offered(book: Book, holder: Holder, key: str, wish: Wish, now: float) -> Lease:
+    """Return the most that a rate has for a wish: what its pace allows ahead, and of tokens what the window holds."""
+    mine = holder.rates[key]
+    # Who declares less is believed.
+    limit = min(one.rates[key].limit for one in book.alive(now).values() if key in one.rates)
+    pace = wish.step * wish.limit / limit
+    step = pace * wish.share
+    start = max(book.next.get(key, now) + wish.owed * pace, now)
+    ahead = now + AHEAD - start
+    amount = min(wish.want, max(wish.least, math.floor(ahead / step) + 1)) if ahead >= 0 else 0.0
+    if wish.unit != "requests":
+        amount = math.floor(min(amount, limit - wish.held - sum(_before(book, key, mine))))
+    if amount < wish.least or amount <= 0:
+        mine.lacks, mine.since = wish.least, now if mine.since is None else mine.since
+        return Lease(start, 0.0, step)
+    mine.lacks, mine.since = 0.0, None
+    return Lease(start, float(amount), step)
+
+
+def _before(book: Book, key: str, mine: Account) -> Iterator[float]:
+    """Yield what the others hold, and lack where they wait for longer: a large call isn't overtaken for ever."""
+    for one in book.holders.values():
+        other = one.rates.get(key)
+        if other is not None and other is not mine:
+            earlier = other.since is not None and (mine.since is None or other.since < mine.since)
+            yield other.held + (other.lacks if earlier and not one.gone else 0.0)
+
+
+def _places(alive: dict[str, Holder], name: str, now: float, parts: int) -> int:
+    """Return how many calls one may have in flight: its fair share, as far as the others leave it free."""
+    limit = min(one.most for one in alive.values())
+    free = limit - sum(one.places for other, one in alive.items() if other != name)
+    return max(0, min(_fair(alive, name, limit, now), free, max(1, limit // parts)))
+
+
+def _fair(alive: dict[str, Holder], name: str, limit: int, now: float) -> int:
+    """Return a max-min fair share: who wants little gets it, the others share what is left."""
+    left, wanting = limit, sorted(alive, key=lambda other: (alive[other].flights, other))
+    while wanting and alive[wanting[0]].flights <= left // len(wanting):
+        left -= alive[wanting[0]].flights
+        if wanting.pop(0) == name:
+            return alive[name].flights
+    share, rest = divmod(left, len(wanting))
+    turn = (sorted(wanting).index(name) + int(now / TURN)) % len(wanting)
+    return share + (turn < rest)

@@ -1,0 +1,98 @@
+"""Share the limits of an account with the other jobs that use it, where the options or DOCMILL_LIMITS say so."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import platformdirs
+
+from tasks.dispatch.lease import Ask, Leases, traded
+from tasks.dispatch.leaser import Leaser
+from tasks.dispatch.limits import Limits
+from tasks.errors import JobStopped, UserMistake
+from tasks.ledger.address import address_of, is_url
+from tasks.ledger.register import FileRegister, Register
+from tasks.providers.account import Account, read_environment
+
+VARIABLE = "DOCMILL_LIMITS"
+HERE, FILE = "here", "limits.sqlite"
+
+
+@contextlib.contextmanager
+def sharing(place: str | None, environment: Mapping[str, str] | None = None) -> Iterator["Sharing | None"]:
+    """Open the register that a place names for the block, or none where nothing says so.
+
+    Raises UserMistake where it can't be used.
+    """
+    environment = read_environment() if environment is None else environment
+    named = place or environment.get(VARIABLE, "").strip()
+    if not named:
+        yield None
+        return
+    register = _register(named, environment)
+    # A thread of its own: the event loop waits for nobody.
+    with contextlib.closing(register), ThreadPoolExecutor(1, "limits") as thread:
+        yield Sharing(register, thread)
+
+
+class Sharing:
+    """The register in which the jobs' books lie, and the thread that asks it."""
+
+    def __init__(self, register: Register, thread: ThreadPoolExecutor) -> None:
+        self._register, self._thread = register, thread
+
+    async def lease(
+        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobStopped], None]
+    ) -> "Leasing":
+        """Lease what a gate's callers need from now on, on the running event loop; `stop` is for a defect in that."""
+        loop, name = asyncio.get_running_loop(), account.fingerprint()
+
+        async def exchange(ask: Ask) -> Leases:
+            return await loop.run_in_executor(self._thread, self._register.change, name, partial(traded, ask))
+
+        told = partial(trouble, f"shared limits of {account.provider}")
+        return Leasing(Leaser(limits, exchange, secrets.token_hex(6), told), stop)
+
+
+class Leasing:
+    """One gate's leaser at work."""
+
+    def __init__(self, leaser: Leaser, stop: Callable[[JobStopped], None]) -> None:
+        self._leaser, self._stop = leaser, stop
+        self._task = asyncio.ensure_future(leaser.run())
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Future[None]") -> None:
+        # Nobody would ever get a place again.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._stop(JobStopped(f"the shared limits broke: {type(error).__name__}: {error}"))
+
+    async def end(self) -> None:
+        """Lease no more, and give back what is held."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._leaser.leave()
+
+
+def _register(named: str, environment: Mapping[str, str]) -> Register:
+    if is_url(named, "--share-limits", VARIABLE):
+        return _in_database(named, environment)
+    register = FileRegister((platformdirs.user_state_path("docmill") if named == HERE else Path(named)) / FILE)
+    register.open()
+    return register
+
+
+def _in_database(url: str, environment: Mapping[str, str]) -> Register:
+    try:
+        from tasks.ledger.postgres_register import SCHEMA, PostgresRegister  # noqa: PLC0415 - few ask for it
+        from tasks.ledger.server import Server  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise UserMistake("--share-limits postgresql:// needs psycopg: pip install 'docmill[postgres]'") from error
+    address = address_of(url, environment.get("PGPASSWORD"))
+    register = PostgresRegister(Server(address, SCHEMA, "shared limits", "--share-limits"))
+    register.open()
+    return register
