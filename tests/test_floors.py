@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # As data flows: a room imports only rooms before it.
 ROOMS = (
-    "errors", "documents", "chunking", "routing", "providers", "dispatch", "ledger", "results", "jobs",
+    "errors", "events", "documents", "chunking", "routing", "providers", "dispatch", "ledger", "results", "jobs",
 )  # fmt: skip
 HTTP = "tasks/dispatch/client.py"
 
