@@ -54,11 +54,6 @@ class Event(NamedTuple):
     name: Name
     fields: dict[str, Any]
 
-    @property
-    def level(self) -> Level:
-        """How much it matters."""
-        return LEVELS.get(self.name, "info")
-
 
 class Reading(NamedTuple):
     """A gauge as it stands, and of what."""

@@ -3,19 +3,18 @@
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import orjson
 
 from tasks.errors import UserMistake
-from tasks.events.event import Event
+from tasks.events.event import LEVELS, Event
 
 STDERR = "-"
 UNSAID = frozenset({"document began"})  # its calls, and its end, say as much
-OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
 class Lines:
@@ -23,6 +22,7 @@ class Lines:
 
     def __init__(self, file: IO[bytes], job_id: str) -> None:
         self._file, self._job_id = file, job_id
+        self._second, self._clock = -1.0, ""
 
     def take(self, events: Sequence[Event]) -> None:
         """Write events. Raises OSError."""
@@ -30,21 +30,18 @@ class Lines:
         self._file.flush()
 
     def _line(self, event: Event) -> bytes:
-        line = {
-            "time": datetime.fromtimestamp(event.at, UTC),
-            "level": event.level,
-            "event": event.name,
-            "job_id": self._job_id,
-            **event.fields,
-        }
+        # Put together by hand: to merge two dictionaries takes longer than all the rest.
+        second, fraction = divmod(event.at, 1)
+        if second != self._second:
+            self._second, self._clock = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        name, level = event.name, LEVELS.get(event.name, "info")
+        when = f"{self._clock}.{int(fraction * 1e6):06d}Z"
+        head = f'{{"time":"{when}","level":"{level}","event":"{name}","job_id":"{self._job_id}"'
         try:
-            return orjson.dumps(line, option=OPTIONS)
-        except TypeError:  # a file's name that is no text
-            return json.dumps(line, default=_plain).encode("ascii") + b"\n"
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+            fields = orjson.dumps(event.fields, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # a name that is no text
+            fields = json.dumps(event.fields, default=str).encode("ascii") + b"\n"
+        return head.encode("ascii") + (b"," if event.fields else b"") + fields[1:]
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ def attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
             # The older name is what many backends still group by.
             found["gen_ai.system"] = found["gen_ai.provider.name"] = PROVIDERS.get(value, value)
             continue
-        # A file's name may be no text.
+        # A name may be no text, which would spoil all that is sent with it.
         text = value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
         found[NAMES.get(name, f"docmill.{name}")] = text
     return found

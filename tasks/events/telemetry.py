@@ -7,14 +7,15 @@ those of a program around it stay as they are.
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tasks.events.event import Read
@@ -23,7 +24,10 @@ from tasks.events.spans import Spans
 from tasks.events.watcher import Sink, Trouble
 
 NAME = "docmill"
-FLUSH_MILLISECONDS = 5_000
+# So long a collector is waited for at the end; one that is away would be asked for much longer.
+LAST_SECONDS = 4.0
+# Spans that wait to be sent, where the environment says nothing: a fast job ends thousands a second.
+MOST_SPANS = 20_000
 LOST = "the collector of OTEL_EXPORTER_OTLP_ENDPOINT didn't take all spans and metrics"
 
 
@@ -34,34 +38,52 @@ def telemetry(job_id: str, readers: Sequence[Read], trouble: Trouble) -> Iterato
         stack.enter_context(_heard(trouble))
         sinks: list[Sink] = []
         if os.environ.get("OTEL_TRACES_EXPORTER") != "none":
-            sinks.append(stack.enter_context(tracing(BatchSpanProcessor(OTLPSpanExporter()), job_id)))
+            sinks.append(stack.enter_context(_tracing(job_id)))
         if os.environ.get("OTEL_METRICS_EXPORTER") != "none":
-            sinks.append(stack.enter_context(measuring(PeriodicExportingMetricReader(OTLPMetricExporter()), readers)))
+            sinks.append(stack.enter_context(_measuring(readers)))
         yield sinks
 
 
 @contextlib.contextmanager
-def tracing(processor: SpanProcessor, job_id: str) -> Iterator[Spans]:
-    """Return spans that go to a processor."""
+def _tracing(job_id: str) -> Iterator[Spans]:
+    """Return spans that are exported in batches."""
+    exporter = OTLPSpanExporter()
+    most = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else MOST_SPANS
     provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
-    provider.add_span_processor(processor)
+    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=most))
     spans = Spans(provider.get_tracer(NAME), job_id)
     try:
         yield spans
     finally:
         spans.close()
-        provider.force_flush(FLUSH_MILLISECONDS)
-        provider.shutdown()
+        with _at_most(exporter.shutdown):
+            provider.shutdown()
 
 
 @contextlib.contextmanager
-def measuring(reader: MetricReader, readers: Sequence[Read]) -> Iterator[Metrics]:
-    """Return metrics that a reader collects."""
+def _measuring(readers: Sequence[Read]) -> Iterator[Metrics]:
+    """Return metrics that are exported now and then, and at the end."""
+    exporter = OTLPMetricExporter()
+    reader = PeriodicExportingMetricReader(exporter)
     provider = MeterProvider([reader], resource=_resource(), shutdown_on_exit=False)
     try:
         yield Metrics(provider.get_meter(NAME), readers)
     finally:
-        provider.shutdown(FLUSH_MILLISECONDS)
+        with _at_most(exporter.shutdown):
+            provider.shutdown()
+
+
+@contextlib.contextmanager
+def _at_most(give_up: Callable[[], None]) -> Iterator[None]:
+    """Call `give_up` where the block takes longer than LAST_SECONDS; what the SDK raises then is no matter."""
+    timer = threading.Timer(LAST_SECONDS, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        with contextlib.suppress(Exception):
+            yield
+    finally:
+        timer.cancel()
 
 
 def _resource() -> Resource:
