@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.dispatch import client
+from tasks.events import observing
 from tasks.jobs import opening
 from tasks.jobs.job import Job
 from tasks.jobs.opening import open_job
@@ -132,6 +133,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
 def no_lists(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of models that this machine's user has refreshed are nothing to the tests."""
     monkeypatch.setenv("DOCMILL_CATALOGUE", str(tmp_path_factory.getbasetemp() / "no-lists"))
+
+
+@pytest.fixture(autouse=True)
+def nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are this machine's log and collector."""
+    for name in (observing.VARIABLE, *observing.ENDPOINTS):
+        monkeypatch.delenv(name, raising=False)
 
 
 @cache

@@ -14,6 +14,8 @@ from tasks.events.naming import attributes
 
 Key = tuple[str, object]
 JOB: Key = ("job", "")
+# An answer among them: that it was sent may have been dropped.
+BEGINS = frozenset({"call sent", "call answered", "call reused"})
 ENDS = frozenset({"call answered", "call given up", "call left", "call reused"})
 ATTEMPTS = frozenset({"call sent", "call waited", "call refused", "call retried"})
 
@@ -46,9 +48,10 @@ class Spans:
     def _call(self, event: Event) -> None:
         key = self._key("call", event)
         if key not in self._open:
-            if event.name not in ("call sent", "call reused"):
+            if event.name not in BEGINS:
                 return
-            self._begin(event, key, event.at - event.fields.get("wait_seconds", 0.0))
+            took = event.fields.get("wait_seconds", 0.0) + event.fields.get("latency_ms", 0) / 1000
+            self._begin(event, key, event.at - took)
         if event.name in ATTEMPTS:
             self._open[key].add_event(event.name, attributes(event.fields), _nanoseconds(event.at))
         elif event.name in ENDS:
