@@ -16,6 +16,7 @@ from rich.console import Console
 
 from tasks.display import show_plan, show_summary, shown
 from tasks.errors import DocmillError, JobStopped, StorageRefused, UserMistake
+from tasks.events.log import STDERR
 from tasks.jobs.embed.plan import make_embed_plan
 from tasks.jobs.meter import Meter
 from tasks.jobs.options import PATIENCE_SECONDS, EmbedOptions, ExtractOptions, Options
@@ -77,6 +78,7 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
     _add_documents(add)
     add("--plan", action="store_true", help="print the plan, call nobody")
     add("--json", action="store_true", help="the summary (or plan) as one JSON object on stdout")
+    add("--log", metavar="FILE", help="add all events to a file, as JSON lines; - for stderr")
     add("--no-progress", action="store_true", help="no live display")
     return parser
 
@@ -220,7 +222,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
         meter = _expecting(plan)
         console.print(WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
         stack.enter_context(server.ready())
-        with shown(meter, console, live=live):
+        with shown(meter, console, live=live and options.log != STDERR):
             offer(prepared, meter)
             results = run_flow(inputs, options)
     record, code = results.job, results.exit_code

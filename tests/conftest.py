@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.dispatch import client
+from tasks.events import observing
 from tasks.jobs import opening
 from tasks.jobs.job import Job
 from tasks.jobs.opening import open_job
@@ -138,6 +139,13 @@ def no_lists(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def no_history(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' jobs aren't remembered among this machine's user's."""
     monkeypatch.setenv("DOCMILL_HISTORY", str(tmp_path_factory.getbasetemp() / "no-history"))
+
+
+@pytest.fixture(autouse=True)
+def nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are this machine's log and collector."""
+    for name in (observing.VARIABLE, *observing.ENDPOINTS):
+        monkeypatch.delenv(name, raising=False)
 
 
 @cache

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # As data flows: a room imports only rooms before it.
 ROOMS = (
-    "errors", "documents", "chunking", "routing", "providers", "dispatch", "ledger", "results", "jobs", "compare",
-    "health", "pages",
+    "errors", "events", "documents", "chunking", "routing", "providers", "dispatch", "ledger", "results", "jobs",
+    "compare", "health", "pages",
 )  # fmt: skip
 HTTP = "tasks/dispatch/client.py"
 

@@ -5,6 +5,7 @@ then to probe, and closes with the first answer. So a route that is down costs a
 call every half minute, not every document its retries.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 # So many different calls failed in a row, with no answer in between.
@@ -16,8 +17,9 @@ FOLLOWS = 0.02
 
 @dataclass(slots=True)
 class Breaker:
-    """Times are the caller's clock, in seconds."""
+    """Times are the caller's clock, in seconds; `turned` is told when it opens (True) and closes."""
 
+    turned: Callable[[bool], None] = lambda _: None
     answered: int = 0
     answered_at: float = -1.0
     # The share of calls that failed at their first attempt.
@@ -61,7 +63,10 @@ class Breaker:
     def alive(self) -> None:
         """Close: the server is there, though it refuses this one call."""
         self._failing.clear()
+        was_open = self.is_open
         self._open_until, self._prober, self._probe, self._seconds = None, None, None, FIRST_SECONDS
+        if was_open:
+            self.turned(False)
 
     def failed(self, call_id: str, who: str, error: str, now: float, *, first: bool) -> None:
         """Count a failure that may speak of the whole route."""
@@ -76,8 +81,11 @@ class Breaker:
 
     def trip(self, now: float) -> None:
         """Open it, for longer each time."""
+        was_open = self.is_open
         self._open_until = now + self._seconds
         self._seconds = min(LONGEST_SECONDS, self._seconds * 2)
+        if not was_open:
+            self.turned(True)
 
     def _note(self, *, first: bool, failed: bool) -> None:
         if first:

@@ -10,7 +10,8 @@ from typing import NamedTuple, NoReturn, Protocol
 from tasks.dispatch.breaker import Breaker
 from tasks.dispatch.hedge import Leave, first_reply
 from tasks.dispatch.limits import Grant, Limits
-from tasks.dispatch.rate import Demand
+from tasks.dispatch.notes import Notes
+from tasks.dispatch.rate import SECOND, Demand
 from tasks.dispatch.retries import (
     BUSY,
     DOUBTFUL,
@@ -104,10 +105,15 @@ class Dispatcher:
     breaker: Breaker = field(default_factory=Breaker)
     spread: Spread = field(default_factory=Spread)
     calibration: Calibration = field(default_factory=Calibration)
+    notes: Notes = field(default_factory=Notes)
     in_flight: int = 0
     # All routes of the account, this one among them.
     siblings: "list[Dispatcher]" = field(default_factory=list)
     _told_at: float = -1.0
+
+    def __post_init__(self) -> None:
+        """What the breaker does is told too."""
+        self.breaker.turned = lambda down: self.notes.turned(down=down)
 
     async def send(self, call: Call, who: str, record: Record, stopped: Stopped) -> Delivered:
         """Ask on behalf of document `who` until answered; every paid reply goes to `record` before it is parsed.
@@ -131,29 +137,40 @@ class Dispatcher:
                 wait = wait_before_retry(error, tries, self.breaker.failing_share, self.luck(), self.policy)
                 refused_long = error.reason in RATE_LIMITED and now - failing_since > REFUSED_SECONDS
                 if wait is None or refused_long:
-                    self._give_up(error, failing_since)
-                elif error.reason not in RATE_LIMITED:
+                    self._give_up(error, failing_since, call, who)
+                by_limit = error.reason in RATE_LIMITED
+                self.notes.retried(call.call_id, who, attempt, error, None if by_limit else wait)
+                if not by_limit:
                     await self.sleep(wait)
             except RouteLost as error:
+                self.notes.left(call.call_id, who, attempt, error)
                 if not isinstance(error, RouteDown):
-                    self.lost = self.lost or error
+                    self.lose(error)
                 if isinstance(error, AccountRefused):
                     for sibling in self.siblings:
-                        sibling.lost = sibling.lost or error
+                        sibling.lose(error)
                 raise
+
+    def lose(self, error: RouteLost) -> None:
+        """Ask this route no more."""
+        if self.lost is None:
+            self.lost = error
+            self.notes.lost(error)
 
     async def _attempt(self, call: Call, who: str, attempt: int, record: Record, stopped: Stopped) -> Delivered:
         """One exchange within the limits, recorded before it is parsed."""
         self._check(call, who, stopped)
+        came = self.limits.now()
         grant = await self.limits.enter(self._demand(call))
         used: Demand | None = Demand(0, 0)
         try:
             self._check(call, who, stopped)
+            self.notes.sent(call.call_id, who, attempt, grant.at - came, self.limits.held_by)
             used = None
             delivered = await self._exchange(call, attempt, record)
             used = self._used(call, delivered.answer)
         except CallFailed as error:
-            self._failed(error, grant, call, who, first=attempt == 1)
+            self._failed(error, grant, call, who, attempt)
             raise
         else:
             self.limits.accepted(grant)
@@ -220,30 +237,42 @@ class Dispatcher:
             return
         self._told_at = now
         for told in told_limits(reply.headers, period=self.told_period):
-            self.limits.tell(told.unit, told.period, told.limit)
+            if self.limits.tell(told.unit, told.period, told.limit):
+                self.notes.learned(told.unit, told.period, told.limit, told=True)
 
-    def _failed(self, error: CallFailed, grant: Grant, call: Call, who: str, *, first: bool) -> None:
+    def _failed(self, error: CallFailed, grant: Grant, call: Call, who: str, attempt: int) -> None:
         """Tell the limits and the breaker what a failure says of the route."""
+        self.notes.refused(call.call_id, who, attempt, error)
         wait = getattr(error, "retry_after", None)
         wait = None if wait is None else min(wait, self.policy.longest_retry_after)
         if error.reason in RATE_LIMITED:
-            self.limits.refused(grant, wait)
+            self._refused(grant, wait)
             return
         self.limits.accepted(grant)
         if error.reason in BUSY and wait is not None:
             self.limits.pause(wait)
         if error.reason in ROUTE_WIDE:
-            self.breaker.failed(call.call_id, who, str(error), self.clock(), first=first)
+            self.breaker.failed(call.call_id, who, str(error), self.clock(), first=attempt == 1)
         else:
             self.breaker.alive()
 
-    def _give_up(self, error: CallFailed, failing_since: float) -> NoReturn:
+    def _refused(self, grant: Grant, wait: float | None) -> None:
+        """Tell the limits of a refusal; what they learn from it is told on."""
+        learned = self.limits.learned
+        lowered = learned.lowered
+        self.limits.refused(grant, wait)
+        if learned.lowered > lowered and learned.pace is not None:
+            self.notes.learned("requests", SECOND, learned.pace, told=False)
+
+    def _give_up(self, error: CallFailed, failing_since: float, call: Call, who: str) -> NoReturn:
         """Raise the call's error; where nobody was answered while it was tried, that the route is or may be down."""
         if self.breaker.answered_at < failing_since and error.reason in DOWN | DOUBTFUL:
             self.breaker.last_error = str(error)
             if error.reason in DOWN and not self.breaker.is_open:
                 self.breaker.trip(self.clock())
+            self.notes.left(call.call_id, who, error.attempts, error)
             raise self.down(error) from error
+        self.notes.given_up(call.call_id, who, error)
         raise error
 
     def down(self, exhausted: CallFailed | None = None) -> RouteDown:

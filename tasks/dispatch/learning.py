@@ -50,6 +50,7 @@ class Learned:
 
     pace: float | None = None
     catch_up: float = 0.8
+    lowered: int = 0  # so many times
     _grows_from: float = 0.0
     _fast: bool = False
     _first: float | None = None
@@ -173,6 +174,7 @@ class Learned:
                 # The first pace may be many times too much: what was accepted of late is nearer.
                 self.pace = min(self.pace, max(recent, pace / 4))
         self.pace = max(self.pace, LEAST_PACE / 10)
+        self.lowered += 1
         self._cut, self._accepted_since_cut, self._run = now, 0, 0
         self._latest.clear()
 

@@ -65,6 +65,8 @@ class Limits:
         self.concurrency = concurrency
         self.learned = Learned()
         self.in_flight = 0
+        # What held up the latest call that had to wait.
+        self.held_by = ""
         self._most = min(concurrency, START)
         self._paused_until = -math.inf
         self._waiting: deque[tuple[Demand, asyncio.Future[Grant]]] = deque()
@@ -147,16 +149,22 @@ class Limits:
         """Let no caller of the route go on before `seconds` have passed."""
         self._paused_until = max(self._paused_until, self.now() + seconds)
 
-    def tell(self, unit: Unit, period: float, limit: float) -> None:
-        """Take over a limit that the provider told; a declared one is never exceeded."""
+    def tell(self, unit: Unit, period: float, limit: float) -> bool:
+        """Take over a limit that the provider told; a declared one is never exceeded. Return whether it is news."""
         key = (unit, period)
         limit = min(limit, self._declared.get(key, math.inf))
         rate = self.rates.get(key)
+        is_news = rate is None or rate.limit != limit
         if rate is None:
             rate = self.rates[key] = Rate(unit, limit, period)
             for sent in self._history:
                 rate.remember(sent.at, sent.calls if unit == "requests" else Demand(sent.prompt, sent.answer).of(unit))
         rate.limit = limit
+        return is_news
+
+    def used(self, now: float) -> list[tuple[Unit, float, float]]:
+        """Return each limit's unit and period, and the share of it that its last period used; from any thread."""
+        return [(rate.unit, rate.period, rate.used(now)) for rate in tuple(self.rates.values())]
 
     def _refuse_oversize(self, demand: Demand) -> None:
         for rate in self.rates.values():
@@ -190,11 +198,16 @@ class Limits:
     def _wait(self, demand: Demand) -> float | None:
         """Return the seconds until a call may go, or None until another leaves."""
         if self.in_flight >= self._most:
+            self.held_by = "calls in flight"
             return None
         now = self.now()
         wait = max(self._paused_until - now, self.learned.delay(now), 0.0)
+        if wait > 0:
+            self.held_by = "pause" if self._paused_until - now == wait else "learned pace"
         for rate in self.rates.values():
-            wait = max(wait, rate.delay(min(demand.of(rate.unit), rate.limit), now))
+            delay = rate.delay(min(demand.of(rate.unit), rate.limit), now)
+            if delay > wait:
+                wait, self.held_by = delay, rate.name
         return wait
 
     def _grant(self, demand: Demand) -> Grant:

@@ -51,6 +51,7 @@ class Rate:
     def __init__(self, unit: Unit, limit: float, period: float = MINUTE) -> None:
         self.unit: Unit = unit
         self.limit, self.period = limit, period
+        self.name = f"{unit} a {'minute' if period == MINUTE else 'second' if period == SECOND else f'{period:g} s'}"
         self._window = period + slack_of(period)
         self._taken: deque[Taken] = deque()
         self._sum = 0.0
@@ -86,6 +87,10 @@ class Rate:
             if one.amount:
                 self._share += FOLLOWS * (used / one.amount - self._share)
             one.amount = used
+
+    def used(self, now: float) -> float:
+        """Return the share of the limit that the last period used; it changes nothing, so any thread may ask."""
+        return sum(one.amount for one in tuple(self._taken) if one.at > now - self.period) / self.limit
 
     def remember(self, at: float, amount: float) -> None:
         """Count what was taken before the limit was known."""

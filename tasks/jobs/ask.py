@@ -12,7 +12,7 @@ from tasks.dispatch.dispatcher import Call, Delivered, Paid
 from tasks.errors import CallFailed, JobStopped, Overflow, RouteLost, SetAside
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
-from tasks.jobs.pay import Paying
+from tasks.jobs.pay import Paying, Usage
 from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
 from tasks.jobs.talk import Prompt, Talk, Talker, Text, opened
 from tasks.ledger.ledger import Ledger
@@ -88,6 +88,7 @@ class Asker(Paying):
         call_id = next((row["call_id"] for row in reversed(work.calls) if _place_of(row) == _span(place)), None)
         if work.begin_row(f"{call_id} set aside", place, 0):
             work.failures.append(failed_call_row(work, place, self.route, call_id, error))
+            self.dispatcher.notes.set_aside(call_id, work.document_id, error)
 
     async def _answered(self, work: Work, place: Place, opening: Talk) -> Text:
         """Return the whole answer that a conversation leads to."""
@@ -141,7 +142,7 @@ class Asker(Paying):
         if work.begin_row(call.call_id, place, turns):
             times = 2 if got.hedged else 1
             cost = 0.0 if got.reused else self._cost(answer, times)
-            self._count(got, answer, cost)
+            self._count(work, call, got, answer, cost)
             work.calls.append(call_row(work, place, self.route, call, answer, got, cost))
         return answer
 
@@ -188,7 +189,7 @@ class Asker(Paying):
             # Paid in an earlier run of this job, or just now for an equal chunk of this document.
             mine = (found.job_id, found.document_id) == (self.ledger.job_id, work.document_id)
             mine = mine and not work.has_other_row(call.call_id, place)
-            return Got(answer, found.attempts, found.latency_ms, found.created_at, reused=not mine)
+            return Got(answer, found.attempts, found.latency_ms, found.created_at, reused=not mine, kept=True)
         exhausted = work.given_up.get(call.call_id)
         if exhausted is not None:
             raise exhausted
@@ -213,10 +214,11 @@ class Asker(Paying):
     async def _paid(self, work: Work, call: Call) -> tuple[Delivered, Answer]:
         """Ask the provider, and learn how it counts."""
 
-        def cost_of(answer: Paid, times: int) -> float | None:
-            return self._cost(self._completed(completion(answer), call), times)
+        def usage_of(paid: Paid, times: int) -> Usage:
+            answer = self._completed(completion(paid), call)
+            return Usage(answer.prompt_tokens or 0, answer.completion_tokens or 0, self._cost(answer, times))
 
-        delivered = await self.payer.pay(work, call, cost_of, unwanted=partial(self._unwanted, call))
+        delivered = await self.payer.pay(work, call, usage_of, unwanted=partial(self._unwanted, call))
         answer = completion(delivered.answer)
         if answer.prompt_tokens and not self.extras.get("integrity"):
             self.measures.learn(call.prompt_tokens, answer.prompt_tokens)
@@ -238,7 +240,9 @@ class Asker(Paying):
         price = self.route.price
         return price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0) * times if price else None
 
-    def _count(self, got: Got, answer: Answer, cost: float | None) -> None:
+    def _count(self, work: Work, call: Call, got: Got, answer: Answer, cost: float | None) -> None:
+        if got.kept:
+            self.dispatcher.notes.reused(call.call_id, work.document_id)
         if got.reused:
             self.meter.found()
         else:

@@ -5,7 +5,7 @@ import itertools
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal
 
@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 from tasks.documents.document import Document
 from tasks.documents.remote import shown
 from tasks.errors import Interrupted, JobStopped, ModelUnknown, StorageFailed
+from tasks.events.event import SILENT, Observer
 from tasks.jobs.meter import Meter
 from tasks.jobs.prepare import Prepared, docmill_version
 from tasks.jobs.strategy import Strategist
@@ -50,6 +51,7 @@ class Job(Generic[S]):
     waiting: Waiting[S] = field(init=False)
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     writing: threading.Lock = field(default_factory=threading.Lock)
+    observer: Observer = SILENT
     unchanged: int = 0
     _known: Totals = field(default_factory=Totals)
     _stopped: JobStopped | None = None
@@ -197,6 +199,7 @@ class Job(Generic[S]):
     def broke(self, error: BaseException) -> None:
         """Write into job.json that the job ended by an error nobody foresaw; it stays resumable."""
         self._stopped = self._stopped or JobStopped(f"{type(error).__name__}: {error}")
+        self.observer.note("job ended", status="failed", error_kind=type(error).__name__)
         write_job_file(self.output, self.record("failed", datetime.now(UTC)))
 
     def conclude(self) -> ResultSet:
@@ -218,7 +221,10 @@ class Job(Generic[S]):
             # The job stays `running` on the disk, which is how the same command takes it up.
             reason = reason or error
             record = replace(record, status="paused", reason=str(reason))
-        return result_set(self.output, self.schemas, record, exit_code(reason, record.totals))
+        code = exit_code(reason, record.totals)
+        kind = reason.kind if reason else None
+        self.observer.note("job ended", status=record.status, error_kind=kind, exit_code=code, **asdict(record.totals))
+        return result_set(self.output, self.schemas, record, code)
 
 
 def exit_code(reason: JobStopped | None, totals: Totals) -> int:

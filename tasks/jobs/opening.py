@@ -13,6 +13,7 @@ from uvloop import new_event_loop
 from tasks.dispatch.client import Client, allow_connections
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.limits import Limits
+from tasks.dispatch.notes import Notes
 from tasks.dispatch.rate import SECOND, Rate
 from tasks.dispatch.shared import SharedRate
 from tasks.dispatch.spending import Spending
@@ -34,6 +35,7 @@ from tasks.jobs.sharing import sharing
 from tasks.jobs.sticky import remember
 from tasks.jobs.stops import Stop
 from tasks.jobs.strategy import Strategist
+from tasks.jobs.watch import begin, observed, watching
 from tasks.ledger.ledger import Ledger
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
@@ -71,6 +73,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         if ledger.is_new:
             ledger.adopt(held_documents(output))
         ledger.begin(prepared.identity, prepared.flow)
+        observer = stack.enter_context(observed(prepared, ledger.job_id, meter))
         loop = stack.enter_context(_running_loop())
         accounts = [stop.account or stack.enter_context(_local(prepared, stop)) for stop in prepared.stops]
         share = stack.enter_context(sharing(prepared.options.share_limits))
@@ -82,6 +85,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         allow_connections(most)
         places = asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE)
         job: Job[Any] = _job(prepared, ledger, meter, loop, places)
+        job.observer = observer
         gates: dict[tuple[str, str], Limits] = {}
         for stop, account in zip(prepared.stops, accounts, strict=True):
             # Limits are the account's, whichever of its models is asked.
@@ -105,6 +109,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         _reopen_lost_parts(job, found)
         write_job_file(output, job.record("running"))
         register(output)
+        begin(job)
         yield job
 
 
@@ -165,6 +170,7 @@ def _payer(
         limits,
         hedge=options.hedge,
         told_period=provider.told_period,
+        notes=Notes(watching(job, stop)),
     )
     return Payer(stop.route, dispatcher, job.ledger, spending, measures, job.stopped)
 

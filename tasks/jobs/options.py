@@ -58,6 +58,7 @@ class Options(BaseModel):
     state: str | None = Field(
         default=None, description="where the ledger lies: a folder, or a postgresql:// URL without its password"
     )
+    log: str | None = Field(default=None, description="file to which events are added as JSON lines, or - for stderr")
     wait: float = Field(default=0.0, ge=0, description="seconds to wait for a result set that another run holds")
     share_limits: str | None = Field(
         default=None,

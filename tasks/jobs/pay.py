@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher, Paid
 from tasks.dispatch.spending import Spending
@@ -13,8 +14,17 @@ from tasks.ledger.ledger import Ledger
 from tasks.providers.wire import Reply
 from tasks.routing.route import Route
 
-# What an answer cost, in USD, that was asked for so many times; None where it isn't known.
-CostOf = Callable[[Paid, int], float | None]
+
+class Usage(NamedTuple):
+    """What an answer took: tokens, as its row has them, and USD (None: not known)."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+
+
+# What an answer took that was asked for so many times.
+UsageOf = Callable[[Paid, int], Usage]
 # Why a call isn't to be sent any more as it is.
 Unwanted = Callable[[], JobStopped | None]
 
@@ -38,7 +48,7 @@ class Payer:
         self,
         work: Work,
         call: Call,
-        cost_of: CostOf,
+        usage_of: UsageOf,
         came: Callable[[], None] = lambda: None,
         unwanted: Unwanted = lambda: None,
     ) -> Delivered:
@@ -48,20 +58,20 @@ class Payer:
         be sent. Raises as `Dispatcher.send` does, and BudgetReached.
         """
         if self.spending.limit is None or self._heard.is_set():
-            return await self._within_budget(work, call, cost_of, came, unwanted)
+            return await self._within_budget(work, call, usage_of, came, unwanted)
         async with self._alone:
             if not self._heard.is_set():
-                delivered = await self._within_budget(work, call, cost_of, came, unwanted)
+                delivered = await self._within_budget(work, call, usage_of, came, unwanted)
                 self._heard.set()
                 return delivered
-        return await self._within_budget(work, call, cost_of, came, unwanted)
+        return await self._within_budget(work, call, usage_of, came, unwanted)
 
     def _why_not(self, unwanted: Unwanted) -> JobStopped | None:
         """Return why nobody is to be asked any more, or not so; just before a call is sent."""
         return unwanted() or self.stopped() or self.spending.overdrawn()
 
     async def _within_budget(
-        self, work: Work, call: Call, cost_of: CostOf, came: Callable[[], None], unwanted: Unwanted
+        self, work: Work, call: Call, usage_of: UsageOf, came: Callable[[], None], unwanted: Unwanted
     ) -> Delivered:
         price = self.route.price
         worst = price.cost(self.measures.latest.told(call.prompt_tokens), call.max_tokens) if price else 0.0
@@ -84,7 +94,9 @@ class Payer:
                     work.exhausted[call.call_id] = error.exhausted
                     work.exhausted_at[self.route] = self.dispatcher.clock()
                 raise
-            known = cost_of(delivered.answer, 2 if delivered.hedged else 1)
+            usage = usage_of(delivered.answer, 2 if delivered.hedged else 1)
+            self._note(call, work, delivered, usage)
+            known = usage.cost
             cost = reserved if known is None else known
             if worst > 0:
                 self._dearer = max(self._dearer, self._dearer * cost / reserved)
@@ -92,6 +104,19 @@ class Payer:
         finally:
             await self.spending.settle(reserved, cost)
         return delivered
+
+    def _note(self, call: Call, work: Work, delivered: Delivered, usage: Usage) -> None:
+        self.dispatcher.notes.observer.note(
+            "call answered",
+            call_id=call.call_id,
+            document_id=work.document_id,
+            attempt=delivered.attempts,
+            latency_ms=delivered.latency_ms,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cost_usd=usage.cost,
+            hedged=delivered.hedged,
+        )
 
 
 @dataclass(slots=True)

@@ -65,7 +65,7 @@ class Work:
 
 
 class Got(NamedTuple):
-    """An answer, new or kept, and how it came."""
+    """An answer, and how it came: `kept` since before it was asked for, `reused` where this job didn't pay it."""
 
     answer: Answer
     attempts: int
@@ -73,6 +73,7 @@ class Got(NamedTuple):
     created_at: datetime
     reused: bool
     hedged: bool = False
+    kept: bool = False
 
 
 class Outcome(NamedTuple):

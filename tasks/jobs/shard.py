@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tasks.chunking.places import PROCESSORS
@@ -42,7 +42,9 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
     What is finished is written every FLUSH_SECONDS, so that a slow shard can be read
     while it runs. Once the job is stopped, what is finished is written and the rest left.
     """
-    shard = _Shard(job, job.ledger.new_part())
+    part = job.ledger.new_part()
+    shard = _Shard(job, part)
+    job.observer.note("shard began", part=part, documents=len(documents))
     answering = start(job, shard.answer(documents))
     while not answering.done():
         await asyncio.wait({answering}, timeout=FLUSH_SECONDS)
@@ -52,6 +54,7 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
         await answering
     # Only now, so that a shard that is run again isn't counted twice.
     job.unchanged += shard.left["unchanged"]
+    job.observer.note("shard ended", part=part, written=shard.written)
     return shard.written
 
 
@@ -135,6 +138,7 @@ class _Shard:
     async def _one(self, document: Document, reading: Reading | DocumentFailed) -> None:
         """Answer one document; its place is free for another then."""
         work = Work(document.document_id)
+        self.job.observer.note("document began", part=self.part, document_id=document.document_id)
         try:
             self._add(completed(self.job, document, await answered(self.job, document, work, reading)))
         except JobStopped as error:
@@ -154,6 +158,7 @@ class _Shard:
         self._waiting.append(result)
         row = result.document
         self.job.meter.finished(row["status"])
+        note_end(self.job, row)
         if row["error"]:
             self.job.meter.trouble(row["document_id"], row["error"])
 
@@ -166,6 +171,13 @@ class _Shard:
 
     def _write(self, results: Sequence[Result]) -> bool:
         return write(self.job, self.part, rows_of(results, self.job.schemas))
+
+
+def note_end(job: Job[Any], row: Mapping[str, Any]) -> None:
+    """Tell that a document has come to its end."""
+    job.observer.note(
+        "document ended", document_id=row["document_id"], status=row["status"], error_kind=row["error_kind"]
+    )
 
 
 def _broke(task: "asyncio.Task[None]") -> bool:

@@ -136,6 +136,8 @@ class Waiting(Generic[S]):
         if not self.only_suspects:
             return None
         if await self._to_blame(work, speaker.dispatcher):
+            for call_id, error in work.exhausted.items():
+                speaker.dispatcher.notes.given_up(call_id, work.document_id, error)
             work.given_up |= work.exhausted
             work.exhausted_at.clear()
             return speaker

@@ -44,6 +44,7 @@ def write(job: Job[Any], part: int, *some: Rows) -> bool:
                 write_part(
                     job.output, home, mine, _tables(some, None if len(mine) == len(homes) else mine), job.schemas
                 )
+                job.observer.note("part written", part=home, documents=len(mine))
         job.ledger.finish(finished, homes, job.work)
     except JobStopped as error:
         job.stop(error)

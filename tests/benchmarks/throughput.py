@@ -149,10 +149,14 @@ def _body(text: str) -> dict[str, Any]:
     return OpenAI().completion(Completion("sim-model", (Message("user", text),), 512))[1]
 
 
-def pipeline(folder: Path, name: str, in_flight: int) -> float:
+def pipeline(folder: Path, name: str, in_flight: int, log: Path | None = None) -> float:
     """Run a whole job from the folder to its Parquet; return the seconds."""
     options = Options(
-        output=folder / f"out-{name}", provider="openai-compatible", model="sim-model", concurrency=in_flight
+        output=folder / f"out-{name}",
+        provider="openai-compatible",
+        model="sim-model",
+        concurrency=in_flight,
+        log=str(log) if log else None,
     )
     began = time.perf_counter()
     prepared = prepare("summarize", [str(folder / "documents")], options)

@@ -15,7 +15,7 @@ from tasks.jobs.embed.pack import Packing, Piece, pack
 from tasks.jobs.embed.share import Share, shared
 from tasks.jobs.embed.space import Space
 from tasks.jobs.meter import Meter
-from tasks.jobs.pay import Paying
+from tasks.jobs.pay import Paying, Usage
 from tasks.jobs.rows import Work
 from tasks.ledger.records import Kept
 from tasks.providers.vectors import Embedding, Matrix, Vectors
@@ -101,7 +101,7 @@ class Embedder(Paying):
         """Ask for all of a request; where it is refused, for each half, down to the text that is the trouble."""
         call = self.call_of(pieces)
         try:
-            came = self._found(call, pieces) or await self._paid(work, call, pieces)
+            came = self._found(work, call, pieces) or await self._paid(work, call, pieces)
         except CallFailed as error:
             aside = error if isinstance(error, SetAside) else given_up(error)
             if len(pieces) > 1:
@@ -142,7 +142,7 @@ class Embedder(Paying):
         identity = call_id(route.provider, dispatcher.account.place, path, encoded)
         return Call(identity, path, encoded, sum(piece.tokens for piece in pieces), 0, inputs=len(pieces))
 
-    def _found(self, call: Call, pieces: Sequence[Piece]) -> Came | None:
+    def _found(self, work: Work, call: Call, pieces: Sequence[Piece]) -> Came | None:
         """Return what was kept of a request, if it can be read; it isn't paid for again."""
         kept = self.payer.ledger.answer(call.call_id)
         if kept is None:
@@ -152,13 +152,14 @@ class Embedder(Paying):
         except (CallFailed, RouteLost):
             return None
         self.meter.found()
+        self.dispatcher.notes.reused(call.call_id, work.document_id)
         return self._came(call, vectors, pieces, self._cost(vectors, call, 1), kept)
 
     async def _paid(self, work: Work, call: Call, pieces: Sequence[Piece]) -> Came:
         if call.call_id in work.given_up:
             raise work.given_up[call.call_id]
         delivered = await self.payer.pay(
-            work, call, lambda paid, times: self._cost(paid, call, times), lambda: self._place(call, pieces)
+            work, call, lambda paid, times: self._usage(paid, call, times), lambda: self._place(call, pieces)
         )
         vectors = self._checked(delivered.answer)
         cost = self._cost(vectors, call, 2 if delivered.hedged else 1)
@@ -198,9 +199,12 @@ class Embedder(Paying):
             raise TypeError("an answer in place of vectors")
         wrong = self.space.wrong(paid.vectors.shape[1], self.route.label)
         if wrong is not None:
-            self.dispatcher.lost = self.dispatcher.lost or wrong
+            self.dispatcher.lose(wrong)
             raise wrong
         return paid
+
+    def _usage(self, paid: Paid, call: Call, times: int) -> Usage:
+        return Usage(_tokens(paid, call), 0, self._cost(paid, call, times))
 
     def _cost(self, paid: Paid, call: Call, times: int) -> float | None:
         if paid.cost is not None:

@@ -24,7 +24,7 @@ from tasks.jobs.job import Settled
 from tasks.jobs.meter import TROUBLES
 from tasks.jobs.read import batches
 from tasks.jobs.rows import Result, Work, document_rows
-from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, shards, start
+from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, note_end, shards, start
 from tasks.jobs.write import rows_of, write
 from tasks.ledger.records import Owned, Seen
 
@@ -58,6 +58,7 @@ async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Docume
             await stack.enter_async_context(job.shards)
             shard = _Shard(job, part)
             stack.callback(shard.end)
+            job.observer.note("shard began", part=part, documents=len(documents))
             await shard.begin(documents)
         return await shard.run()
 
@@ -125,6 +126,9 @@ class _Shard:
                 self.items.append(read)
                 if read.written:
                     job.meter.finished("resumed")
+                else:
+                    document_id = read.document.document_id
+                    job.observer.note("document began", part=self.part, document_id=document_id)
                 continue
             document, why = read
             if isinstance(why, DocumentFailed):
@@ -163,6 +167,7 @@ class _Shard:
         await self._flush()
         # Only now, so that a shard that is run again isn't counted twice.
         self.job.unchanged += self.unchanged
+        self.job.observer.note("shard ended", part=self.part, written=self.written)
         return self.written
 
     async def _flush(self) -> None:
@@ -192,8 +197,11 @@ class _Shard:
 
     def _count(self, documents: pa.Table) -> None:
         meter = self.job.meter
-        for status, count in Counter(documents["status"].to_pylist()).items():
+        ends = documents.select(["document_id", "status", "error_kind"]).to_pylist()
+        for status, count in Counter(row["status"] for row in ends).items():
             meter.finished(status, count)
+        for row in ends:
+            note_end(self.job, row)
         bad = documents.filter(pc.is_valid(documents["error"]))
         for row in bad.slice(0, TROUBLES).select(["document_id", "error"]).to_pylist():
             meter.trouble(row["document_id"], row["error"])

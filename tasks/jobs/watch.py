@@ -1,0 +1,47 @@
+"""Have a job watched: by whom, and what is told when it begins."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from tasks.events.event import Observer, Reading
+from tasks.events.observing import VARIABLE, observing
+from tasks.jobs.job import Job
+from tasks.jobs.meter import Meter
+from tasks.jobs.options import EmbedOptions
+from tasks.jobs.prepare import Prepared, docmill_version
+from tasks.jobs.stops import Stop
+from tasks.providers.account import read_environment
+
+
+def observed(prepared: Prepared, job_id: str, meter: Meter) -> contextlib.AbstractContextManager[Observer]:
+    """Watch a job as its options or the environment say. Raises UserMistake where its log can't be written."""
+    log = prepared.options.log or read_environment().get(VARIABLE)
+    return observing(job_id, log, lambda words: meter.trouble("log and telemetry", words))
+
+
+def watching(job: Job[Any], stop: Stop) -> Observer:
+    """Return the observer of what befalls one route."""
+    route = stop.route
+    operation = "text_completion" if route.is_base_model else "chat"
+    if isinstance(job.prepared.options, EmbedOptions):
+        operation = "embeddings"
+    return job.observer.bound(provider=route.provider, model=route.model, operation=operation)
+
+
+def begin(job: Job[Any]) -> None:
+    """Tell that a job begins, at which routes, and how its gauges are read."""
+    job.observer.note("job began", flow=job.prepared.flow, version=docmill_version())
+    for place, stop in enumerate(job.prepared.stops, 1):
+        watching(job, stop).note("route settled", position=place, context=stop.route.window.context)
+    job.observer.gauges(lambda: _readings(job))
+
+
+def _readings(job: Job[Any]) -> Iterator[Reading]:
+    for strategist in job.strategists:
+        route, dispatcher = strategist.route, strategist.dispatcher
+        fields = {"provider": route.provider, "model": route.model}
+        yield Reading("in_flight", dispatcher.in_flight, fields)
+        for unit, period, share in dispatcher.limits.used(time.monotonic()):
+            yield Reading("limit_used", share, {**fields, "unit": unit, "period_seconds": period})
