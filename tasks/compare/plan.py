@@ -120,7 +120,4 @@ def _cost(stop: Stop, work: Expected, likely: float = 1.0) -> float | None:
 
 def _unchanged(job: Prepared) -> int:
     """Count the documents of the sample that this route has answered already."""
-    known = kept(job)
-    if not known.done:
-        return 0
-    return read_sums(job, job.documents(), job.stops[0].cutter(job.options), known, PLAN_BYTES).unchanged
+    return read_sums(job, job.documents(), job.stops[0].cutter(job.options), kept(job), PLAN_BYTES).unchanged

@@ -1,19 +1,22 @@
 """A running job: one event loop, its dispatchers, the ledger, and how it ends."""
 
 import asyncio
+import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Collection, Coroutine, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Generic, Literal
+from hashlib import sha256
+from typing import Any, ClassVar, Generic, Literal
 
 from typing_extensions import TypeVar
 
 from tasks.documents.document import Document
+from tasks.documents.extract import extract
 from tasks.documents.remote import shown
-from tasks.errors import Interrupted, JobStopped, ModelUnknown, StorageFailed
+from tasks.errors import DocumentFailed, Interrupted, JobStopped, ModelUnknown, StorageFailed
 from tasks.events.event import SILENT, Observer
 from tasks.jobs.meter import Meter
 from tasks.jobs.prepare import Prepared, docmill_version
@@ -28,6 +31,7 @@ from tasks.results.schemas import Schemas
 from tasks.routing.route import Route
 
 DRAIN_SECONDS = 10.0
+ROWS_AT_ONCE = 1024
 T = TypeVar("T")
 Settled = Literal["unchanged", "resumed"]
 
@@ -37,7 +41,9 @@ S = TypeVar("S", bound=Speaker, default=Strategist)
 
 @dataclass(slots=True)
 class Job(Generic[S]):
-    """Everything the shards of one job share in this process."""
+    """Everything the shards of one job share in this process; rows settled in a way that it `passes` reach none."""
+
+    passes: ClassVar[Collection[Settled]] = ("unchanged", "resumed")
 
     prepared: Prepared
     ledger: Ledger
@@ -53,6 +59,8 @@ class Job(Generic[S]):
     writing: threading.Lock = field(default_factory=threading.Lock)
     observer: Observer = SILENT
     unchanged: int = 0
+    # Unchanged rows that no shard was given; only the listing counts them.
+    passed: int = 0
     _known: Totals = field(default_factory=Totals)
     _stopped: JobStopped | None = None
 
@@ -94,13 +102,35 @@ class Job(Generic[S]):
             if options.retry_failed
             else self.prepared.documents()
         )
-        for document in itertools.islice(wanted, options.limit):
+        for document in self._unsettled(itertools.islice(wanted, options.limit)):
             if self._stopped:
                 return
-            self.meter.listed()
             self.waiting.listed += 1
             yield document
         self.waiting.listed_all = True
+
+    def _unsettled(self, documents: Iterator[Document]) -> Iterator[Document]:
+        """Leave out rows of tables that need nothing, many at once: of a job that is taken up most may be done."""
+        while group := list(itertools.islice(documents, ROWS_AT_ONCE)):
+            rows = [one.document_id for one in group if one.text is not None]
+            seen = self.ledger.seen(rows) if rows and not self.ledger.is_new else {}
+            for document in group:
+                self.meter.listed()
+                settled = self._settled_row(document, seen.get(document.document_id))
+                if settled is None:
+                    yield document
+                else:
+                    self.meter.finished(settled)
+                    self.passed += settled == "unchanged"
+
+    def _settled_row(self, document: Document, seen: Seen | None) -> Settled | None:
+        if seen is None:
+            return None
+        with contextlib.suppress(DocumentFailed):
+            digest = sha256(extract(document).text.encode()).hexdigest()
+            settled = self.settled(document, digest, seen)
+            return settled if settled in self.passes else None
+        return None
 
     def _failed_before(self, document: Document) -> bool:
         seen = self.ledger.seen([document.document_id]).get(document.document_id)
@@ -180,11 +210,11 @@ class Job(Generic[S]):
         every = (done, partial, failed)
         costs = [one.cost_usd for one in every]
         return Totals(
-            documents=sum(one.documents for one in every) + self.unchanged,
+            documents=sum(one.documents for one in every) + self.unchanged + self.passed,
             done=done.documents,
             partial=partial.documents,
             failed=failed.documents,
-            unchanged=self.unchanged,
+            unchanged=self.unchanged + self.passed,
             calls=sum(one.calls for one in every),
             reused_calls=sum(one.reused_calls for one in every),
             prompt_tokens=sum(one.prompt_tokens for one in every),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from typing import Protocol
 
 from tasks.documents.document import Content, Document
@@ -15,9 +16,10 @@ from tasks.jobs.carried import Carried
 from tasks.jobs.cut import Cut
 from tasks.jobs.parallel import in_order
 from tasks.jobs.prepare import Prepared
-from tasks.jobs.reuse import Kept
+from tasks.jobs.reuse import Done, Kept
 
 CONFIDENCE = 1.96  # of 95 %
+AT_ONCE = 512
 
 
 @dataclass(slots=True)
@@ -59,7 +61,8 @@ class Cuts(Protocol):
 def read_sums(prepared: Prepared, documents: Iterator[Document], cutter: Cuts, found: Kept, most: int) -> Sums:
     """Read and cut documents, up to so many bytes of them, on all processors."""
     sums, work = Sums(), prepared.work
-    for document, cut in in_order(partial(_cut, cutter, found, prepared.carried, work), _within(documents, most)):
+    known = _known(found, _within(documents, most))
+    for document, cut in in_order(partial(_cut, cutter, prepared.carried, work), known):
         _add(sums, document, cut)
     first = next(documents, None)
     if first is not None:
@@ -75,14 +78,23 @@ def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
         yield document
 
 
+def _known(found: Kept, documents: Iterator[Document]) -> Iterator[tuple[Document, Done | None]]:
+    """Yield documents with what is done of them, asked for many at once."""
+    while group := list(itertools.islice(documents, AT_ONCE)):
+        done = found.done([document.document_id for document in group])
+        yield from ((document, done.get(document.document_id)) for document in group)
+
+
 def _cut(
-    cutter: Cuts, found: Kept, carried: Carried, work: str, document: Document
+    cutter: Cuts, carried: Carried, work: str, known: tuple[Document, Done | None]
 ) -> tuple[Document, Cut | DocumentFailed | None]:
-    """Return a document with its cut, or with None where it is done."""
+    """Return a document with its cut, or with None where it is done, and has the same text and work still."""
+    document, done = known
     try:
         content = extract(document)
-        done = found.is_done(document.document_id, content.text, work + carried.mark(document))
-        return document, None if done else cutter.about(carried.fields(document)).cut(content)
+        if done == (sha256(content.text.encode()).hexdigest(), work + carried.mark(document)):
+            return document, None
+        return document, cutter.about(carried.fields(document)).cut(content)
     except DocumentFailed as error:
         return document, error
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -309,3 +310,30 @@ def test_many_shards_at_once_write_parts_of_their_own_and_changed_documents_stay
     again = run_job(threads=4)
     assert len(again.documents) == len(again.rows("calls")) == 42
     assert provider.counts.requests == 53
+
+
+def test_rows_of_a_table_that_are_done_reach_no_shard_and_a_changed_one_does(
+    tmp_path: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    path, names = tmp_path / "rows.parquet", [f"row {number}" for number in range(60)]
+    texts = [prose(300, number) for number in range(60)]
+    words: dict[str, Any] = {"sources": [path], "text_column": "text", "id_column": "id"}
+    pq.write_table(pa.table({"id": names, "text": texts}), path)
+    stopped: list[Job] = []
+    provider.settings.fault = lambda number, _: stopped[0].stop(Interrupted(2)) if number == 30 else None
+    first = run_job(**words, concurrency=1, opened=stopped.append)
+    provider.settings.fault = None
+    assert first.code == 130
+    done = first.record.totals.done
+
+    jobs: list[Job] = []
+    ran = run_job(**words, opened=jobs.append)
+    assert (ran.code, ran.record.totals.documents, ran.record.totals.done) == (0, 60, 60)
+    assert provider.counts.answers == 60
+    assert (jobs[0].meter.resumed, jobs[0].waiting.listed) == (done, 60 - done)
+
+    texts[7] += " And more, é."
+    pq.write_table(pa.table({"id": names, "text": texts}), path)
+    later = run_job(**words, opened=jobs.append)
+    assert (later.record.totals.unchanged, later.record.totals.done, jobs[1].waiting.listed) == (59, 1, 1)
+    assert (later.record.totals.documents, provider.counts.answers) == (60, 61)

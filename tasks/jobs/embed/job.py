@@ -2,15 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from tasks.errors import JobStopped, RouteLost
 from tasks.jobs.embed.claims import Claims
 from tasks.jobs.embed.embedder import Embedder, Leaf
 from tasks.jobs.embed.pack import Packing, Piece
 from tasks.jobs.embed.space import Space
-from tasks.jobs.job import Job
+from tasks.jobs.job import Job, Settled
 from tasks.jobs.rows import Work
 from tasks.ledger.records import Owned
 from tasks.results.footers import part_name
@@ -50,7 +51,9 @@ class Turns:
 
 @dataclass(slots=True)
 class EmbedJob(Job[Embedder]):
-    """A job whose answers are vectors."""
+    """A job whose answers are vectors. What it did before is read again: requests are packed as they were."""
+
+    passes: ClassVar[Collection[Settled]] = frozenset[Settled]({"unchanged"})
 
     space: Space = field(default_factory=lambda: Space("", None))
     claims: Claims = field(init=False)
