@@ -4,9 +4,7 @@ None of it is needed by the job: where the server refuses or is away, the job go
 """
 
 import contextlib
-import contextvars
 import logging
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -29,6 +27,7 @@ from tasks.pages.health import write_health_page
 from tasks.pages.job import write_job_page
 from tasks.pages.job_facts import JobFacts, job_facts
 from tasks.pages.page import place_of
+from tasks.repeated import repeated
 from tasks.results.folder import Folder, folder_at
 
 UPDATE_SECONDS = 5.0
@@ -45,22 +44,15 @@ def progress_shown(job: Job[Any], seconds: float = UPDATE_SECONDS) -> Iterator[N
         yield
         return
     update = cast(Callable[[UUID, float], None], update_progress_artifact)
-    done = threading.Event()
-    # Which server it is stands in the context, and a thread begins with an empty one.
-    context = contextvars.copy_context()
 
     def keep_up() -> None:
-        while not done.wait(seconds):
-            _tried(lambda: update(artifact, percentage(meter)))
-
-    thread = threading.Thread(target=context.run, args=(keep_up,), name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
         _tried(lambda: update(artifact, percentage(meter)))
+
+    try:
+        with repeated(keep_up, seconds):
+            yield
+    finally:
+        keep_up()
 
 
 def percentage(meter: Meter) -> float:

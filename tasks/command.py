@@ -78,7 +78,6 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
     _add_documents(add)
     add("--plan", action="store_true", help="print the plan, call nobody")
     add("--json", action="store_true", help="the summary (or plan) as one JSON object on stdout")
-    add("--log", metavar="FILE", help="add all events to a file, as JSON lines; - for stderr")
     add("--no-progress", action="store_true", help="no live display")
     return parser
 
@@ -135,16 +134,22 @@ def _add_limits(add: Add) -> None:
     add("--tpm", type=int, metavar="N", help="tokens a minute")
     add("--concurrency", type=int, metavar="N", help="calls in flight")
     add(
-        "--share-limits",
-        metavar="PLACE",
-        help="with the account's other jobs: here (on this machine), a folder, or a postgresql:// URL",
-    )
-    add(
         "--patience",
         type=seconds_in,
         default=PATIENCE_SECONDS,
         metavar="TIME",
         help="to wait for routes that are down: 90s, 30m, 2h (30m)",
+    )
+    add("--hedge", action="store_true", help="ask the slowest few per cent a second time, and pay for both")
+    add_others(add)
+
+
+def add_others(add: Add) -> None:
+    """Add the flags on what others do, and see."""
+    add(
+        "--share-limits",
+        metavar="PLACE",
+        help="with the account's other jobs: here (on this machine), a folder, or a postgresql:// URL",
     )
     add(
         "--wait",
@@ -153,7 +158,7 @@ def _add_limits(add: Add) -> None:
         metavar="TIME",
         help="to wait for a result set that another run holds: 90s, 30m, 2h (leave at once)",
     )
-    add("--hedge", action="store_true", help="ask the slowest few per cent a second time, and pay for both")
+    add("--log", metavar="FILE", help="add all events to a file, as JSON lines; - for stderr")
 
 
 def _add_documents(add: Add) -> None:

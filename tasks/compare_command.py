@@ -12,6 +12,7 @@ from tasks.command import (
     Parser,
     add_completions,
     add_extraction,
+    add_others,
     block_key_of,
     checked_options,
     prefect_server,
@@ -82,6 +83,7 @@ def _add_limits(add: Add) -> None:
     add("--concurrency", type=int, metavar="N", help="calls in flight")
     patience = CompareOptions.model_fields["patience"].default
     add("--patience", type=seconds_in, default=patience, metavar="TIME", help="to wait for a route that is down (60s)")
+    add_others(add)
 
 
 def main(name: str, about: str, run_flow: RunComparison, argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,6 @@
 """What a person sees while a job runs: live on a terminal, a line now and then elsewhere."""
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from tasks.jobs.meter import Meter
 from tasks.jobs.plan import Plan, Rival
+from tasks.repeated import repeated
 from tasks.results.job_file import JobRecord
 
 LINE_SECONDS = 15.0
@@ -22,24 +22,17 @@ MOST_LEFT_OUT = 8
 def shown(meter: Meter, console: Console, *, live: bool) -> Iterator[None]:
     """Show the meter while the block runs."""
     began = time.monotonic()
-    done = threading.Event()
     if live and console.is_terminal:
         with Live(console=console, refresh_per_second=4, get_renderable=lambda: _panel(meter, began)):
             yield
         return
-    thread = threading.Thread(target=_lines, args=(meter, console, began, done), daemon=True)
-    thread.start()
-    try:
+    with repeated(lambda: _line(meter, console, began), LINE_SECONDS):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
-def _lines(meter: Meter, console: Console, began: float, done: threading.Event) -> None:
-    while not done.wait(LINE_SECONDS):
-        line = " · ".join(f"{name} {value}" for name, value in _figures(meter, began))
-        console.print(line, highlight=False, soft_wrap=True)
+def _line(meter: Meter, console: Console, began: float) -> None:
+    line = " · ".join(f"{name} {value}" for name, value in _figures(meter, began))
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _panel(meter: Meter, began: float) -> Table:

@@ -15,7 +15,6 @@ from tasks.providers.local_vectors import LocalVectors
 WORD = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|[\w--\p{Han}]+", regex.V1)
 # By route, then by document.
 Texts = Mapping[str, Mapping[str, str]]
-Cosines = dict[tuple[str, str], list[float]]
 
 
 def rouge_l(answer: str, reference: str) -> float:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from tasks.documents.batch import BYTES_AT_ONCE
 from tasks.documents.carried import carried_schema
 from tasks.documents.document import Document, Documents
+from tasks.documents.groups import grouped
 from tasks.documents.remote import shown
 from tasks.documents.rows import Wanted, rows
 from tasks.documents.seen import Seen
@@ -78,23 +79,11 @@ def _rows(inputs: Sequence[str], skip: Path | str | None, wanted: Wanted) -> Ite
 def _unique(documents: Iterable[Document], *, of_rows: bool) -> Iterator[Document]:
     """Let no identifier come twice: the tables hold one row each."""
     seen = Seen()
-    for group in _groups(documents):
+    for group in grouped(documents, AT_ONCE, BYTES_AT_ONCE):
         repeated = seen.add([document.document_id for document in group])
         for place in repeated.nonzero()[0]:
             group[place] = _renamed(group[place], seen) if of_rows else _refused(group[place])
         yield from group
-
-
-def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    group: list[Document] = []
-    size = 0
-    for document in documents:
-        group.append(document)
-        size += document.size
-        if len(group) == AT_ONCE or size > BYTES_AT_ONCE:
-            yield group
-            group, size = [], 0
-    yield group
 
 
 def _refused(document: Document) -> Document:

@@ -18,7 +18,6 @@ from tasks.routing.price import Price
 from tasks.routing.route import price_of
 
 KINDS: Mapping[str, Kind] = {"Chat": "chat", "Code": "code", "Embedding": "embedding"}
-Named = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

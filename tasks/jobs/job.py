@@ -15,6 +15,7 @@ from typing_extensions import TypeVar
 
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
+from tasks.documents.groups import grouped
 from tasks.documents.remote import shown
 from tasks.errors import DocumentFailed, Interrupted, JobStopped, ModelUnknown, StorageFailed
 from tasks.events.event import SILENT, Observer
@@ -31,7 +32,7 @@ from tasks.results.schemas import Schemas
 from tasks.routing.route import Route
 
 DRAIN_SECONDS = 10.0
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE, BYTES_AT_ONCE = 1024, 8_000_000
 T = TypeVar("T")
 Settled = Literal["unchanged", "resumed"]
 
@@ -111,7 +112,7 @@ class Job(Generic[S]):
 
     def _unsettled(self, documents: Iterator[Document]) -> Iterator[Document]:
         """Leave out rows of tables that need nothing, many at once: of a job that is taken up most may be done."""
-        while group := list(itertools.islice(documents, ROWS_AT_ONCE)):
+        for group in grouped(documents, ROWS_AT_ONCE, BYTES_AT_ONCE):
             rows = [one.document_id for one in group if one.text is not None]
             seen = self.ledger.seen(rows) if rows and not self.ledger.is_new else {}
             for document in group:

@@ -1,7 +1,7 @@
 """Read documents in small batches, off the event loop: their text, and its cut for the first route."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 from tasks.documents.document import Document
@@ -14,22 +14,6 @@ from tasks.ledger.records import Seen
 # A hop to a thread and back for each document would cost as much as reading it.
 DOCUMENTS_AT_ONCE, BYTES_AT_ONCE = 16, 1_000_000
 Read = tuple[Document, Reading | DocumentFailed | Settled]
-
-
-def batches(
-    documents: Iterable[Document], most: int = DOCUMENTS_AT_ONCE, largest: int = BYTES_AT_ONCE
-) -> Iterator[list[Document]]:
-    """Yield small groups to be read at once: at the most so many, or one where it is large (in bytes)."""
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += document.size
-        if len(batch) == most or size >= largest:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def read_all(job: Job, documents: Sequence[Document]) -> list[Read]:

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from tasks.chunking.places import PROCESSORS
 from tasks.documents.document import Document
+from tasks.documents.groups import grouped
 from tasks.errors import DocumentFailed, JobStopped
 from tasks.jobs.answer import answered, completed
 from tasks.jobs.expect import CHARACTERS_A_TOKEN
 from tasks.jobs.job import Job, Settled
-from tasks.jobs.read import Read, batches, read_all
+from tasks.jobs.read import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE, Read, read_all
 from tasks.jobs.rows import Reading, Result, Work
 from tasks.jobs.write import rows_of, write
 
@@ -93,7 +94,7 @@ class _Shard:
         """Begin the documents in their order; a batch is read on each processor meanwhile."""
         reads: deque[asyncio.Task[list[Read]]] = deque()
         try:
-            for batch in batches(documents):
+            for batch in grouped(documents, DOCUMENTS_AT_ONCE, BYTES_AT_ONCE):
                 reads.append(start(self.job, self._read(batch)))
                 if len(reads) == PROCESSORS:
                     self._begin(await reads.popleft(), tasks)

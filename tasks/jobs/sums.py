@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tasks.documents.document import Content, Document
 from tasks.documents.extract import extract
+from tasks.documents.groups import grouped
 from tasks.errors import DocumentFailed
 from tasks.jobs.carried import Carried
 from tasks.jobs.cut import Cut
@@ -19,7 +20,7 @@ from tasks.jobs.prepare import Prepared
 from tasks.jobs.reuse import Done, Kept
 
 CONFIDENCE = 1.96  # of 95 %
-AT_ONCE = 512
+AT_ONCE, BYTES_AT_ONCE = 512, 8_000_000
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
 
 def _known(found: Kept, documents: Iterator[Document]) -> Iterator[tuple[Document, Done | None]]:
     """Yield documents with what is done of them, asked for many at once."""
-    while group := list(itertools.islice(documents, AT_ONCE)):
+    for group in grouped(documents, AT_ONCE, BYTES_AT_ONCE):
         done = found.done([document.document_id for document in group])
         yield from ((document, done.get(document.document_id)) for document in group)
 

@@ -20,15 +20,16 @@ ONE = Demand(1, 0)
 
 @dataclass
 class Sent:
-    """One call: whose it was, when it was sent and done, what it reserved and used."""
+    """One call: when it was sent and done, what it reserved and used, and whose it was."""
 
-    job: int
     at: float
     asked: Demand
     used: Demand
     done: float = float("inf")
+    job: int = 0
 
     def counts(self, unit: Unit, at: float) -> int:
+        """What a provider has booked for it at a time."""
         return self.used.of(unit) if self.done <= at else self.asked.of(unit)
 
 
@@ -75,7 +76,7 @@ class Worker:
     async def _ask(self, sent: list[Sent]) -> None:
         while True:
             grant = await self.limits.enter(self.demand)
-            one = Sent(self.number, now(), self.demand, self.used or self.demand)
+            one = Sent(now(), self.demand, self.used or self.demand, job=self.number)
             sent.append(one)
             try:
                 await asyncio.sleep(self.seconds)

@@ -14,6 +14,7 @@ from tasks.dispatch.limits import START, Grant, Limits
 from tasks.dispatch.rate import MINUTE, SECOND, Demand, Rate
 from tasks.errors import SetAside
 from tasks.providers.told import Unit
+from tests.dispatch.jobs import Sent
 from tests.dispatch.traffic import Road, drive, now
 from tests.quota import Allowance, Kind, Quota
 from tests.virtual import run_virtually
@@ -21,20 +22,6 @@ from tests.virtual import run_virtually
 KINDS: tuple[Kind, ...] = ("sliding", "fixed", "bucket")
 UNITS: tuple[Unit, ...] = ("requests", "tokens", "input", "output")
 LITTLE = Demand(1, 0)
-
-
-@dataclass
-class Sent:
-    """One call: when it was sent and settled, what it reserved and used."""
-
-    at: float
-    asked: Demand
-    used: Demand
-    done: float = float("inf")
-
-    def counts(self, unit: Unit, at: float) -> int:
-        """What a provider has booked for it at a time."""
-        return self.used.of(unit) if self.done <= at else self.asked.of(unit)
 
 
 @dataclass

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from tasks.chunking.places import PROCESSORS
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
+from tasks.documents.groups import grouped
 from tasks.errors import DocumentFailed, JobStopped
 from tasks.jobs.answer import completed
 from tasks.jobs.embed.embedder import Leaf
@@ -22,7 +23,6 @@ from tasks.jobs.embed.pack import Piece
 from tasks.jobs.embed.rows import embedded_rows
 from tasks.jobs.job import Settled
 from tasks.jobs.meter import TROUBLES
-from tasks.jobs.read import batches
 from tasks.jobs.rows import Result, Work, document_rows
 from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, note_end, shards, start
 from tasks.jobs.write import rows_of, write
@@ -114,7 +114,7 @@ class _Shard:
                 return await asyncio.to_thread(_read_all, self.job, batch)
 
         found = await asyncio.gather(
-            *(start(self.job, one(batch)) for batch in batches(documents, READ_AT_ONCE, BYTES_AT_ONCE))
+            *(start(self.job, one(batch)) for batch in grouped(documents, READ_AT_ONCE, BYTES_AT_ONCE))
         )
         return [read for batch in found for read in batch]
 
