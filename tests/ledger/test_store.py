@@ -219,6 +219,7 @@ def test_many_rows_are_written_together_or_not_at_all(store: SqliteStore) -> Non
 
 def test_no_rows_are_as_good_as_written(store: SqliteStore) -> None:
     store.write_many(ASSIGN, [])
+    assert store.read("SELECT count(*) FROM documents") == [(0,)]
 
 
 def test_writers_on_many_threads_lose_nothing(store: SqliteStore) -> None:
