@@ -8,13 +8,11 @@ from tasks.compare.result import ComparisonSet
 from tasks.compare_command import main
 from tasks.comparing import ask_routes, running_comparison, weigh
 from tasks.jobs.options import CompareOptions
-from tasks.run import SHARD_RUNNER
 from tasks.stale import claim_result_set
 
 
 @flow(
     flow_run_name="compare into {options.output}",
-    task_runner=SHARD_RUNNER,
     persist_result=False,
 )
 def compare(inputs: list[str], options: CompareOptions) -> ComparisonSet:

@@ -7,13 +7,12 @@ from prefect import flow, get_run_logger
 from tasks.command import main
 from tasks.jobs.options import ExtractOptions, Inputs
 from tasks.results.result_set import ResultSet
-from tasks.run import SHARD_RUNNER, answer_shards, conclude, running_job
+from tasks.run import answer_shards, conclude, running_job
 from tasks.stale import claim_result_set
 
 
 @flow(
     flow_run_name="extract into {options.output}",
-    task_runner=SHARD_RUNNER,
     persist_result=False,
 )
 def extract(inputs: Inputs, options: ExtractOptions) -> ResultSet:

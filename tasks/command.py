@@ -75,6 +75,7 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
     if issubclass(kind, ExtractOptions):
         add_extraction(add)
     _add_limits(add)
+    _add_workers(add)
     _add_documents(add)
     add("--plan", action="store_true", help="print the plan, call nobody")
     add("--json", action="store_true", help="the summary (or plan) as one JSON object on stdout")
@@ -159,6 +160,17 @@ def add_others(add: Add) -> None:
         help="to wait for a result set that another run holds: 90s, 30m, 2h (leave at once)",
     )
     add("--log", metavar="FILE", help="add all events to a file, as JSON lines; - for stderr")
+
+
+def _add_workers(add: Add) -> None:
+    add(
+        "--runner",
+        choices=("threads", "processes", "dask", "ray"),
+        default="threads",
+        help="who works: threads of this process, or worker processes here, of Dask or of Ray (%(default)s)",
+    )
+    add("--runner-address", metavar="ADDRESS", help="the Dask scheduler or Ray cluster (one is started here)")
+    add("--workers", type=int, metavar="N", help="worker processes (one a processor, or a worker of the cluster)")
 
 
 def _add_documents(add: Add) -> None:

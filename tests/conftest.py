@@ -115,9 +115,8 @@ def whole_job(
     prepared = prepare(flow, [str(path) for path in sources], options)
     with open_job(prepared) as job:
         opened(job)
-        groups = enumerate(shards_of(job), 1)
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(lambda group: job.run(work_on(job, *group)), groups):
+            for _ in pool.map(lambda shard: job.run(work_on(job, shard)), shards_of(job)):
                 pass
         finished(job)
         results = job.conclude()

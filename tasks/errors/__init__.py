@@ -17,6 +17,7 @@ DocmillError
     ├── BudgetReached  the next call could cost more than is left
     ├── StorageFailed  the disk or the bucket is full, read-only, or out of reach
     │   └── StorageRefused   no key, no permission or no bucket; before the job, the user's mistake
+    ├── LeaderLost     the run that this process works for is gone
     └── Interrupted    SIGINT or SIGTERM
 """
 
@@ -138,6 +139,12 @@ class StorageFailed(JobStopped):
 
 class StorageRefused(StorageFailed):
     """The place of the results refuses, until the user mends keys or permissions."""
+
+
+class LeaderLost(JobStopped):
+    """A worker's run is gone: what arrives is recorded, and nothing more is written."""
+
+    kind = "leader_lost"
 
 
 class Interrupted(JobStopped):

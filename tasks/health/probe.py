@@ -15,8 +15,8 @@ from tasks.dispatch.spending import Spending
 from tasks.errors import BudgetReached, CallFailed, JobStopped, RouteDown
 from tasks.health.records import Event, Skipped
 from tasks.health.targets import Target
-from tasks.jobs.opening import declared
 from tasks.jobs.options import Options
+from tasks.jobs.speaking import declared
 from tasks.providers.account import Account
 from tasks.providers.registry import wire_of
 from tasks.providers.stream import STREAMING, Gathering, asked_to_stream

@@ -17,7 +17,7 @@ from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
 from tasks.documents.remote import shown
-from tasks.errors import DocumentFailed, Interrupted, JobStopped, ModelUnknown, StorageFailed
+from tasks.errors import DocumentFailed, Interrupted, JobStopped, LeaderLost, ModelUnknown, StorageFailed
 from tasks.events.event import SILENT, Observer
 from tasks.jobs.meter import Meter
 from tasks.jobs.prepare import Prepared, docmill_version
@@ -165,6 +165,11 @@ class Job(Generic[S]):
     def check(self) -> None:
         """Raise the reason once the job is stopped."""
         if self._stopped is not None:
+            raise self._stopped
+
+    def check_leader(self) -> None:
+        """Raise LeaderLost in a worker whose run is gone: another may write by now."""
+        if isinstance(self._stopped, LeaderLost):
             raise self._stopped
 
     async def _drain(self, seconds: float) -> None:

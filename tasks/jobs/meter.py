@@ -1,11 +1,13 @@
 """Live counts of a job, read by whoever shows them."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 TROUBLES = 5
+COUNTS = ("done", "partial", "failed", "unchanged", "resumed", "calls", "reused", "prompt_tokens", "completion_tokens",
+          "cost", "cost_unknown")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -61,6 +63,19 @@ class Meter:
         """Count one call whose answer was there already."""
         with self._lock:
             self.reused += 1
+
+    def counts(self) -> dict[str, float]:
+        """Return what is counted where documents are answered, by name."""
+        with self._lock:
+            return {name: getattr(self, name) for name in COUNTS}
+
+    def merge(self, counts: Mapping[str, float], troubles: Iterable[str], waiting: str) -> None:
+        """Add what another process has counted since it last told."""
+        with self._lock:
+            for name, count in counts.items():
+                setattr(self, name, getattr(self, name) + count)
+            self.waiting = waiting
+            self.troubles += list(troubles)[: TROUBLES - len(self.troubles)]
 
     @property
     def settled(self) -> int:

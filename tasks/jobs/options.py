@@ -11,6 +11,7 @@ from tasks.results.folder import Folder, folder_at, named_place
 
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
 Subtype = Literal["chat", "code", "language"]
+Runner = Literal["threads", "processes", "dask", "ray"]
 Routing = Literal["price", "perf", "perf-avg"]
 MergeRule = Literal["first", "list", "vote", "reduce"]
 PATIENCE_SECONDS = 1800.0
@@ -65,6 +66,11 @@ class Options(BaseModel):
         description="share the limits with the account's other jobs: here (on this machine), a folder, or a "
         "postgresql:// URL without its password",
     )
+    runner: Runner = Field(
+        default="threads", description="threads of this process, or worker processes: of this machine, Dask or Ray"
+    )
+    runner_address: str | None = Field(default=None, description="the Dask scheduler's or the Ray cluster's address")
+    workers: int | None = Field(default=None, gt=0, description="how many worker processes (one a processor)")
     join: bool = Field(default=False, description="the table's other columns stand beside the answer")
     prune: bool = Field(default=False, description="drop the documents that have gone from the inputs")
 
@@ -114,6 +120,7 @@ class CompareOptions(ExtractOptions):
     """What `compare` takes besides: each route is a job of its own over one sample."""
 
     output: Place = Field(default="output/compare", description=PLACE)
+    runner: Literal["threads"] = Field(default="threads", description="a comparison runs in one process")
     routes: tuple[str, ...] = Field(default=(), description="PROVIDER/MODEL to compare; none: all with a key that fit")
     sample: int = Field(default=10, gt=0, description="documents that each route is asked about, small and large ones")
     reference: str | None = Field(

@@ -79,6 +79,11 @@ def _taken(options: Options, state: State, lost: Callable[[StorageFailed], None]
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
+def state_name(options: Options) -> str:
+    """Return what the options or the environment name to hold the state, or ""."""
+    return _named(options, read_environment())
+
+
 def _named(options: Options, environment: Mapping[str, str]) -> str:
     """Return the folder or database that is named to hold the states of result sets, or ""."""
     return options.state or environment.get(VARIABLE, "").strip()

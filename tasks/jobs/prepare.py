@@ -27,6 +27,7 @@ from tasks.jobs.refresh import refresh_if_old
 from tasks.jobs.sticky import remembered
 from tasks.jobs.stops import Settling, Stop, best_first, sampled
 from tasks.jobs.window import served_models
+from tasks.jobs.workers.possible import require_workers
 from tasks.providers.account import Account, Keys, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
 from tasks.providers.local_vectors import MODEL as WORDLLAMA
@@ -125,6 +126,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
 
     Raises UserMistake, naming the thing and the fix.
     """
+    require_workers(options)
     table = table_columns(inputs, options)
     form = _form(options, table)
     environment = read_environment()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tasks.chunking.places import PROCESSORS
 from tasks.documents.document import Document
@@ -37,13 +37,20 @@ def shards(documents: Iterable[Document], tokens_a_call: int, most: int = 0) -> 
         yield group
 
 
-async def run_shard(job: Job, documents: Sequence[Document]) -> int:
-    """Answer a shard's documents and write their rows; return how many were written.
+class Worked(NamedTuple):
+    """How many documents of a shard were written, and how many were unchanged since an earlier job."""
+
+    written: int
+    unchanged: int
+
+
+async def run_shard(job: Job, documents: Sequence[Document], part: int | None = None) -> Worked:
+    """Answer a shard's documents and write their rows, to `part` or a new one.
 
     What is finished is written every FLUSH_SECONDS, so that a slow shard can be read
     while it runs. Once the job is stopped, what is finished is written and the rest left.
     """
-    part = job.ledger.new_part()
+    part = part or job.ledger.new_part()
     shard = _Shard(job, part)
     job.observer.note("shard began", part=part, documents=len(documents))
     answering = start(job, shard.answer(documents))
@@ -53,10 +60,8 @@ async def run_shard(job: Job, documents: Sequence[Document]) -> int:
     await shard.flush()
     with contextlib.suppress(asyncio.CancelledError):
         await answering
-    # Only now, so that a shard that is run again isn't counted twice.
-    job.unchanged += shard.left["unchanged"]
     job.observer.note("shard ended", part=part, written=shard.written)
-    return shard.written
+    return Worked(shard.written, shard.left["unchanged"])
 
 
 def start(job: Job[Any], work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":

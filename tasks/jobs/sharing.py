@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from tasks.dispatch.lease import Ask, Leases, traded
-from tasks.dispatch.leaser import Leaser
+from tasks.dispatch.leaser import Exchange, Leaser
 from tasks.dispatch.limits import Limits
 from tasks.errors import JobStopped, UserMistake
 from tasks.ledger.address import address_of, is_url
@@ -54,8 +54,19 @@ class Sharing:
         async def exchange(ask: Ask) -> Leases:
             return await loop.run_in_executor(self._thread, self._register.change, name, partial(traded, ask))
 
-        told = partial(trouble, f"shared limits of {account.provider}")
-        return Leasing(Leaser(limits, exchange, secrets.token_hex(6), told), stop)
+        return leased(account, limits, exchange, trouble, stop)
+
+
+def leased(
+    account: Account,
+    limits: Limits,
+    exchange: Exchange,
+    trouble: Callable[[str, str], None],
+    stop: Callable[[JobStopped], None],
+) -> "Leasing":
+    """Lease what a gate's callers need by exchanges with whoever keeps the book, on the running event loop."""
+    told = partial(trouble, f"shared limits of {account.provider}")
+    return Leasing(Leaser(limits, exchange, secrets.token_hex(6), told), stop)
 
 
 class Leasing:

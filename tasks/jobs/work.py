@@ -1,24 +1,51 @@
 """A job's shards, whichever flow it is of."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.documents.document import Document
 from tasks.jobs.embed.job import EmbedJob
 from tasks.jobs.embed.shard import embed_shards, run_embed_shard
 from tasks.jobs.job import Job
-from tasks.jobs.shard import run_shard, shards
+from tasks.jobs.shard import Worked, run_shard, shards
 
 
-def shards_of(job: Job[Any]) -> Iterator[list[Document]]:
-    """Yield the documents of a job in the groups that are worked on together."""
+class Shard(NamedTuple):
+    """Documents that are worked on together: the shard's number, from 1 in their order, and the part of their rows.
+
+    `again`: it was begun by a worker that was lost.
+    """
+
+    number: int
+    part: int
+    documents: Sequence[Document]
+    again: bool = False
+
+
+def shards_of(job: Job[Any]) -> Iterator[Shard]:
+    """Yield the shards of a job."""
     if isinstance(job, EmbedJob):
-        return embed_shards(job.documents(), job.strategists[0].cutter.limit, job.packing.inputs)
-    return shards(job.documents(), job.prepared.stops[0].route.window.context)
+        groups = embed_shards(job.documents(), job.strategists[0].cutter.limit, job.packing.inputs)
+    else:
+        groups = shards(job.documents(), job.prepared.stops[0].route.window.context)
+    for number, documents in enumerate(groups, 1):
+        shard = Shard(number, job.ledger.new_part(), documents)
+        expect(job, shard)
+        yield shard
 
 
-async def work_on(job: Job[Any], number: int, documents: Sequence[Document]) -> int:
-    """Answer or embed a shard's documents and write their rows; return how many were written."""
+def expect(job: Job[Any], shard: Shard) -> None:
+    """Have a shard read behind those that came before it; one that is done again needn't wait: others wait for it."""
+    if isinstance(job, EmbedJob) and not shard.again:
+        job.turns.expect(shard.number)
+
+
+async def work_on(job: Job[Any], shard: Shard) -> Worked:
+    """Answer or embed a shard's documents and write their rows."""
     if isinstance(job, EmbedJob):
-        return await run_embed_shard(job, number, documents)
-    return await run_shard(job, documents)
+        worked = await run_embed_shard(job, shard.number, shard.documents, shard.part)
+    else:
+        worked = await run_shard(job, shard.documents, shard.part)
+    # Only now, so that a shard that is run again isn't counted twice.
+    job.unchanged += worked.unchanged
+    return worked

@@ -41,9 +41,10 @@ def write(job: Job[Any], part: int, *some: Rows) -> bool:
         with job.writing:
             for home in sorted(set(homes.values())):
                 mine = [name for name, place in homes.items() if place == home]
-                write_part(
-                    job.output, home, mine, _tables(some, None if len(mine) == len(homes) else mine), job.schemas
-                )
+                tables = _tables(some, None if len(mine) == len(homes) else mine)
+                with job.ledger.writing(home):
+                    job.check_leader()
+                    write_part(job.output, home, mine, tables, job.schemas)
                 job.observer.note("part written", part=home, documents=len(mine))
         job.ledger.finish(finished, homes, job.work)
     except JobStopped as error:

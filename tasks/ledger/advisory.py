@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.errors import LeaderLost, StorageFailed, UserMistake
 from tasks.ledger import server as server_module
 from tasks.ledger.dialect import SCHEMA
 from tasks.ledger.lock import in_use, me, named
@@ -140,6 +140,19 @@ class Hold:
             f"{self._server.name} was taken over by {named(str(holder))} while the lock was lost: "
             "wait for it and run the same command again"
         )
+
+
+class Guest:
+    """What a worker proves at each commit: that the run it works for still holds the result set."""
+
+    def __init__(self, server: Server, holder: str) -> None:
+        self._server, self._holder = server, holder
+
+    def prove(self, connection: Connection) -> None:
+        """Raise LeaderLost unless it does until the transaction ends."""
+        holder = _fetched(connection, GET + b" FOR SHARE", HOLDER)
+        if holder != self._holder:
+            raise LeaderLost(f"{self._server.name} was taken over by {named(str(holder))}")
 
 
 def _fetched(connection: Connection, sql: bytes, *values: str | int) -> Any:

@@ -57,10 +57,11 @@ class Ledger:
             self._part = _int(self._store.read("SELECT max(part) FROM documents")[0][0])
             # It knows of no document: those of the tables are to be adopted.
             self.is_new = not self._part
-            self._learn()
+            self.learn()
             undo.pop_all()
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
+        """Learn of the answers that are there; anew where other processes have written some. Raises StorageFailed."""
         try:
             for (call_id,) in self._store.stream(CALL_IDS):
                 self._known.add(str(call_id))
@@ -87,6 +88,14 @@ class Ledger:
         began = self._store.read("SELECT started_at FROM jobs WHERE job_id = ?", (self.job_id,))[0][0]
         self._began = datetime.fromisoformat(str(began))
         return self.job_id
+
+    def join(self, job_id: str) -> None:
+        """Work on a job that another process has begun."""
+        self.job_id = job_id
+
+    def writing(self, part: int) -> contextlib.AbstractContextManager[None]:
+        """Keep the other processes that work on the job from writing to a part for the block."""
+        return self._store.alone(part)
 
     def started_at(self) -> datetime:
         """Return when the job first began."""
@@ -135,6 +144,10 @@ class Ledger:
     def may_know(self, call_id: str) -> bool:
         """Whether an answer is probably kept for a call; from any thread."""
         return call_id in self._known
+
+    def suspect(self, call_id: str) -> None:
+        """Look for a call's answer from now on, as another process may have got it."""
+        self._known.add(call_id)
 
     def costs(self, call_id: str, cost: float | None) -> None:
         """Note what an answer cost, for the budget of a resumed job."""

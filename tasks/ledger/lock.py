@@ -1,16 +1,22 @@
-"""One run a result set: the second says who holds it and leaves."""
+"""One run a result set: the second says who holds it and leaves. A run's workers share what it holds."""
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tasks.errors import InUse, UserMistake
+from tasks.errors import InUse, StorageFailed, UserMistake
+
+WORKERS = "workers.lock"
+# What a killed run's workers may take to record what they asked for.
+WORKERS_SECONDS, LOOK_AGAIN_SECONDS = 20.0, 0.1
 
 
 @contextlib.contextmanager
@@ -32,10 +38,47 @@ def hold(folder: Path, place: str | None = None) -> Iterator[None]:
         where, fix = (folder, "--state") if place else (folder.parent, "--output")
         raise UserMistake(f"{where} can't be written: {error.strerror}: give another {fix}") from error
     try:
+        _await_workers(folder)
         holder.write_text(me(), encoding="utf-8")
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def working(folder: Path) -> Iterator[None]:
+    """Be one of the workers of the run that holds `folder`, for the block: the next run waits until all have left."""
+    with (folder / WORKERS).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def _await_workers(folder: Path) -> None:
+    """Wait for the workers of a run that was killed. Raises InUse where they don't leave."""
+    deadline = time.monotonic() + WORKERS_SECONDS
+    with (folder / WORKERS).open("ab") as file:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            if time.monotonic() > deadline:
+                raise in_use(str(folder.parent), "workers of a run that has ended")
+            time.sleep(LOOK_AGAIN_SECONDS)
+
+
+@contextlib.contextmanager
+def locked(path: Path, number: int) -> Iterator[None]:
+    """Lock byte `number` of a file against other processes for the block. Raises StorageFailed.
+
+    One thread at a time: a process that closes a file frees all that it has locked there.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("ab"))
+            fcntl.lockf(file, fcntl.LOCK_EX, 1, number)
+        except OSError as error:
+            raise StorageFailed(f"{path} can't be locked: {error.strerror}: mend its folder") from error
+        yield
 
 
 def in_use(place: str, who: str) -> InUse:

@@ -14,12 +14,14 @@ import psycopg
 
 from tasks.errors import StorageFailed
 from tasks.ledger import server as server_module
-from tasks.ledger.advisory import Hold
+from tasks.ledger.advisory import Guest, Hold
 from tasks.ledger.dialect import asked, columns, said, said_of_many, taken, told
 from tasks.ledger.server import Connection, Line, Patience, Server
 from tasks.ledger.store import Asked, Batch, Many, Store, Value
 
 ROWS_AT_ONCE = 10_000
+LOCK = b"SELECT pg_advisory_lock(hashtext(%s), %s)"
+UNLOCK = b"SELECT pg_advisory_unlock(hashtext(%s), %s)"
 
 
 class PostgresStore(Store):
@@ -27,12 +29,13 @@ class PostgresStore(Store):
 
     remedy = "mend the server"
 
-    def __init__(self, server: Server, hold: Hold) -> None:
+    def __init__(self, server: Server, hold: Hold | Guest) -> None:
         super().__init__()
         self._server, self._hold = server, hold
         patience = Patience(server_module.PATIENCE_SECONDS)
         self._reader, self._connection = Line(server, patience), Line(server, patience)
         self._finder = Line(server, Patience(0.0))  # the event loop has no time for it
+        self._locks = Line(server, patience)
         self._reading = threading.Lock()
         self._writer.start()
 
@@ -58,6 +61,24 @@ class PostgresStore(Store):
         """Do as `read`, on the event loop's own connection; a lost one is made anew once."""
         return self._rows(self._finder, sql, values)
 
+    @contextlib.contextmanager
+    def alone(self, part: int) -> Iterator[None]:
+        """Lock a part's number in the database, which frees it when the connection ends."""
+        if isinstance(self._hold, Hold):
+            yield
+            return
+        self._run(self._locks, LOCK, part)
+        try:
+            yield
+        finally:
+            self._run(self._locks, UNLOCK, part)
+
+    def _run(self, line: Line, sql: bytes, part: int) -> None:
+        try:
+            line.run(lambda connection: connection.execute(sql, (self._server.schema, part)))
+        except psycopg.Error as error:
+            raise self._server.failed(error) from None
+
     def doubt(self, why: object) -> StorageFailed:
         """Return the error to raise: what can't be believed stays, for somebody to look at."""
         return StorageFailed(
@@ -67,7 +88,7 @@ class PostgresStore(Store):
     def close(self) -> None:
         """Commit what is queued and close the connections."""
         super().close()
-        for line in (self._connection, self._reader, self._finder):
+        for line in (self._connection, self._reader, self._finder, self._locks):
             line.close()
 
     def _rows(self, line: Line, sql: str, values: Asked) -> list[tuple[Value, ...]]:

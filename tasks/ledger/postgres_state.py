@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psycopg
 
 from tasks.ledger.address import address_of
-from tasks.ledger.advisory import Hold
+from tasks.ledger.advisory import HOLDER, Guest, Hold
 from tasks.ledger.dialect import asked, said, taken, told
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres import PostgresStore
@@ -58,6 +58,16 @@ class PostgresState:
             raise RuntimeError("the ledger of a result set that isn't held")
         self._store = PostgresStore(self._server, self._hold)
         return Ledger(self._store, fresh=fresh)
+
+    @contextlib.contextmanager
+    def join(self, *, fresh: bool = False) -> Iterator[Ledger]:
+        """Open the tables that the run has made; once another run holds them, nothing more is committed."""
+        self._store = PostgresStore(self._server, Guest(self._server, self.read(HOLDER)))
+        try:
+            with contextlib.closing(Ledger(self._store, fresh=fresh)) as ledger:
+                yield ledger
+        finally:
+            self._store = None
 
     def peek(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
         """Query the tables; nothing where there are none. Raises UserMistake where the server can't be asked."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.errors import StorageFailed
+from tasks.ledger.lock import locked
 from tasks.ledger.schema import prepare
 from tasks.ledger.store import Asked, Batch, Many, Store, Value
 
@@ -22,17 +23,18 @@ SYNC_SECONDS = 1.0
 
 
 class SqliteStore(Store):
-    """One SQLite file."""
+    """One SQLite file; `parts` is the file that keeps the processes apart which share it."""
 
     remedy = "free the disk"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parts: Path | None = None) -> None:
         super().__init__()
         self.path = path
         self._reader, self._finder, self._connection = _open(path), _open(path), _open(path)
         self._reading = threading.Lock()
         self._dirty, self._closed = threading.Event(), threading.Event()
         self._log = os.open(f"{path}-wal", os.O_RDONLY)
+        self._parts = parts
         self._flusher = threading.Thread(target=self._flush_all, name="ledger-flush", daemon=True)
         self._writer.start()
         self._flusher.start()
@@ -53,6 +55,10 @@ class SqliteStore(Store):
     def find(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
         """Do as `read`, on the event loop's own connection."""
         return self._rows(self._finder, sql, values)
+
+    def alone(self, part: int) -> contextlib.AbstractContextManager[None]:
+        """Lock a part's byte of a file: the system frees it when the process dies."""
+        return locked(self._parts, part) if self._parts else contextlib.nullcontext()
 
     def doubt(self, why: object) -> StorageFailed:
         """Leave a mark, so that the next run looks through the whole file before it believes it; the error to raise."""

@@ -2,15 +2,18 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from tasks.ledger.ledger import Ledger
-from tasks.ledger.lock import hold
+from tasks.ledger.lock import hold, working
 from tasks.ledger.schema import set_aside_if_unsound
 from tasks.ledger.sqlite import SqliteStore, doubt_mark, rows
 from tasks.ledger.store import Asked, Value
+
+PARTS = "parts.lock"
 
 
 class State(Protocol):
@@ -27,6 +30,10 @@ class State(Protocol):
 
     def open(self, *, fresh: bool = False) -> Ledger:
         """Open the ledger, while the result set is held; `fresh` as the ledger has it. Raises StorageFailed."""
+        ...
+
+    def join(self, *, fresh: bool = False) -> AbstractContextManager[Ledger]:
+        """Open the ledger for the block as a worker of the run that holds the result set. Raises StorageFailed."""
         ...
 
     def peek(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
@@ -66,6 +73,14 @@ class LocalState:
     def open(self, *, fresh: bool = False) -> Ledger:
         """Open the ledger's file; one that isn't sound is set aside. Raises StorageFailed, UserMistake."""
         return local_ledger(self._ledger, fresh=fresh)
+
+    @contextlib.contextmanager
+    def join(self, *, fresh: bool = False) -> Iterator[Ledger]:
+        """Open the file that the run has made; the next run waits until all its workers have closed it."""
+        with working(self.folder):
+            ledger = Ledger(SqliteStore(self._ledger, self.folder / PARTS), fresh=fresh)
+            with contextlib.closing(ledger):
+                yield ledger
 
     def peek(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
         """Query the file; one that isn't sound tells nothing."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
-from tasks.errors import StorageFailed
+from tasks.errors import JobStopped, StorageFailed
 
 BATCH = 512
 # SQLite takes 32,766 values a statement.
@@ -91,6 +91,10 @@ class Store(ABC):
     def find(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
         """Do as `read`, for the event loop's thread alone: it never waits for another reader."""
 
+    def alone(self, part: int) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002 - as a shared one's
+        """Have a part for the block, of the processes that share the ledger: this one alone, where none does."""
+        return contextlib.nullcontext()
+
     @abstractmethod
     def doubt(self, why: object) -> StorageFailed:
         """Return the error to raise where what is read can't be what was written."""
@@ -141,10 +145,10 @@ class Store(ABC):
             self._write([item for item in batch if item is not None])
 
     def _write(self, items: list[_Item]) -> None:
-        failed: StorageFailed | None = None
+        failed: JobStopped | None = None
         try:
             self._commit(list(_statements(items)), flush=any(item.flush for item in items))
-        except StorageFailed as error:
+        except JobStopped as error:
             failed = error
         except Exception as error:  # noqa: BLE001 - whatever it was, they wait for this thread alone
             failed = StorageFailed(
@@ -202,7 +206,7 @@ def _runs(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield run
 
 
-def _resolve(items: Iterable[_Item], failed: StorageFailed | None) -> None:
+def _resolve(items: Iterable[_Item], failed: JobStopped | None) -> None:
     """Tell everybody who waits: each event loop is woken once a batch."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for item in items:
@@ -215,7 +219,7 @@ def _resolve(items: Iterable[_Item], failed: StorageFailed | None) -> None:
             loop.call_soon_threadsafe(_tell, futures, failed)
 
 
-def _tell(futures: Iterable["asyncio.Future[None]"], failed: StorageFailed | None) -> None:
+def _tell(futures: Iterable["asyncio.Future[None]"], failed: JobStopped | None) -> None:
     for future in futures:
         if not future.done():
             future.set_exception(failed) if failed else future.set_result(None)

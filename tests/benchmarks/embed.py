@@ -63,7 +63,7 @@ def pipeline(folder: Path) -> float:
     )
     prepared = prepare("embed", [str(folder / "texts.parquet")], options)
     with open_job(prepared) as job, ThreadPoolExecutor(64) as pool:
-        list(pool.map(lambda shard: job.run(work_on(job, *shard)), enumerate(shards_of(job), 1)))
+        list(pool.map(lambda shard: job.run(work_on(job, shard)), shards_of(job)))
         totals = job.conclude().totals
     assert totals.done == totals.documents
     return time.perf_counter() - began

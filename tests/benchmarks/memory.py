@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
-from tasks.jobs.shard import run_shard, shards
+from tasks.jobs.shard import Worked, run_shard, shards
 from tests.benchmarks.provider import Provider
 
 CHARACTERS = 1000
@@ -54,7 +54,7 @@ def _job(folder: Path) -> None:
     )  # fmt: skip
     prepared = prepare("summarize", [str(folder / "texts.parquet")], options)
     with open_job(prepared) as job, ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
-        under_way: set[Future[int]] = set()
+        under_way: set[Future[Worked]] = set()
         for group in shards(job.documents(), prepared.stops[0].route.window.context):
             under_way.add(pool.submit(job.run, run_shard(job, group)))
             if len(under_way) >= SHARDS_AT_ONCE:

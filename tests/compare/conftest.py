@@ -93,8 +93,8 @@ def compare(
             for name, prepared in comparison.jobs():
                 with open_job(prepared) as job:
                     opened(job)
-                    for number, documents in enumerate(shards_of(job), 1):
-                        job.run(work_on(job, number, documents))
+                    for shard in shards_of(job):
+                        job.run(work_on(job, shard))
                     job.conclude()
                     comparison.asked(name, job.stopped())
             return comparison.conclude()

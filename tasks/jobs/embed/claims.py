@@ -22,18 +22,20 @@ Leaves = list[Leaf]
 class Claim(NamedTuple):
     """The texts of a shard: requests to be asked, in order; texts that another shard asks now; those found already.
 
-    `begun` tells of its own texts that were claimed before the job was taken up again.
+    `begun` tells of its own texts that were claimed before the job was taken up again; those
+    `abroad` are asked for by other workers.
     """
 
     mine: Sequence[Sequence[Piece]]
     begun: Mapping[str, Owned]
     awaited: Mapping[str, "asyncio.Future[Leaves]"]
     found: Mapping[str, Leaves]
+    abroad: Sequence[Piece] = ()
 
 
 @dataclass(slots=True)
 class Claims:
-    """All claims of a job in this process.
+    """All claims of a job in this process, which is the only one where it isn't `shared`.
 
     `foreseen` are the requests whose texts the ledger knows to be in them, before they are asked.
     """
@@ -41,6 +43,7 @@ class Claims:
     ledger: Ledger
     foreseen: set[str] = field(default_factory=set)
     pending: dict[str, "asyncio.Future[Leaves]"] = field(default_factory=dict)
+    shared: bool = False
 
     async def claim(self, pieces: Iterable[Piece], embedder: Embedder) -> Claim:
         """Claim a shard's texts, of its documents in their order; one shard at a time."""
@@ -52,13 +55,21 @@ class Claims:
         documents = {piece.document_id for piece in first.values()}
         others = {text_id: owned for text_id, owned in known.items() if not self._is_mine(owned, documents)}
         found = self.found(others, {text_id: first[text_id] for text_id in others}, embedder)
-        mine = [piece for text_id, piece in first.items() if text_id not in awaited and text_id not in found]
+        abroad = [text_id for text_id in others if text_id not in found] if self.shared else []
+        theirs = {text_id for text_id in abroad if known[text_id].job_id == self.ledger.job_id}
+        elsewhere = {*awaited, *found, *theirs}
+        mine = [piece for text_id, piece in first.items() if text_id not in elsewhere]
         begun = {piece.text_id: known[piece.text_id] for piece in mine if self._is_owned(piece, known)}
         groups = list(pack(mine, embedder.packing))
         await asyncio.to_thread(self._own, groups, begun, embedder)
         loop = asyncio.get_running_loop()
         self.pending |= {piece.text_id: loop.create_future() for piece in mine}
-        return Claim(groups, begun, awaited, found)
+        return Claim(groups, begun, awaited, found, [first[text_id] for text_id in theirs])
+
+    async def look(self, pieces: Sequence[Piece], embedder: Embedder) -> dict[str, Leaves]:
+        """Return the leaves of those texts whose vectors other workers have got meanwhile."""
+        known = await asyncio.to_thread(self.ledger.texts, [piece.text_id for piece in pieces])
+        return self.found(known, {piece.text_id: piece for piece in pieces}, embedder)
 
     def _own(self, groups: Iterable[Sequence[Piece]], begun: Mapping[str, Owned], embedder: Embedder) -> None:
         """Record the texts that weren't claimed before, with the requests they are to be in. Not on the event loop."""
@@ -84,6 +95,8 @@ class Claims:
                 by_call[owned.call_id].append((text_id, owned.place))
         leaves: dict[str, Leaves] = {}
         for call_id, texts in by_call.items():
+            if self.shared:
+                self.ledger.suspect(call_id)
             came = embedder.placed(call_id, [place for _, place in texts])
             for number, (text_id, _) in enumerate(texts if came else ()):
                 piece = pieces[text_id]

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from tasks.errors import JobStopped, RouteLost
 from tasks.jobs.embed.claims import Claims
@@ -25,10 +26,14 @@ LOOK_AGAIN_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Turns:
-    """Shards read and claim their texts one after another, by their numbers from 1."""
+    """Shards read and claim their texts one after another, as they were expected."""
 
-    _next: int = 1
+    _expected: deque[int] = field(default_factory=deque)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def expect(self, number: int) -> None:
+        """Put a shard behind those that are expected already; from any thread."""
+        self._expected.append(number)
 
     @contextlib.asynccontextmanager
     async def of(self, number: int, stopped: Callable[[], object]) -> AsyncIterator[None]:
@@ -37,7 +42,7 @@ class Turns:
         Once the job is stopped nobody waits: a shard before may never come.
         """
         async with self._changed:
-            while number > self._next and not stopped():
+            while self.awaits(number) and self._expected[0] != number and not stopped():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_AGAIN_SECONDS):
                         await self._changed.wait()
@@ -45,8 +50,38 @@ class Turns:
             yield
         finally:
             async with self._changed:
-                self._next = max(self._next, number + 1)
+                if self.awaits(number):
+                    self._expected.remove(number)
                 self._changed.notify_all()
+
+    def awaits(self, number: int) -> bool:
+        """Whether a shard has its turn still to come."""
+        return number in self._expected
+
+
+class Claiming(Protocol):
+    """Which shard may claim its texts now, of all that several workers have."""
+
+    def of(self, number: int) -> contextlib.AbstractAsyncContextManager[None]:
+        """Claim for the block, once all shards before have."""
+        ...
+
+    async def is_first(self, number: int) -> bool:
+        """Whether all shards before are finished."""
+        ...
+
+
+class AloneInJob:
+    """The only worker: its own turns are all there is to wait for."""
+
+    @contextlib.asynccontextmanager
+    async def of(self, number: int) -> AsyncIterator[None]:  # noqa: ARG002 - as a worker's
+        """Claim at once."""
+        yield
+
+    async def is_first(self, number: int) -> bool:  # noqa: ARG002 - as a worker's
+        """Nobody else asks for anything."""
+        return True
 
 
 @dataclass(slots=True)
@@ -58,6 +93,7 @@ class EmbedJob(Job[Embedder]):
     space: Space = field(default_factory=lambda: Space("", None))
     claims: Claims = field(init=False)
     turns: Turns = field(default_factory=Turns)
+    claiming: Claiming = field(default_factory=AloneInJob)
     _made: bool = False
     shards: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 

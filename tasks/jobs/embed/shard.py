@@ -18,13 +18,13 @@ from tasks.errors import DocumentFailed, JobStopped
 from tasks.jobs.answer import completed
 from tasks.jobs.embed.embedder import Leaf
 from tasks.jobs.embed.item import Item
-from tasks.jobs.embed.job import EmbedJob
-from tasks.jobs.embed.pack import Piece
+from tasks.jobs.embed.job import LOOK_AGAIN_SECONDS, EmbedJob
+from tasks.jobs.embed.pack import Piece, pack
 from tasks.jobs.embed.rows import embedded_rows
 from tasks.jobs.job import Settled
 from tasks.jobs.meter import TROUBLES
 from tasks.jobs.rows import Result, Work, document_rows
-from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, note_end, shards, start
+from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, Worked, note_end, shards, start
 from tasks.jobs.write import rows_of, write
 from tasks.ledger.records import Owned, Seen
 
@@ -47,16 +47,17 @@ def embed_shards(documents: Iterable[Document], tokens_a_chunk: int, inputs: int
 Read = Item | tuple[Document, DocumentFailed | Settled]
 
 
-async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Document]) -> int:
-    """Embed a shard's documents and write their rows; return how many were written.
+async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Document], part: int) -> Worked:
+    """Embed a shard's documents and write their rows to `part`.
 
     `number` is the shard's, from 1, in the order of the documents.
     """
-    part = job.ledger.new_part()
     async with contextlib.AsyncExitStack() as stack:
         async with job.turns.of(number, job.stopped):
-            await stack.enter_async_context(job.shards)
-            shard = _Shard(job, part)
+            # One that is run again is waited for by those that have all the room.
+            if job.turns.awaits(number):
+                await stack.enter_async_context(job.shards)
+            shard = _Shard(job, number, part)
             stack.callback(shard.end)
             job.observer.note("shard began", part=part, documents=len(documents))
             await shard.begin(documents)
@@ -66,6 +67,7 @@ async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Docume
 @dataclass(slots=True)
 class _Shard:
     job: EmbedJob
+    number: int
     part: int
     written: int = 0
     unchanged: int = 0
@@ -87,7 +89,8 @@ class _Shard:
             return
         self._sort(reads)
         job.waiting.ended += len(documents)  # from here on requests are waited for, not documents
-        await self._ask_all({piece.text_id for item in self.items if not item.written for piece in item.pieces})
+        async with job.claiming.of(self.number):
+            await self._ask_all({piece.text_id for item in self.items if not item.written for piece in item.pieces})
 
     async def _ask_all(self, needed: set[str]) -> None:
         """Claim all texts, those of written documents too, so that they are packed as they were; ask what is needed."""
@@ -103,6 +106,9 @@ class _Shard:
                 self.asking.append(start(job, self._ask(group, claim.begun)))
         for text_id in needed & claim.awaited.keys():
             self.asking.append(start(job, self._await(text_id, claim.awaited[text_id])))
+        abroad = [piece for piece in claim.abroad if piece.text_id in needed]
+        if abroad:
+            self.asking.append(start(job, self._await_abroad(abroad)))
 
     async def _read(self, documents: Sequence[Document]) -> list[Read]:
         """Read on all processors."""
@@ -155,7 +161,21 @@ class _Shard:
         if not future.cancelled():
             self.leaves[text_id] = future.result()
 
-    async def run(self) -> int:
+    async def _await_abroad(self, pieces: Sequence[Piece]) -> None:
+        """Look for the vectors of texts that other workers ask for; what they leave is asked for here."""
+        job = self.job
+        while pieces:
+            alone = await job.claiming.is_first(self.number)
+            found = await job.claims.look(pieces, job.strategists[0])
+            self.leaves |= found
+            pieces = [piece for piece in pieces if piece.text_id not in found]
+            if alone:
+                for group in pack(pieces, job.packing):
+                    self.asking.append(start(job, self._ask(group, {})))
+                return
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def run(self) -> Worked:
         """Write what is complete every FLUSH_SECONDS, until all is."""
         waiting = set(self.asking)
         while waiting:
@@ -165,10 +185,8 @@ class _Shard:
                     task.result()
             await self._flush()
         await self._flush()
-        # Only now, so that a shard that is run again isn't counted twice.
-        self.job.unchanged += self.unchanged
         self.job.observer.note("shard ended", part=self.part, written=self.written)
-        return self.written
+        return Worked(self.written, self.unchanged)
 
     async def _flush(self) -> None:
         """Write the documents whose texts have all come."""

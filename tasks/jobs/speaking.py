@@ -1,0 +1,215 @@
+"""All that asks for a job in one process: its event loop, the client, the accounts and their limits."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from uvloop import new_event_loop
+
+from tasks.dispatch.client import Client, allow_connections
+from tasks.dispatch.dispatcher import Dispatcher
+from tasks.dispatch.limits import Limits
+from tasks.dispatch.notes import Notes
+from tasks.dispatch.rate import SECOND, Rate
+from tasks.dispatch.shared import SharedRate
+from tasks.dispatch.spending import Spending
+from tasks.errors import JobStopped, UserMistake
+from tasks.jobs.ask import Asker
+from tasks.jobs.embed.job import EmbedJob
+from tasks.jobs.embed.making import embed_job, embedder
+from tasks.jobs.job import Job
+from tasks.jobs.measure import Measures
+from tasks.jobs.meter import Meter
+from tasks.jobs.options import EmbedOptions, Options
+from tasks.jobs.pay import Payer
+from tasks.jobs.prepare import Prepared
+from tasks.jobs.read import DOCUMENTS_AT_ONCE
+from tasks.jobs.sharing import Leasing
+from tasks.jobs.stops import Stop
+from tasks.jobs.strategy import Strategist
+from tasks.jobs.watch import observed, watching
+from tasks.ledger.ledger import Ledger
+from tasks.ledger.state import State
+from tasks.providers.account import Account
+from tasks.providers.local_server import local_server
+from tasks.providers.local_vectors import ACCOUNT, LocalVectors
+from tasks.providers.registry import wire_of
+from tasks.routing.catalogue import Provider
+
+LOCAL_SLOTS = 4
+# Of a run whose workers ask: it has a local model's place, and no server there.
+NOWHERE = Account("local", "nowhere://")
+T = TypeVar("T")
+
+
+class Lessor(Protocol):
+    """Who leases what a gate needs of limits that others use, too."""
+
+    async def lease(
+        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobStopped], None]
+    ) -> Leasing:
+        """Lease it from now on, on the running event loop; `stop` is for a defect in that."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The money and the limits that a process has for a job; one that doesn't `ask` sends nothing itself."""
+
+    spending: Spending
+    share: Lessor | None = None
+    asks: bool = True
+
+
+@contextlib.contextmanager
+def speaking(prepared: Prepared, ledger: Ledger, state: State, meter: Meter, means: Means) -> Iterator[Job[Any]]:
+    """Open a job over its ledger, with what asks its routes, for the block. Raises UserMistake."""
+    with contextlib.ExitStack() as stack:
+        observer = stack.enter_context(observed(prepared, ledger.job_id, meter))
+        loop = stack.enter_context(_running_loop())
+        accounts = [
+            stop.account or stack.enter_context(_local(prepared, stop, asks=means.asks)) for stop in prepared.stops
+        ]
+        client = _on(loop, _opened())
+        stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
+        flights = [_concurrency(prepared, stop) for stop in prepared.stops]
+        most = sum(flights) if prepared.options.pool else max(flights)
+        allow_connections(most)
+        places = asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE)
+        job: Job[Any] = _job(prepared, ledger, meter, loop, places)
+        job.observer = observer
+        gates: dict[tuple[str, str], Limits] = {}
+        for stop, account in zip(prepared.stops, accounts, strict=True):
+            # Limits are the account's, whichever of its models is asked.
+            key = (account.provider, account.base_url)
+            if key not in gates:
+                # What runs in this process has limits of its own.
+                share = means.share if stop.account is not None else None
+                gates[key] = _limits(prepared, stop, SharedRate if share else Rate)
+                if share is not None:
+                    leasing = _on(loop, share.lease(account, gates[key], meter.trouble, job.stop))
+                    stack.callback(lambda one: _on(loop, one.end()), leasing)
+            measures = Measures(state, f"{stop.route.provider} {stop.route.id} {account.place}")
+            payer = _payer(job, stop, account, client, means.spending, gates[key], measures)
+            job.strategists.append(
+                embedder(job, stop, payer) if isinstance(job, EmbedJob) else _strategist(job, stop, payer)
+            )
+        _share_fate(job)
+        yield job
+
+
+def _job(
+    prepared: Prepared, ledger: Ledger, meter: Meter, loop: asyncio.AbstractEventLoop, places: asyncio.Semaphore
+) -> Job[Any]:
+    if isinstance(prepared.options, EmbedOptions):
+        return embed_job(prepared, ledger, meter, loop, places)
+    return Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
+
+
+def _local(prepared: Prepared, stop: Stop, *, asks: bool) -> "contextlib.AbstractContextManager[Account]":
+    if isinstance(prepared.options, EmbedOptions):
+        return contextlib.nullcontext(ACCOUNT)
+    if not asks:
+        return contextlib.nullcontext(NOWHERE)
+    if prepared.local_model is None:
+        raise UserMistake("the local model has no file: name one in DOCMILL_LOCAL_MODEL")
+    # Each slot holds a whole context in memory; calls beyond them wait at the server.
+    slots = min(_concurrency(prepared, stop), LOCAL_SLOTS)
+    return local_server(prepared.local_model, context=stop.route.window.context, slots=slots)
+
+
+def _concurrency(prepared: Prepared, stop: Stop) -> int:
+    return prepared.options.concurrency or stop.provider.concurrency
+
+
+def _share_fate(job: Job) -> None:
+    """Let the routes of one account know of each other: what refuses one of them refuses all."""
+    dispatchers = [strategist.dispatcher for strategist in job.strategists]
+    for one in dispatchers:
+        one.siblings = [other for other in dispatchers if other.account.same_as(one.account)]
+
+
+def _limits(prepared: Prepared, stop: Stop, kind: type[Rate]) -> Limits:
+    return Limits(declared(prepared.options, stop.provider, kind), concurrency=_concurrency(prepared, stop))
+
+
+def _payer(
+    job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits, measures: Measures
+) -> Payer:
+    options, provider = job.prepared.options, stop.provider
+    dispatcher = Dispatcher(
+        LocalVectors() if account is ACCOUNT else client,
+        account,
+        wire_of(provider.wire),
+        limits,
+        hedge=options.hedge,
+        told_period=provider.told_period,
+        notes=Notes(watching(job, stop)),
+    )
+    return Payer(stop.route, dispatcher, job.ledger, spending, measures, job.stopped)
+
+
+def _strategist(job: Job, stop: Stop, payer: Payer) -> Strategist:
+    options, provider = job.prepared.options, stop.provider
+    extras = _extras(options, provider)
+    go_on = stop.prompts.go_on
+    asker = Asker(payer, job.meter, stop.tokenizer, options.routing, extras, go_on, provider.structured)
+    return Strategist(asker, stop.cutter(options), stop.form)
+
+
+def _extras(options: Options, provider: Provider) -> dict[str, Any]:
+    integrity = {"integrity": options.integrity} if options.integrity and provider.wire == "apipie" else {}
+    return {**provider.extras, **integrity}
+
+
+def declared(options: Options, provider: Provider, kind: type[Rate] = Rate) -> Iterator[Rate]:
+    """Yield the limits of the flags, else those that the provider declares."""
+    if options.rpm or provider.requests_per_minute:
+        yield kind("requests", options.rpm or provider.requests_per_minute or 0)
+    if options.tpm or provider.tokens_per_minute:
+        yield kind("tokens", options.tpm or provider.tokens_per_minute or 0)
+    if provider.requests_per_second:
+        yield kind("requests", provider.requests_per_second, SECOND)
+    if provider.input_tokens_per_minute:
+        yield kind("input", provider.input_tokens_per_minute)
+    if provider.output_tokens_per_minute:
+        yield kind("output", provider.output_tokens_per_minute)
+
+
+@contextlib.contextmanager
+def _running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One event loop on a thread of its own, for the whole job."""
+    loop = new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="dispatch", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        _on(loop, _ended())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _ended() -> None:
+    """End what still runs, as the wait for a stopped job's calls."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def _opened() -> Client:
+    """The client belongs to the loop it is made on."""
+    return Client()
+
+
+def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    future: Future[T] = asyncio.run_coroutine_threadsafe(work, loop)
+    return future.result()

@@ -1,0 +1,221 @@
+"""A worker's side: it prepares the job as its run did, takes shards, and tells what it does."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from tasks.dispatch.lease import Ask, Leases
+from tasks.dispatch.limits import Limits
+from tasks.dispatch.spending import Spending
+from tasks.errors import DocmillError, JobStopped, LeaderLost, UserMistake
+from tasks.jobs.collector import calm_collector
+from tasks.jobs.embed.job import EmbedJob
+from tasks.jobs.job import DRAIN_SECONDS, Job
+from tasks.jobs.meter import Meter
+from tasks.jobs.options import Options
+from tasks.jobs.places import state_of
+from tasks.jobs.prepare import Prepared, prepare
+from tasks.jobs.shard import Worked
+from tasks.jobs.sharing import Leasing, leased, sharing
+from tasks.jobs.speaking import Means, speaking
+from tasks.jobs.work import Shard, expect
+from tasks.jobs.workers.line import Line
+from tasks.jobs.workers.messages import Desk, Place, Report, plain
+from tasks.jobs.workers.purse import Granting
+from tasks.providers.account import Account, Keys
+from tasks.results.job_file import read_job_file
+
+BEAT_SECONDS, LOOK_AGAIN_SECONDS = 0.25, 0.1
+THREADS = 8
+T = TypeVar("T")
+
+
+class Joined:
+    """One worker at work on its run's job."""
+
+    def __init__(self, name: str, job: Job[Any], desk: Desk, pulse: Desk, spending: Spending) -> None:
+        self.name, self.job, self.desk = name, job, desk
+        self._pulse, self._spending = pulse, spending
+        self._told: dict[str, float] = dict.fromkeys(job.meter.counts(), 0)
+        self._troubles, self._returned = 0, 0.0
+        self._leaves, self._has_ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._beat_all, name="beat", daemon=True)
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Tell the run what is done for the block, and the last of it at its end."""
+        self._beat()
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._has_ended.set()
+            self._thread.join()
+            with contextlib.suppress(JobStopped):
+                self._beat()
+
+    def shards(self) -> Iterator[Shard | None]:
+        """Yield shards as long as the run has any, and None now and then while it has none; until the job stops."""
+        while not self.job.stopped():
+            shard = self.desk.next(self.name)
+            if shard is not None:
+                if shard.again:
+                    self.job.ledger.learn()
+                expect(self.job, shard)
+                self.job.waiting.listed += len(shard.documents)
+                yield shard
+                continue
+            self.job.waiting.listed_all = True
+            if self._leaves.wait(LOOK_AGAIN_SECONDS):
+                return
+            yield None
+
+    def finished(self, shard: Shard, worked: Worked) -> None:
+        """Hand in a shard that was worked on to its end; where the job was stopped, it wasn't."""
+        if not self.job.stopped():
+            self.desk.finished(self.name, shard.number, worked.unchanged)
+
+    def _beat_all(self) -> None:
+        while not self._has_ended.wait(BEAT_SECONDS):
+            try:
+                self._beat()
+            except JobStopped as error:
+                self.job.stop(error if isinstance(error, LeaderLost) else plain(error), DRAIN_SECONDS)
+                return
+
+    def _beat(self) -> None:
+        """Tell what was done since the last time, and do what is said."""
+        meter = self.job.meter
+        counts, troubles = meter.counts(), list(meter.troubles)
+        stopped = self.job.stopped()
+        report = Report(
+            {name: count - self._told[name] for name, count in counts.items() if count != self._told[name]},
+            troubles[self._troubles :],
+            meter.waiting,
+            self._spending.spent,
+            self._returned,
+            plain(stopped) if stopped else None,
+        )
+        orders = self._pulse.beat(self.name, report)
+        self._told, self._troubles, self._returned = counts, len(troubles), 0.0
+        if orders.stop is not None:
+            self.job.stop(JobStopped(orders.stop), orders.seconds)
+        if orders.leave:
+            self._leaves.set()
+        if orders.save and isinstance(self._spending, Granting):
+            self._returned = self.job.run(_given_back(self._spending))
+
+
+async def _given_back(spending: Granting) -> float:
+    return spending.give_back()
+
+
+class Lessor:
+    """Leases from the run's own books what its workers need of the limits."""
+
+    def __init__(self, name: str, desk: Desk, threads: ThreadPoolExecutor) -> None:
+        self._name, self._desk, self._threads = name, desk, threads
+
+    async def lease(
+        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobStopped], None]
+    ) -> Leasing:
+        """Lease it from now on, on the running event loop."""
+        loop, book = asyncio.get_running_loop(), account.fingerprint()
+
+        async def exchange(ask: Ask) -> Leases:
+            return await loop.run_in_executor(self._threads, self._desk.trade, self._name, book, ask)
+
+        return leased(account, limits, exchange, trouble, stop)
+
+
+class Claiming:
+    """The turns in which the shards of all workers claim their texts."""
+
+    def __init__(self, desk: Desk, threads: ThreadPoolExecutor, job: Job[Any]) -> None:
+        self._desk, self._threads, self._job = desk, threads, job
+
+    @contextlib.asynccontextmanager
+    async def of(self, number: int) -> AsyncIterator[None]:
+        """Claim for the block, once all shards before have; a stopped job waits for nobody."""
+        while not self._job.stopped() and not await self._ask(self._desk.may_claim, number):  # noqa: ASYNC110 - others'
+            await asyncio.sleep(LOOK_AGAIN_SECONDS / 2)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(LeaderLost):
+                await self._ask(self._desk.claimed, number)
+
+    async def is_first(self, number: int) -> bool:
+        """Whether all shards before are finished."""
+        return await self._ask(self._desk.is_first, number)
+
+    async def _ask(self, call: Callable[[int], T], number: int) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, number)
+
+
+@contextlib.contextmanager
+def joined(
+    flow: str, inputs: Sequence[str], options: Options, place: Place, name: str, *, keys: Keys = lambda _: None
+) -> Iterator[Joined]:
+    """Work for the run at a place, for the block. Raises UserMistake where this process can't do the same job.
+
+    Whatever ends the block by an error ends the run with it.
+    """
+    key = bytes.fromhex(state_of(options).read(place.key_note)) if place.key_note else None
+    name = f"{name}-{secrets.token_hex(3)}"  # an engine may run the same task again
+    desk, pulse = Line(place.address, key), Line(place.address, key)
+    with contextlib.closing(desk), contextlib.closing(pulse):
+        try:
+            prepared = prepare(flow, inputs, options, keys=keys)
+            _require_results(options, place.job_id)
+            desk.join(name, f"{os.getpid()} on {socket.gethostname()}", prepared.work)
+            with _opened(prepared, place.job_id, name, desk, pulse) as worker, worker.reporting():
+                yield worker
+        except LeaderLost:
+            raise
+        except Exception as error:
+            known = error if isinstance(error, DocmillError) else DocmillError(f"{type(error).__name__}: {error}")
+            desk.broke(name, plain(known) if isinstance(known, JobStopped) else known)
+            raise
+
+
+@contextlib.contextmanager
+def _opened(prepared: Prepared, job_id: str, name: str, desk: Desk, pulse: Desk) -> Iterator[Joined]:
+    options, state = prepared.options, state_of(prepared.options)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(calm_collector())
+        threads = stack.enter_context(ThreadPoolExecutor(THREADS, "desk"))
+        ledger = stack.enter_context(state.join(fresh=options.fresh))
+        ledger.join(job_id)
+        share = stack.enter_context(sharing(options.share_limits)) or Lessor(name, desk, threads)
+        spending = _spending(options, name, desk, threads)
+        job = stack.enter_context(speaking(prepared, ledger, state, Meter(), Means(spending, share)))
+        if isinstance(job, EmbedJob):
+            job.claiming, job.claims.shared = Claiming(desk, threads, job), True
+        yield Joined(name, job, desk, pulse, spending)
+
+
+def _spending(options: Options, name: str, desk: Desk, threads: ThreadPoolExecutor) -> Spending:
+    if options.budget is None:
+        return Spending(None)
+
+    async def granted(lacks: float, reserved: float) -> float:
+        return await asyncio.get_running_loop().run_in_executor(threads, desk.grant, name, lacks, reserved)
+
+    return Granting(granted)
+
+
+def _require_results(options: Options, job_id: str) -> None:
+    """Raise UserMistake where the output isn't the run's own."""
+    record = read_job_file(options.folder)
+    if record.get("job_id") != job_id:
+        raise UserMistake(
+            f"{options.folder.place} on {socket.gethostname()} isn't the run's own: give an --output that all "
+            "workers share, as a bucket or a mounted folder"
+        )

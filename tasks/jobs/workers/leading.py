@@ -1,0 +1,190 @@
+"""What a run keeps of its workers: who has which shard, and what all of them have done and spent.
+
+Shards are handed out in their order. Those of a worker that is lost are handed out again,
+before any new one. Asked from the threads of all workers' connections.
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from tasks.dispatch.lease import Ask, Book, Leases, trade
+from tasks.errors import DocmillError, Interrupted, JobStopped, LeaderLost, UserMistake
+from tasks.jobs.job import DRAIN_SECONDS, Job
+from tasks.jobs.work import Shard
+from tasks.jobs.workers.messages import Orders, Report
+from tasks.jobs.workers.purse import Purse
+
+# A shard that was lost with so many workers is the trouble itself.
+MOST_LOSSES = 3
+
+
+@dataclass(slots=True)
+class Worker:
+    """One that has joined, what it has in hand, and whether it has left."""
+
+    who: str
+    shards: dict[int, Shard] = field(default_factory=dict)
+    is_gone: bool = False
+
+
+class Leading:
+    """The run's side: a `Desk` over the shards of a job."""
+
+    def __init__(self, job: Job, shards: Iterator[Shard], clock: Callable[[], float] = time.monotonic) -> None:
+        self.job = job
+        self.error: BaseException | None = None
+        self._shards, self._clock = shards, clock
+        budget = job.prepared.options.budget
+        self._purse = Purse(budget, job.ledger.spent() if budget is not None else 0.0)
+        self._workers: dict[str, Worker] = {}
+        self._again: deque[Shard] = deque()
+        self._losses: Counter[int] = Counter()
+        self._open: set[int] = set()
+        self._unclaimed: set[int] = set()
+        self._books: dict[str, Book] = {}
+        self._has_all = False
+        self._lock, self._listing = threading.RLock(), threading.Lock()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no shard is left to be worked on."""
+        with self._lock:
+            return self.error is not None or self.job.stopped() is not None or (self._has_all and not self._open)
+
+    @property
+    def at_work(self) -> list[str]:
+        """The workers that have joined and not left."""
+        with self._lock:
+            return [name for name, worker in self._workers.items() if not worker.is_gone]
+
+    def join(self, worker: str, who: str, work: str) -> None:
+        """Take a worker in, if it would do the job's own work."""
+        if work != self.job.work:
+            raise UserMistake(
+                f"worker {who} prepares another job than this run: give it the same version, prompts, "
+                "keys and base URLs"
+            )
+        with self._lock:
+            self._workers[worker] = Worker(who)
+
+    def beat(self, worker: str, report: Report) -> Orders:
+        """Take in what a worker has done."""
+        job = self.job
+        self._require(worker)
+        job.meter.merge(report.counts, report.troubles, report.waiting)
+        with self._lock:
+            self._purse.tell(worker, report.spent, report.returned)
+            reason = report.stopped or self._purse.overdrawn()
+            is_short = self._purse.is_short
+        if reason is not None:
+            job.stop(reason)
+        stopped = job.stopped()
+        seconds = DRAIN_SECONDS if isinstance(stopped, Interrupted) else 60 * DRAIN_SECONDS
+        return Orders(str(stopped) if stopped else None, seconds, self.is_over, is_short)
+
+    def next(self, worker: str) -> Shard | None:
+        """Hand out a shard: one of a lost worker first."""
+        with self._listing:  # held while the next documents are listed: the others of `Desk` don't wait for that
+            shard = self._lost() or self._listed()
+            if shard is not None:
+                with self._lock:
+                    self._open.add(shard.number)
+                    self._hand(worker, shard)
+            return shard
+
+    def _lost(self) -> Shard | None:
+        with self._lock:
+            return self._again.popleft() if self._again and not self.is_over else None
+
+    def _listed(self) -> Shard | None:
+        if self._has_all or self.is_over:
+            return None
+        try:
+            shard = next(self._shards, None)
+        except Exception as error:  # noqa: BLE001 - it is the run's own trouble, which raises it
+            self.end(error)
+            return None
+        if shard is None:
+            self._has_all = True
+        else:
+            self._unclaimed.add(shard.number)
+        return shard
+
+    def _hand(self, worker: str, shard: Shard) -> None:
+        try:
+            self._require(worker).shards[shard.number] = shard
+        except LeaderLost:
+            self._again.append(shard)
+            raise
+
+    def finished(self, worker: str, number: int, unchanged: int) -> None:
+        """Take a shard in."""
+        with self._lock:
+            if self._require(worker).shards.pop(number, None) is not None:
+                self._open.discard(number)
+                self._unclaimed.discard(number)
+                self.job.unchanged += unchanged
+
+    def grant(self, worker: str, lacks: float, reserved: float) -> float:
+        """Grant a part of the budget."""
+        with self._lock:
+            return self._purse.grant(worker, lacks, reserved)
+
+    def trade(self, worker: str, account: str, ask: Ask) -> Leases:  # noqa: ARG002 - an ask says whose it is
+        """Lease a part of an account's limits."""
+        with self._lock:
+            return trade(self._books.setdefault(account, Book()), ask, self._clock())
+
+    def may_claim(self, number: int) -> bool:
+        """Look whether a shard's turn has come."""
+        with self._lock:
+            return min(self._unclaimed, default=number) >= number
+
+    def claimed(self, number: int) -> None:
+        """Let the next one claim."""
+        with self._lock:
+            self._unclaimed.discard(number)
+
+    def is_first(self, number: int) -> bool:
+        """Look whether all shards before are finished."""
+        with self._lock:
+            return min(self._open, default=number) >= number
+
+    def broke(self, worker: str, error: DocmillError) -> None:
+        """End the run: what a worker can't do no other can."""
+        with self._lock:
+            if worker in self._workers:
+                self._workers[worker].is_gone = True
+        self.end(error)
+
+    def end(self, error: BaseException) -> None:
+        """End the run with an error that it is to raise."""
+        self.error = self.error or error
+        self.job.stop(JobStopped(str(error)))
+
+    def _require(self, name: str) -> Worker:
+        """Return a worker. Raises LeaderLost where it was given up: others do its shards by now."""
+        worker = self._workers.get(name)
+        if worker is None or worker.is_gone:
+            raise LeaderLost(f"worker {name} was given up by its run")
+        return worker
+
+    def lose(self, worker: str) -> None:
+        """Note that a worker is gone; what it had in hand is handed out again."""
+        with self._lock:
+            gone = self._workers.get(worker)
+            if gone is None or gone.is_gone:
+                return
+            gone.is_gone = True
+            shards, gone.shards = list(gone.shards.values()), {}
+            self._again.extend(shard._replace(again=True) for shard in shards)
+            self._losses.update(shard.number for shard in shards)
+            if not self.is_over:
+                self._purse.lose(worker)
+                self.job.meter.trouble(f"worker {gone.who}", "was lost: its shards are taken over")
+            worst = max((self._losses[shard.number] for shard in shards), default=0)
+        if worst >= MOST_LOSSES:
+            self.job.stop(JobStopped(f"{worst} workers in turn were lost over the same documents (last {gone.who})"))

@@ -1,0 +1,135 @@
+"""The line between a run and its workers: calls by name over a socket, on this machine a Unix one.
+
+Only processes of the same user reach a Unix socket; over a network both sides prove that
+they have the same key (multiprocessing.connection), and whoever reads it on the way sees
+the documents. The connection by which a worker reports is its life: when it ends, the
+worker is lost.
+"""
+
+import contextlib
+import os
+import socket
+import tempfile
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener
+from typing import Any
+
+from tasks.errors import DocmillError, JobStopped, LeaderLost
+from tasks.jobs.workers.leading import Leading
+from tasks.jobs.workers.messages import Address, plain
+
+CALLS = frozenset({"join", "beat", "next", "finished", "grant", "trade", "may_claim", "claimed", "is_first", "broke"})
+# A worker that can't be heard of for so long is lost.
+GONE_SECONDS = 60.0
+WAITING = 128
+
+
+@contextlib.contextmanager
+def serving(leading: Leading, reached_from: str | None = None, key: bytes | None = None) -> Iterator[Address]:
+    """Answer the workers for the block; return where, by a name under which `reached_from` finds this machine."""
+    with contextlib.ExitStack() as stack:
+        if reached_from is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="docmill-"))
+            listener = Listener(os.path.join(folder, "run"), "AF_UNIX", WAITING)  # noqa: PTH118 - a socket's address
+            address: Address = listener.address
+        else:
+            host = _host_towards(reached_from)
+            listener = Listener((host, 0), "AF_INET", WAITING, key)
+            address = (host, listener.address[1])
+        server = _Server(listener, leading)
+        stack.callback(server.close, address, key)
+        yield address
+
+
+class _Server:
+    """A thread that accepts connections, and one for each of them."""
+
+    def __init__(self, listener: Listener, leading: Leading) -> None:
+        self._listener, self._leading = listener, leading
+        self._is_over = False
+        self._thread = threading.Thread(target=self._accept, name="workers", daemon=True)
+        self._thread.start()
+
+    def close(self, address: Address, key: bytes | None) -> None:
+        """Accept nobody any more."""
+        self._is_over = True
+        with contextlib.suppress(OSError, EOFError, AuthenticationError):
+            Client(address, authkey=key).close()  # wakes the thread that accepts
+        self._thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._is_over:
+            try:
+                connection = self._listener.accept()
+            except (OSError, EOFError, AuthenticationError):  # somebody else's, or cut off
+                continue
+            threading.Thread(target=self._attend, args=(connection,), name="worker", daemon=True).start()
+
+    def _attend(self, connection: Connection) -> None:
+        worker = ""
+        try:
+            while not worker or connection.poll(GONE_SECONDS):
+                method, arguments = connection.recv()
+                worker = worker or (arguments[0] if method == "beat" else "")
+                connection.send(self._answer(method, arguments))
+        except (OSError, EOFError):
+            pass
+        finally:
+            connection.close()
+            if worker:
+                self._leading.lose(worker)
+
+    def _answer(self, method: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+        if method not in CALLS:
+            return False, DocmillError(f"a worker asks for {method}")
+        try:
+            return True, getattr(self._leading, method)(*arguments)
+        except JobStopped as error:
+            return False, plain(error)
+        except DocmillError as error:
+            return False, error
+        except Exception as error:  # noqa: BLE001 - the worker is to know, whatever it was
+            return False, DocmillError(f"{type(error).__name__}: {error}")
+
+
+class Line:
+    """Asks the run, from any thread: a `Desk` by its methods' names."""
+
+    def __init__(self, address: Address, key: bytes | None = None) -> None:
+        self._address, self._key = address, key
+        self._idle: list[Connection] = []
+
+    def __getattr__(self, method: str) -> Any:
+        """Return what asks for a method of the run. Raises LeaderLost where it is gone, and what it raises."""
+        if method not in CALLS:
+            raise AttributeError(method)
+        return lambda *arguments: self._ask(method, arguments)
+
+    def _ask(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        try:
+            connection = self._idle.pop() if self._idle else Client(self._address, authkey=self._key)
+            connection.send((method, arguments))
+            is_good, answer = connection.recv()
+        except (OSError, EOFError, AuthenticationError) as error:
+            raise LeaderLost(f"the run can't be reached any more ({type(error).__name__})") from error
+        self._idle.append(connection)
+        if not is_good:
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Leave the run."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+def _host_towards(place: str) -> str:
+    """Return this machine's address as a host sees it; no packet is sent for that."""
+    parts = urllib.parse.urlsplit(place if "://" in place else f"//{place}")
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        probe.connect((parts.hostname or "127.0.0.1", parts.port or 9))
+        return str(probe.getsockname()[0])

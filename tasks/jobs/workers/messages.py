@@ -1,0 +1,89 @@
+"""What a run and its workers tell each other."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from tasks.dispatch.lease import Ask, Leases
+from tasks.errors import DocmillError, JobStopped
+from tasks.jobs.work import Shard
+
+# A Unix socket's path, or host and port.
+Address = str | tuple[str, int]
+
+
+class Place(NamedTuple):
+    """Where a run is found by its workers. `key_note` names the note of its state that holds their common key."""
+
+    job_id: str
+    address: Address
+    key_note: str | None = None
+
+
+class Report(NamedTuple):
+    """What a worker has done since it last said so; `spent` is in USD, and of all its time."""
+
+    counts: Mapping[str, float]
+    troubles: Sequence[str] = ()
+    waiting: str = ""
+    spent: float = 0.0
+    returned: float = 0.0
+    stopped: JobStopped | None = None
+
+
+class Orders(NamedTuple):
+    """What a worker is to do: stop within so many seconds, leave, or return what it doesn't need of the budget."""
+
+    stop: str | None = None
+    seconds: float = 0.0
+    leave: bool = False
+    save: bool = False
+
+
+class Desk(Protocol):
+    """What a worker may ask of its run; each says its own name first. Raises LeaderLost once the run is gone."""
+
+    def join(self, worker: str, who: str, work: str) -> None:
+        """Come to work on the job. Raises UserMistake where the worker would do other `work`."""
+        ...
+
+    def beat(self, worker: str, report: Report) -> Orders:
+        """Tell what was done, and hear what is to be done."""
+        ...
+
+    def next(self, worker: str) -> Shard | None:
+        """Take a shard, or none where there is none for now."""
+        ...
+
+    def finished(self, worker: str, number: int, unchanged: int) -> None:
+        """Hand a shard in, with how many of its documents were left as they are."""
+        ...
+
+    def grant(self, worker: str, lacks: float, reserved: float) -> float:
+        """Ask for money, as `Purse.grant` has it. Raises BudgetReached."""
+        ...
+
+    def trade(self, worker: str, account: str, ask: Ask) -> Leases:
+        """Trade with the book of an account's limits."""
+        ...
+
+    def may_claim(self, number: int) -> bool:
+        """Whether all shards before have claimed their texts."""
+        ...
+
+    def claimed(self, number: int) -> None:
+        """Say that a shard has claimed its texts."""
+        ...
+
+    def is_first(self, number: int) -> bool:
+        """Whether all shards before are finished."""
+        ...
+
+    def broke(self, worker: str, error: DocmillError) -> None:
+        """Say why the worker can't work."""
+        ...
+
+
+def plain(error: JobStopped) -> JobStopped:
+    """Return an error as it can travel: without what it holds beside its words."""
+    plain_error: Any = type(error)
+    return plain_error(str(error))  # type: ignore[no-any-return]

@@ -1,0 +1,106 @@
+"""The Prefect tasks of a job's shards, one run a shard, on threads of the process that works on them."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture, wait
+from prefect.runtime import task_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from tasks.errors import JobStopped
+from tasks.jobs.job import Job
+from tasks.jobs.shard import Worked
+from tasks.jobs.work import Shard, work_on
+
+# A slow document holds its shard open: others are begun meanwhile, up to so many.
+SHARDS_AT_ONCE = 64
+# The next shard is submitted when fewer documents than this wait to be read.
+READ_AHEAD = 500
+LOOK_AGAIN_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Bench:
+    """A job that this process works on, and its shards under way; `finished` is told of each that came to its end."""
+
+    job: Job[Any]
+    finished: Callable[[Shard, Worked], None] = lambda _shard, _worked: None
+    shards: dict[int, Shard] = field(default_factory=dict)
+
+
+# A task gets a bench's name and a shard's number: never a client or loop, and no documents,
+# as Prefect walks through every one of a parameter's.
+BENCHES: dict[str, Bench] = {}
+
+
+def _shard_name() -> str:
+    return f"shard {task_run.parameters['number']:05d}"
+
+
+def _heals(_: object, __: object, state: State[Any]) -> bool:
+    """Whether a shard is worth another try: a file system's hiccup, not a defect or a stopped job."""
+    try:
+        state.result()
+    except OSError:
+        return True
+    except Exception:  # noqa: BLE001 - whatever it was, it is raised by the task itself
+        return False
+    return False
+
+
+@task(
+    name="answer shard",
+    task_run_name=_shard_name,
+    retries=1,
+    retry_delay_seconds=5,
+    retry_condition_fn=_heals,
+    persist_result=False,
+)
+def answer_shard(bench_name: str, number: int) -> int:
+    """Answer one shard's documents and write their rows; return how many."""
+    bench = BENCHES[bench_name]
+    shard = bench.shards[number]
+    worked = bench.job.run(work_on(bench.job, shard))
+    bench.finished(shard, worked)
+    get_run_logger().info("%d of %d documents written; the others were there", worked.written, len(shard.documents))
+    return worked.written
+
+
+def answer_all(name: str, bench: Bench, shards: Iterable[Shard | None]) -> None:
+    """Submit a task run a shard, each before the ones before it run dry, and wait for them all; None is no shard."""
+    BENCHES[name] = bench
+    try:
+        with ThreadPoolTaskRunner[int](max_workers=SHARDS_AT_ONCE) as threads:
+            _answer_all(name, bench, shards, threads)
+    finally:
+        del BENCHES[name]
+
+
+def _answer_all(name: str, bench: Bench, shards: Iterable[Shard | None], threads: ThreadPoolTaskRunner[int]) -> None:
+    job, under_way = bench.job, dict[int, PrefectFuture[int]]()
+    try:
+        for shard in shards:
+            if shard is not None:
+                bench.shards[shard.number] = shard
+                parameters = {"bench_name": name, "number": shard.number}
+                under_way[shard.number] = threads.submit(answer_shard, parameters)
+            while job.waiting.unread >= READ_AHEAD and not job.stopped():
+                time.sleep(LOOK_AGAIN_SECONDS)
+            _collect(bench, under_way, [number for number, future in under_way.items() if future.state.is_final()])
+        _collect(bench, under_way, list(under_way))
+    except BaseException as error:
+        # The other shards still use the job: they end before it is closed.
+        job.stop(JobStopped(str(error)))
+        wait(list(under_way.values()))
+        raise
+
+
+def _collect(bench: Bench, under_way: "dict[int, PrefectFuture[int]]", numbers: Sequence[int]) -> None:
+    """Wait for shards, and forget them."""
+    for number in numbers:
+        under_way.pop(number).result()
+        del bench.shards[number]

@@ -1,0 +1,129 @@
+"""The Prefect side of workers: a task run for each, on an engine's process, and the run that leads them."""
+
+import contextlib
+import itertools
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+
+from tasks.engines import Engine, engine, uninterrupted
+from tasks.errors import JobStopped, LeaderLost
+from tasks.jobs.job import DRAIN_SECONDS, Job
+from tasks.jobs.options import Options
+from tasks.jobs.places import state_of
+from tasks.jobs.work import shards_of
+from tasks.jobs.workers.joining import joined
+from tasks.jobs.workers.leading import Leading
+from tasks.jobs.workers.line import serving
+from tasks.jobs.workers.messages import Place
+from tasks.jobs.workers.possible import is_here
+from tasks.secrets import block_key
+from tasks.shards import Bench, answer_all
+
+KEY_NOTE = "workers-key"
+LOOK_AGAIN_SECONDS = 0.1
+# Workers that end are replaced, so many times for each.
+MOST_ENDS = 3
+# What a worker takes to say goodbye.
+PARTING_SECONDS = 10.0
+
+
+@task(name="work", task_run_name="worker {name}", persist_result=False, cache_policy=NO_CACHE)
+def work(flow: str, inputs: Sequence[str], options: Options, place: Place, name: str) -> None:
+    """Work on a run's job until it has no more shards: all of it that happens in one worker process."""
+    try:
+        with joined(flow, inputs, options, place, name, keys=block_key) as worker:
+            answer_all(worker.name, Bench(worker.job, worker.finished), worker.shards())
+    except LeaderLost:
+        if options.runner == "processes":
+            os._exit(1)  # the pool that waits for the next task is nobody's any more
+        raise
+
+
+def lead_workers(job: Job[Any]) -> None:
+    """Have workers do all shards of a job. Raises what ended it, where that isn't a stop."""
+    leading = Leading(job, shards_of(job))
+    options = job.prepared.options
+    with _reached(job, leading) as place, engine(options) as one:
+        crew = _Crew(job, place, one)
+        get_run_logger().info("%d workers, by %s", one.workers, options.runner)
+        while not leading.is_over:
+            crew.fill(leading)
+            time.sleep(LOOK_AGAIN_SECONDS)
+        _await_parting(job, leading)
+    if leading.error is not None:
+        raise leading.error
+
+
+@contextlib.contextmanager
+def _reached(job: Job[Any], leading: Leading) -> Iterator[Place]:
+    """Let workers reach the run for the block; their common key lies in the database that they share."""
+    options, job_id = job.prepared.options, job.ledger.job_id
+    if is_here(options.runner_address):
+        with serving(leading) as address:
+            yield Place(job_id, address)
+        return
+    key = secrets.token_bytes(32)
+    state_of(options).write(KEY_NOTE, key.hex())
+    with serving(leading, options.runner_address, key) as address:
+        yield Place(job_id, address, KEY_NOTE)
+
+
+class _Crew:
+    """The workers of a run, and those that came in the place of others."""
+
+    def __init__(self, job: Job[Any], place: Place, one: Engine) -> None:
+        self._job, self._place, self._engine = job, place, one
+        self._names = map(str, itertools.count(1))
+        self._at_work: dict[str, PrefectFuture[Any]] = {}
+        self._ended: list[str] = []
+        self._ends = 0
+
+    def fill(self, leading: Leading) -> None:
+        """Hire as many workers as there are to be; where they end again and again, end the job."""
+        for name in list(self._ended):
+            self._ended.remove(name)
+            self._ends += 1
+            said = _why(self._at_work.pop(name))
+            if self._ends > MOST_ENDS * self._engine.workers and not leading.is_over:
+                self._job.stop(JobStopped(f"workers end again and again: {said}"))
+                return
+        while len(self._at_work) < self._engine.workers:
+            self._hire(next(self._names))
+
+    def _hire(self, name: str) -> None:
+        prepared = self._job.prepared
+        parameters = {
+            "flow": prepared.flow,
+            "inputs": list(prepared.inputs),
+            "options": prepared.options,
+            "place": self._place,
+            "name": name,
+        }
+        with uninterrupted():
+            future = self._engine.submit(work, parameters)
+        self._at_work[name] = future
+        future.add_done_callback(lambda _: self._ended.append(name))
+
+
+def _why(future: PrefectFuture[Any]) -> str:
+    """Return in one line how a worker ended."""
+    try:
+        future.result(raise_on_failure=True)
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is said
+        return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return "it had nothing to do"
+
+
+def _await_parting(job: Job[Any], leading: Leading) -> None:
+    """Wait until the workers have left, which drain what is in flight where the job was stopped."""
+    drain = 60 * DRAIN_SECONDS if job.stopped() else 0.0
+    deadline = time.monotonic() + drain + PARTING_SECONDS
+    while leading.at_work and time.monotonic() < deadline:
+        time.sleep(LOOK_AGAIN_SECONDS)
