@@ -6,12 +6,14 @@ import os
 import signal
 import urllib.parse
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from prefect import Task
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL
-from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
+from prefect.task_runners import ProcessPoolTaskRunner
+from typing_extensions import Self
 
 from tasks.errors import UserMistake
 from tasks.jobs.options import Options
@@ -36,6 +38,7 @@ def engine(options: Options) -> Iterator[Engine]:
     _require_server(options)
     open_one = {"processes": _processes, "dask": _dask, "ray": _ray}[options.runner]
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_server_named())
         with uninterrupted():
             one = stack.enter_context(open_one(options))
         yield one
@@ -52,17 +55,42 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _server_named() -> Iterator[None]:
+    """Name Prefect's server in the environment for the block: some threads of a worker's know no other settings."""
+    name, before = PREFECT_API_URL.name, os.environ.get(PREFECT_API_URL.name)
+    os.environ[name] = PREFECT_API_URL.value() or ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+@contextlib.contextmanager
 def _processes(options: Options) -> Iterator[Engine]:
     """A pool for each process: of one in common the others end, too, when one is killed."""
     with contextlib.ExitStack() as stack:
 
         def submit(task: Task[Any, Any], parameters: dict[str, Any]) -> PrefectFuture[Any]:
-            pool: TaskRunner[Any] = ProcessPoolTaskRunner(max_workers=1)
+            pool = _Pool(max_workers=1)
             stack.enter_context(pool)
             future: PrefectFuture[Any] = pool.submit(task, parameters)
             return future
 
         yield Engine(submit, options.workers or _processors())
+
+
+class _Pool(ProcessPoolTaskRunner):
+    """A pool whose thread that passes on what its process logs knows Prefect's settings: it would start a server."""
+
+    def __enter__(self) -> Self:
+        self._context = copy_context()
+        return super().__enter__()
+
+    def _forward_subprocess_messages(self) -> None:
+        self._context.run(super()._forward_subprocess_messages)
 
 
 @contextlib.contextmanager

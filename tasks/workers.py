@@ -39,11 +39,18 @@ def work(flow: str, inputs: Sequence[str], options: Options, place: Place, name:
     """Work on a run's job until it has no more shards: all of it that happens in one worker process."""
     try:
         with joined(flow, inputs, options, place, name, keys=block_key) as worker:
+            if options.runner == "processes":
+                worker.abandon = _leave  # Prefect's server may be gone with the run: it would be asked again and again
             answer_all(worker.name, Bench(worker.job, worker.finished), worker.shards())
     except LeaderLost:
         if options.runner == "processes":
-            os._exit(1)  # the pool that waits for the next task is nobody's any more
+            _leave()
         raise
+
+
+def _leave() -> None:
+    """End this process: the pool that waits here for its next task is nobody's any more."""
+    os._exit(1)
 
 
 def lead_workers(job: Job[Any]) -> None:

@@ -69,7 +69,9 @@ class SqliteStore(Store):
         )
 
     def close(self) -> None:
-        """Commit what is queued and close the file."""
+        """Commit what is queued and close the file; a second time does nothing."""
+        if self._closed.is_set():
+            return
         super().close()
         self._closed.set()
         self._dirty.set()

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -41,6 +42,8 @@ class Joined:
 
     def __init__(self, name: str, job: Job[Any], desk: Desk, pulse: Desk, spending: Spending) -> None:
         self.name, self.job, self.desk = name, job, desk
+        # What is left to do once the run is gone, and all that was asked is recorded.
+        self.abandon: Callable[[], None] = lambda: None
         self._pulse, self._spending = pulse, spending
         self._told: dict[str, float] = dict.fromkeys(job.meter.counts(), 0)
         self._troubles, self._returned = 0, 0.0
@@ -86,8 +89,17 @@ class Joined:
             try:
                 self._beat()
             except JobStopped as error:
-                self.job.stop(error if isinstance(error, LeaderLost) else plain(error), DRAIN_SECONDS)
+                self.job.stop(error, DRAIN_SECONDS)
+                self._drain()
+                self.abandon()
                 return
+
+    def _drain(self) -> None:
+        """Wait until what is in flight is recorded."""
+        deadline = time.monotonic() + 2 * DRAIN_SECONDS
+        while self.job.tasks and time.monotonic() < deadline:
+            time.sleep(LOOK_AGAIN_SECONDS)
+        self.job.ledger.close()
 
     def _beat(self) -> None:
         """Tell what was done since the last time, and do what is said."""
@@ -163,7 +175,9 @@ class Claiming:
 def joined(
     flow: str, inputs: Sequence[str], options: Options, place: Place, name: str, *, keys: Keys = lambda _: None
 ) -> Iterator[Joined]:
-    """Work for the run at a place, for the block. Raises UserMistake where this process can't do the same job.
+    """Work for the run at a place, for the block.
+
+    Raises UserMistake where this process can't do the same job, LeaderLost where the run has gone.
 
     Whatever ends the block by an error ends the run with it.
     """
@@ -177,6 +191,7 @@ def joined(
             desk.join(name, f"{os.getpid()} on {socket.gethostname()}", prepared.work)
             with _opened(prepared, place.job_id, name, desk, pulse) as worker, worker.reporting():
                 yield worker
+                worker.job.check_leader()
         except LeaderLost:
             raise
         except Exception as error:
