@@ -38,7 +38,7 @@ def engine(options: Options) -> Iterator[Engine]:
     _require_server(options)
     open_one = {"processes": _processes, "dask": _dask, "ray": _ray}[options.runner]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_server_named())
+        stack.enter_context(_environment())
         with uninterrupted():
             one = stack.enter_context(open_one(options))
         yield one
@@ -55,17 +55,21 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _server_named() -> Iterator[None]:
-    """Name Prefect's server in the environment for the block: some threads of a worker's know no other settings."""
-    name, before = PREFECT_API_URL.name, os.environ.get(PREFECT_API_URL.name)
-    os.environ[name] = PREFECT_API_URL.value() or ""
+def _environment() -> Iterator[None]:
+    """Tell processes that are started in the block Prefect's server, and to log there only.
+
+    Threads of theirs that Prefect starts know no other settings.
+    """
+    told = {"PREFECT_API_URL": PREFECT_API_URL.value() or "", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
