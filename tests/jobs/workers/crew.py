@@ -1,0 +1,78 @@
+"""A job done by worker processes, without Prefect: `python -m tests.jobs.workers.crew` is one of them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tasks.jobs.opening import open_job
+from tasks.jobs.options import EmbedOptions, Options
+from tasks.jobs.prepare import prepare
+from tasks.jobs.work import Shard, shards_of, work_on
+from tasks.jobs.workers.joining import Joined, joined
+from tasks.jobs.workers.leading import Leading
+from tasks.jobs.workers.line import serving
+from tasks.jobs.workers.messages import Place
+from tests.conftest import Ran
+
+ROOT = Path(__file__).parents[3]
+KINDS: dict[str, type[Options]] = {"summarize": Options, "embed": EmbedOptions}
+SECONDS = 60.0
+
+
+def shard_by_shard(worker: Joined, threads: ThreadPoolExecutor) -> None:
+    """Work on all shards that there are."""
+
+    def one(shard: Shard) -> None:
+        worker.finished(shard, worker.job.run(work_on(worker.job, shard)))
+
+    under_way = [threads.submit(one, shard) for shard in worker.shards() if shard is not None]
+    for future in under_way:
+        future.result()
+
+
+def main(flow: str, source: str, options: str, place: str, name: str) -> None:
+    """Be a worker."""
+    where = Place(**json.loads(place))
+    chosen = KINDS[flow].model_validate_json(options)
+    with joined(flow, [source], chosen, where, name) as worker, ThreadPoolExecutor(8) as threads:
+        shard_by_shard(worker, threads)
+
+
+Running = Sequence["subprocess.Popen[bytes]"]
+
+
+def crew_job(
+    source: Path,
+    options: Options,
+    flow: str = "summarize",
+    workers: int = 2,
+    meanwhile: Callable[[Leading, Running], object] = lambda _leading, _running: None,
+) -> tuple[Ran, Leading]:
+    """Run a whole job with so many worker processes; `meanwhile` is called again and again."""
+    prepared = prepare(flow, [str(source)], options)
+    with open_job(prepared) as job:
+        leading = Leading(job, shards_of(job))
+        with serving(leading) as address:
+            place = Place(job.ledger.job_id, address)
+            words: list[Any] = [flow, str(source), options.model_dump_json(), json.dumps(place._asdict())]
+            command = [sys.executable, "-m", __name__, *words]
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            running = [subprocess.Popen([*command, str(number)], env=environment) for number in range(workers)]
+            deadline = time.monotonic() + SECONDS
+            while time.monotonic() < deadline and not (leading.is_over and not leading.at_work):
+                meanwhile(leading, running)
+                time.sleep(0.05)
+            for one in running:
+                one.wait(SECONDS)
+        results = job.conclude()
+    return Ran(results.job, results.exit_code, options.folder), leading
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,223 @@
+"""Workers reach their run over a real socket, hear its errors, and notice when it is gone."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.documents.document import Document
+from tasks.errors import BudgetReached, Interrupted, JobStopped, LeaderLost, RouteDown, Transient, UserMistake
+from tasks.jobs.job import Job
+from tasks.jobs.opening import open_job
+from tasks.jobs.options import Options
+from tasks.jobs.prepare import prepare
+from tasks.jobs.work import Shard
+from tasks.jobs.workers.leading import MOST_LOSSES, Leading
+from tasks.jobs.workers.line import Line, serving
+from tasks.jobs.workers.messages import Report, plain
+from tests.jobs.texts import fill
+from tests.simulator import Simulator
+
+NOTHING = Report({})
+
+
+def shards(count: int) -> Iterator[Shard]:
+    for number in range(1, count + 1):
+        yield Shard(number, number, [Document(f"{number}.txt", "file:///none", 1)])
+
+
+@pytest.fixture
+def job(tmp_path: Path, folder: Path, provider: Simulator) -> Iterator[Job[Any]]:
+    """A job whose shards are for workers, with a budget of $1."""
+    fill(folder, 1)
+    options = Options(
+        output=str(tmp_path / "out"), provider="openai-compatible", model="sim-model", runner="processes",
+        budget=1.0, price="1/1",
+    )  # fmt: skip
+    with open_job(prepare("summarize", [str(folder)], options)) as opened:
+        yield opened
+
+
+def until(true: Any, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_worker_that_is_cut_off_is_lost_and_another_does_its_shards(job: Job[Any]) -> None:
+    leading = Leading(job, shards(3))
+    with serving(leading) as address:
+        first, pulse, second = Line(address), Line(address), Line(address)
+        first.join("a", "1 on here", job.work)
+        second.join("b", "2 on here", job.work)
+        pulse.beat("a", NOTHING)
+        assert [first.next("a").number, second.next("b").number] == [1, 2]
+        pulse.close()
+        until(lambda: leading.at_work == ["b"])
+        again = second.next("b")
+        assert (again.number, again.part, again.again) == (1, 1, True)
+        with pytest.raises(LeaderLost):
+            first.finished("a", 1, 0)
+        assert second.next("b").number == 3
+        for number in (1, 2, 3):
+            assert not leading.is_over
+            second.finished("b", number, 0)
+        assert second.next("b") is None
+        assert leading.is_over
+        first.close()
+        second.close()
+
+
+def test_errors_travel_with_their_kind(job: Job[Any]) -> None:
+    leading = Leading(job, shards(1))
+    with serving(leading) as address:
+        line = Line(address)
+        with pytest.raises(UserMistake, match="prepares another job"):
+            line.join("a", "1 on here", "other work")
+        line.join("a", "1 on here", job.work)
+        with pytest.raises(BudgetReached):
+            line.grant("a", 2.0, 0.0)
+        line.close()
+
+
+@pytest.mark.parametrize(
+    "error", [RouteDown("down", Transient("timeout", "late", status=None)), BudgetReached("all spent"), JobStopped("x")]
+)
+def test_what_stops_one_worker_stops_the_run(job: Job[Any], error: JobStopped) -> None:
+    leading = Leading(job, shards(1))
+    with serving(leading) as address:
+        pulse = Line(address)
+        pulse.join("a", "1 on here", job.work)
+        orders = pulse.beat("a", NOTHING._replace(stopped=plain(error)))
+        assert (type(job.stopped()), str(job.stopped())) == (type(error), str(error))
+        assert (orders.stop, orders.leave) == (str(error), True)
+        pulse.close()
+
+
+def test_an_interrupted_run_gives_its_workers_ten_seconds(job: Job[Any]) -> None:
+    leading = Leading(job, shards(1))
+    leading.join("a", "1 on here", job.work)
+    job.stop(Interrupted(2))
+    assert leading.beat("a", NOTHING)[1:3] == (10.0, True)
+
+
+def test_a_run_that_is_gone_is_noticed(job: Job[Any]) -> None:
+    with serving(Leading(job, shards(1))) as address:
+        line = Line(address)
+    with pytest.raises(LeaderLost):
+        line.next("a")
+
+
+def test_over_a_network_only_who_has_the_key_is_heard(job: Job[Any]) -> None:
+    leading = Leading(job, shards(1))
+    with serving(leading, "127.0.0.1:8786", b"the key of this run") as address:
+        assert isinstance(address, tuple)
+        with pytest.raises(LeaderLost):
+            Line(address, b"another key").join("a", "1 on here", job.work)
+        line = Line(address, b"the key of this run")
+        line.join("a", "1 on here", job.work)
+        assert line.next("a").number == 1
+        line.close()
+
+
+def test_what_can_not_be_listed_ends_the_run_with_its_own_error(job: Job[Any]) -> None:
+    def broken() -> Iterator[Shard]:
+        yield from shards(1)
+        raise UserMistake("two documents of one name")
+
+    leading = Leading(job, broken())
+    leading.join("a", "1 on here", job.work)
+    assert leading.next("a") is not None
+    assert leading.next("a") is None
+    assert isinstance(leading.error, UserMistake)
+
+
+def test_documents_over_which_worker_after_worker_is_lost_stop_the_job(job: Job[Any]) -> None:
+    leading = Leading(job, shards(1))
+    for number in range(MOST_LOSSES):
+        assert job.stopped() is None
+        leading.join(str(number), f"{number} on here", job.work)
+        assert leading.next(str(number)) is not None
+        leading.lose(str(number))
+    assert "workers in turn were lost over the same documents" in str(job.stopped())
+
+
+events = st.lists(st.tuples(st.sampled_from(["next", "finish", "lose", "claim"]), st.integers(0, 3)), max_size=60)
+
+
+@given(events)
+@settings(max_examples=100, deadline=None)
+def test_every_shard_is_finished_once_whoever_is_lost(happened: list[tuple[str, int]]) -> None:
+    leading = Leading(Bare(), shards(6))  # type: ignore[arg-type]
+    names = [str(number) for number in range(4)]
+    held: dict[str, list[Shard]] = {}
+    done: list[int] = []
+    joined = 4
+
+    for name in names:
+        leading.join(name, name, "work")
+        held[name] = []
+
+    def finish(name: str) -> None:
+        shard = held[name].pop(0)
+        leading.finished(name, shard.number, 0)
+        done.append(shard.number)
+
+    for what, which in happened:
+        name = names[which]
+        if what == "next" and (shard := leading.next(name)) is not None:
+            assert shard.number not in done
+            assert all(shard.number != other.number for some in held.values() for other in some)
+            held[name].append(shard)
+        elif what == "finish" and held[name]:
+            finish(name)
+        elif what == "claim" and held[name]:
+            before = [other.number for some in held.values() for other in some if other.number < held[name][0].number]
+            if leading.may_claim(held[name][0].number):
+                leading.claimed(held[name][0].number)
+            else:
+                assert before or leading._again
+        elif what == "lose":
+            leading.lose(name)
+            names[which] = str(joined)
+            joined += 1
+            held[names[which]] = []
+            del held[name]
+            leading.join(names[which], names[which], "work")
+    leading._losses.clear()
+    if leading.job.stopped():
+        return
+    while not leading.is_over:
+        if (shard := leading.next(names[0])) is not None:
+            held[names[0]].append(shard)
+        for name in names:
+            if held[name]:
+                finish(name)
+    assert sorted(done) == [1, 2, 3, 4, 5, 6]
+
+
+class Bare:
+    """As much of a job as shards are handed out by."""
+
+    class Prepared:
+        class options:  # noqa: N801 - as a job has it
+            budget = None
+
+    class Meter:
+        def trouble(self, *_: str) -> None: ...
+
+    prepared, meter, work, unchanged = Prepared, Meter(), "work", 0
+
+    def __init__(self) -> None:
+        self._stopped: JobStopped | None = None
+
+    def stop(self, reason: JobStopped) -> None:
+        self._stopped = reason
+
+    def stopped(self) -> JobStopped | None:
+        return self._stopped
