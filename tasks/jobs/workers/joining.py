@@ -220,8 +220,8 @@ def _spending(options: Options, name: str, desk: Desk, threads: ThreadPoolExecut
     if options.budget is None:
         return Spending(None)
 
-    async def granted(lacks: float, reserved: float) -> float:
-        return await asyncio.get_running_loop().run_in_executor(threads, desk.grant, name, lacks, reserved)
+    async def granted(needs: float, spent: float, returned: float) -> float:
+        return await asyncio.get_running_loop().run_in_executor(threads, desk.grant, name, needs, spent, returned)
 
     return Granting(granted)
 

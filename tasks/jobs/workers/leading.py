@@ -128,10 +128,12 @@ class Leading:
                 self._unclaimed.discard(number)
                 self.job.unchanged += unchanged
 
-    def grant(self, worker: str, lacks: float, reserved: float) -> float:
+    def grant(self, worker: str, needs: float, spent: float, returned: float) -> float:
         """Grant a part of the budget."""
         with self._lock:
-            return self._purse.grant(worker, lacks, reserved)
+            self._require(worker)
+            self._purse.tell(worker, spent, returned)
+            return self._purse.grant(worker, needs)
 
     def trade(self, worker: str, account: str, ask: Ask) -> Leases:  # noqa: ARG002 - an ask says whose it is
         """Lease a part of an account's limits."""

@@ -58,8 +58,8 @@ class Desk(Protocol):
         """Hand a shard in, with how many of its documents were left as they are."""
         ...
 
-    def grant(self, worker: str, lacks: float, reserved: float) -> float:
-        """Ask for money, as `Purse.grant` has it. Raises BudgetReached."""
+    def grant(self, worker: str, needs: float, spent: float, returned: float) -> float:
+        """Ask for money (USD), as `Purse.grant` has it. Raises BudgetReached."""
         ...
 
     def trade(self, worker: str, account: str, ask: Ask) -> Leases:

@@ -33,25 +33,25 @@ class Purse:
     lost: set[str] = field(default_factory=set)
     is_short: bool = False
 
-    def grant(self, worker: str, lacks: float, reserved: float) -> float:
-        """Return what a worker gets beyond what it has, 0 where others have to return some first.
+    def grant(self, worker: str, needs: float) -> float:
+        """Return what a worker gets, 0 where somebody has to return some first.
 
-        It `lacks` so much for its next call, and has `reserved` so much for those in flight.
-        Raises BudgetReached where nobody has anything to return.
+        It `needs` so much for its next call, and has told what it has spent and returned all it
+        could. Raises BudgetReached where nobody has anything left to return.
         """
         if self.limit is None:
-            return lacks
+            return needs
         free = self.limit - self.before - sum(self.granted.values())
-        if free >= lacks:
-            amount = max(lacks, free / (SHARES * max(1, len(self.granted) - len(self.lost))))
+        if free + DUST >= needs:
+            amount = max(needs, free / (SHARES * max(1, len(self.granted) - len(self.lost))))
             self.granted[worker] = self.granted.get(worker, 0.0) + amount
             return amount
         self.is_short = True
-        if reserved <= DUST and all(self._unspent(other) <= DUST for other in self.granted if other != worker):
+        if all(self._unspent(other) <= DUST for other in self.granted):
             spent = self.before + sum(self.spent.values())
             raise BudgetReached(
-                f"the budget of ${self.limit:g} doesn't cover the next call: ${spent:.6f} is spent and it lacks "
-                f"${lacks - max(0.0, free):.6f}: the same command with a larger --budget goes on"
+                f"the budget of ${self.limit:g} doesn't cover the next call: ${spent:.6f} is spent and it may cost "
+                f"${needs:.6f}: the same command with a larger --budget goes on"
             )
         return 0.0
 
@@ -79,8 +79,8 @@ class Purse:
         return 0.0 if worker in self.lost else self.granted[worker] - self.spent.get(worker, 0.0)
 
 
-# What a worker lacks and has reserved, to what it is granted.
-Granted = Callable[[float, float], Awaitable[float]]
+# What a worker needs, has spent and returns, to what it is granted.
+Granted = Callable[[float, float, float], Awaitable[float]]
 
 
 class Granting(Spending):
@@ -116,7 +116,7 @@ class Granting(Spending):
         return self.spent + self._reserved + worst <= self._own + DUST
 
     async def _more(self, worst: float) -> bool:
-        lacks = self.spent + self._reserved + worst - self._own
-        amount = await self._granted(lacks, self._reserved)
+        """Ask for all of it: what is left of earlier grants may be all that another worker waits for."""
+        amount = await self._granted(worst, self.spent, self.give_back())
         self.limit = self._own + amount
         return amount > 0

@@ -81,7 +81,7 @@ def test_errors_travel_with_their_kind(job: Job[Any]) -> None:
             line.join("a", "1 on here", "other work")
         line.join("a", "1 on here", job.work)
         with pytest.raises(BudgetReached):
-            line.grant("a", 2.0, 0.0)
+            line.grant("a", 2.0, 0.0, 0.0)
         line.close()
 
 

@@ -22,9 +22,10 @@ class Crew:
         self.parts = [Granting(self._granting(str(number))) for number in range(workers)]
 
     def _granting(self, name: str) -> purse_module.Granted:
-        async def granted(lacks: float, reserved: float) -> float:
+        async def granted(needs: float, spent: float, returned: float) -> float:
+            self.purse.tell(name, spent, returned)
             self.tell()
-            return self.purse.grant(name, lacks, reserved)
+            return self.purse.grant(name, needs)
 
         return granted
 
@@ -71,17 +72,18 @@ def test_workers_together_are_never_over_the_budget(
 
 def test_what_a_lost_worker_had_counts_as_spent() -> None:
     purse = Purse(10.0)
-    had = purse.grant("a", 4.0, 0.0)
+    had = purse.grant("a", 4.0)
     purse.lose("a")
-    left = purse.grant("b", 10.0 - had, 0.0)
+    left = purse.grant("b", 10.0 - had)
     assert had + left == pytest.approx(10.0)
+    purse.tell("b", left, 0.0)
     with pytest.raises(BudgetReached, match="budget of \\$10 doesn't cover the next call"):
-        purse.grant("b", 0.1, 0.0)
+        purse.grant("b", 0.1)
 
 
 def test_answers_that_cost_more_than_they_may_are_noticed() -> None:
     purse = Purse(1.0)
-    purse.grant("a", 0.5, 0.0)
+    purse.grant("a", 0.5)
     purse.tell("a", 0.9, 0.0)
     assert purse.overdrawn() is None
     purse.tell("a", 1.1, 0.0)
@@ -90,5 +92,5 @@ def test_answers_that_cost_more_than_they_may_are_noticed() -> None:
 
 def test_without_a_budget_everything_is_granted() -> None:
     purse = Purse(None)
-    assert purse.grant("a", 1e6, 0.0) == 1e6
+    assert purse.grant("a", 1e6) == 1e6
     assert purse.overdrawn() is None
