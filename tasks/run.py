@@ -19,10 +19,9 @@ from tasks.artifacts import leave_page, progress_shown
 from tasks.documents.document import Document
 from tasks.errors import JobStopped
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prune import prune
-from tasks.jobs.ready import take
+from tasks.jobs.ready import ready_job
 from tasks.jobs.signals import interruptible
 from tasks.jobs.work import shards_of, work_on
 from tasks.results.job_file import JobRecord
@@ -51,14 +50,10 @@ _WAITING: dict[tuple[str, int], list[Document]] = {}
 @contextlib.contextmanager
 def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[Job[Any]]:
     """Open a job for the block; SIGINT and SIGTERM stop it resumably."""
-    prepared, meter = take(flow, inputs, options, keys=block_key)
-    with open_job(prepared, meter) as job, interruptible(job):
+    with ready_job(flow, inputs, options, keys=block_key) as job, interruptible(job):
         OPEN_JOBS[job.ledger.job_id] = job
         try:
             yield job
-        except Exception as error:
-            job.broke(error)
-            raise
         finally:
             del OPEN_JOBS[job.ledger.job_id]
 
