@@ -17,6 +17,7 @@ from rich.console import Console
 from tasks.display import show_plan, show_summary, shown
 from tasks.errors import DocmillError, JobStopped, StorageRefused, UserMistake
 from tasks.events.log import STDERR
+from tasks.jobs.collector import calm_collector
 from tasks.jobs.embed.plan import make_embed_plan
 from tasks.jobs.meter import Meter
 from tasks.jobs.opening import open_job
@@ -214,6 +215,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
     only_plan, live = words.pop("plan"), not words.pop("no_progress")
     options = checked_options(words, kind)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(calm_collector())
         server = None
         if not only_plan:
             server = stack.enter_context(prefect_server())
