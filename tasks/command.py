@@ -17,15 +17,16 @@ from rich.console import Console
 from tasks.display import show_plan, show_summary, shown
 from tasks.errors import DocmillError, JobStopped, StorageRefused, UserMistake
 from tasks.events.log import STDERR
+from tasks.jobs.collector import calm_collector
 from tasks.jobs.embed.plan import make_embed_plan
 from tasks.jobs.meter import Meter
+from tasks.jobs.opening import open_job
 from tasks.jobs.options import PATIENCE_SECONDS, EmbedOptions, ExtractOptions, Options
 from tasks.jobs.places import elsewhere
 from tasks.jobs.plan import Plan, make_plan
 from tasks.jobs.prepare import prepare
 from tasks.jobs.ready import offer
 from tasks.results.folder import named_place
-from tasks.results.parts import create_tables
 from tasks.results.result_set import ResultSet
 
 WAITING_FOR = {
@@ -226,6 +227,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
     only_plan, live = words.pop("plan"), not words.pop("no_progress")
     options = checked_options(words, kind)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(calm_collector())
         server = None
         if not only_plan:
             server = stack.enter_context(prefect_server())
@@ -235,12 +237,12 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
         show_plan(plan, console, elsewhere(options))
         if server is None:
             return printed(plan.as_json(), as_json=as_json)
-        create_tables(options.folder, prepared.schemas)
         meter = _expecting(plan)
         console.print(WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
-        stack.enter_context(server.ready())
-        with shown(meter, console, live=live and options.log != STDERR):
-            offer(prepared, meter)
+        with shown(meter, console, live=live and options.log != STDERR), open_job(prepared, meter) as job:
+            job.look_ahead()
+            stack.enter_context(server.ready())
+            offer(job)
             results = run_flow(inputs, options)
     record, code = results.job, results.exit_code
     show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options), results.page)

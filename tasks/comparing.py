@@ -13,6 +13,7 @@ from tasks.compare.ready import take_comparison
 from tasks.compare.records import Comparison
 from tasks.compare.result import ComparisonSet
 from tasks.compare.words import money, span
+from tasks.jobs.opening import open_job
 from tasks.jobs.options import CompareOptions
 from tasks.jobs.ready import offer
 from tasks.run import answer_shards, conclude, running_job
@@ -30,11 +31,12 @@ def ask_routes(comparison: Comparing) -> None:
     """Let each route answer the sample, one after the other: none is slowed down by another."""
     for label, prepared in comparison.jobs():
         get_run_logger().info("%s: %d documents", label, len(prepared.sample or ()))
-        offer(prepared, comparison.meter)
-        with running_job(prepared.flow, prepared.inputs, prepared.options) as job:
-            answer_shards(job)
-            conclude(job)
-            comparison.asked(label, job.stopped())
+        with open_job(prepared, comparison.meter) as opened:
+            offer(opened)
+            with running_job(prepared.flow, prepared.inputs, prepared.options) as job:
+                answer_shards(job)
+                conclude(job)
+                comparison.asked(label, job.stopped())
 
 
 def weigh(comparison: Comparing) -> ComparisonSet:

@@ -7,13 +7,13 @@ import signal
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
-from typing import Any, NamedTuple
+from multiprocessing import resource_tracker
+from typing import Any, NamedTuple, Self
 
 from prefect import Task
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import ProcessPoolTaskRunner
-from typing_extensions import Self
 
 from tasks.errors import UserMistake
 from tasks.jobs.options import Options
@@ -47,6 +47,7 @@ def engine(options: Options) -> Iterator[Engine]:
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """Have processes and threads that are started in the block never see a Ctrl-C: this process tells them."""
+    resource_tracker.ensure_running()  # as it starts, it lets this thread see Ctrl-C again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

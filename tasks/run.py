@@ -13,10 +13,9 @@ from prefect.states import Completed
 
 from tasks.artifacts import leave_page, progress_shown
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prune import prune
-from tasks.jobs.ready import take
+from tasks.jobs.ready import ready_job
 from tasks.jobs.signals import interruptible
 from tasks.jobs.work import shards_of
 from tasks.results.job_file import JobRecord
@@ -36,13 +35,8 @@ PAUSED, FAILURES = "JobPaused", "DocumentsFailed"
 @contextlib.contextmanager
 def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[Job[Any]]:
     """Open a job for the block; SIGINT and SIGTERM stop it resumably."""
-    prepared, meter = take(flow, inputs, options, keys=block_key)
-    with open_job(prepared, meter) as job, interruptible(job):
-        try:
-            yield job
-        except Exception as error:
-            job.broke(error)
-            raise
+    with ready_job(flow, inputs, options, keys=block_key) as job, interruptible(job):
+        yield job
 
 
 def answer_shards(job: Job[Any]) -> None:

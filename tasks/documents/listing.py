@@ -10,13 +10,13 @@ from tasks.documents.carried import carried_schema
 from tasks.documents.document import Document, Documents
 from tasks.documents.groups import grouped
 from tasks.documents.remote import shown
-from tasks.documents.rows import Wanted, rows
+from tasks.documents.rows import Wanted, rows, sizes
 from tasks.documents.seen import Seen
 from tasks.documents.sources import files, table_files
 from tasks.documents.tables import is_table
 from tasks.errors import UserMistake
 
-AT_ONCE = 1024
+AT_ONCE = 2048
 DUPLICATE = "duplicate_id"
 
 
@@ -45,6 +45,17 @@ def list_documents(
     if not found:
         what = "holds text" if text_column is None else "has rows"
         raise UserMistake(f"no documents in {', '.join(map(shown, inputs))}: give a folder or file that {what}")
+
+
+def list_sizes(
+    inputs: Sequence[str], *, skip: Path | str | None = None, text_column: str | None = None
+) -> Iterator[int]:
+    """Yield the sizes of what `list_documents` yields, in its order, in bytes. Raises UserMistake as it does."""
+    if text_column is None:
+        yield from (document.size for document in list_documents(inputs, skip=skip))
+    else:
+        for file, _ in table_files(inputs, skip):
+            yield from sizes(file, text_column)
 
 
 def _all(

@@ -1,9 +1,9 @@
 """From the rows of a table to documents, streamed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from tasks.documents.tables import damage, opened
 from tasks.errors import DocmillError, JobStopped, UserMistake
 
 NO_ID = "no_id"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,29 @@ def rows(file: Document, wanted: Wanted, *, alone: bool) -> Iterator[Document]:
     Raises UserMistake for a column that isn't there or a table that can't be opened, and
     JobStopped where its store fails later.
     """
-    of_folders = {} if alone else partitions(file.document_id)
-    table = _File(file, wanted, "" if alone else file.document_id, of_folders)
+    table = _File(file, wanted, "" if alone else file.document_id, {} if alone else partitions(file.document_id))
+    yield from _each(table, _documents, lambda rest: rest)
+
+
+def sizes(file: Document, text: str) -> Iterator[int]:
+    """Yield the sizes of the documents of `rows`, which aren't made for it: that is four times as fast."""
+    table = _File(file, Wanted(text, None, pa.schema([])), file.document_id, partitions(file.document_id))
+    yield from _each(table, _sizes, lambda rest: rest.size)
+
+
+def _each(table: _File, make: Callable[[_File, Batch, int], list[T]], last: Callable[[Document], T]) -> Iterator[T]:
+    """Yield what is made of the rows, batch by batch, and `last` of what stands for all that can't be read."""
     number = 0
     try:
-        for documents in _batches(table):
-            yield from documents
-            number += len(documents)
+        for batch in _batches(table):
+            yield from make(table, batch, number)
+            number += batch.rows
     except DocmillError as error:
         if damage(error) is None:
             raise
-        yield _rest(table, number, error)
+        yield last(_rest(table, number, error))
     except Exception as error:  # noqa: BLE001 - each store has errors of its own
-        yield _rest(table, number, error)
+        yield last(_rest(table, number, error))
 
 
 def _rest(table: _File, number: int, error: Exception) -> Document:
@@ -80,10 +91,9 @@ def _rest(table: _File, number: int, error: Exception) -> Document:
     return Document(table.name(number), f"{file.source}#row={number}", 0, text="", trouble=trouble)
 
 
-def _batches(table: _File) -> Iterator[list[Document]]:
+def _batches(table: _File) -> Iterator[Batch]:
     wanted = table.wanted
     needed = [wanted.text, *([wanted.id] if wanted.id else [])]
-    number = 0
     with opened(table.file, needed) as reader:
         absent = missing(needed, [*reader.columns, *table.folders])
         if absent:
@@ -91,21 +101,18 @@ def _batches(table: _File) -> Iterator[list[Document]]:
         names = dict.fromkeys([*needed, *wanted.carried.names])
         # A record of JSON Lines may have what the first one hasn't.
         of_file = [name for name in names if name in reader.columns or name not in table.folders]
-        for batch in reader.batches(of_file):
-            yield _documents(table, batch, number)
-            number += batch.rows
+        yield from reader.batches(of_file)
 
 
 def _documents(table: _File, batch: Batch, first: int) -> list[Document]:
     wanted, numbers = table.wanted, range(first, first + batch.rows)
-    texts = [value if isinstance(value, str) else "" for value in _column(table, batch, wanted.text)]
-    sizes = [len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts]
+    texts = _texts(table, batch)
     base = f"{table.file.source}#row="
     sources = [f"{base}{number}" for number in numbers]
     ids = _column(table, batch, wanted.id) if wanted.id else None
     names = _names(table, ids, numbers)
     carried = _carried(table, batch)
-    made = list(map(Document, names, sources, sizes, repeat(None), texts, carried))
+    made = list(map(Document, names, sources, map(_size, texts), repeat(None), texts, carried))
     for place, trouble in batch.troubles.items():
         name = table.name(first + place) if wanted.id else names[place]
         made[place] = made[place]._replace(document_id=name, text="", size=0, trouble=trouble)
@@ -114,6 +121,21 @@ def _documents(table: _File, batch: Batch, first: int) -> list[Document]:
             trouble = f"row {first + place} has no value in its id column: give each row one"
             made[place] = made[place]._replace(trouble=trouble, trouble_kind=NO_ID)
     return made
+
+
+def _sizes(table: _File, batch: Batch, _: int) -> list[int]:
+    made = list(map(_size, _texts(table, batch)))
+    for place in batch.troubles:
+        made[place] = 0
+    return made
+
+
+def _texts(table: _File, batch: Batch) -> list[str]:
+    return [value if isinstance(value, str) else "" for value in _column(table, batch, table.wanted.text)]
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _names(table: _File, ids: Sequence[Any] | None, numbers: range) -> list[str]:

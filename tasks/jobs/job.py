@@ -1,10 +1,10 @@
 """A running job: one event loop, its dispatchers, the ledger, and how it ends."""
 
 import asyncio
-import contextlib
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Collection, Coroutine, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -62,6 +62,7 @@ class Job(Generic[S]):
     unchanged: int = 0
     # Unchanged rows that no shard was given; only the listing counts them.
     passed: int = 0
+    _listing: Iterator[Document] | None = None
     _known: Totals = field(default_factory=Totals)
     _stopped: JobStopped | None = None
 
@@ -96,42 +97,44 @@ class Job(Generic[S]):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def documents(self) -> Iterator[Document]:
-        """List the documents to work on, until the job is stopped."""
-        options = self.prepared.options
-        wanted = (
-            filter(self._failed_before, self.prepared.documents())
-            if options.retry_failed
-            else self.prepared.documents()
-        )
-        for document in self._unsettled(itertools.islice(wanted, options.limit)):
+        """List the documents to work on, until the job is stopped; once."""
+        for document in self._listing or self._listed():
             if self._stopped:
                 return
             self.waiting.listed += 1
             yield document
         self.waiting.listed_all = True
 
+    def look_ahead(self) -> None:
+        """Pass over all that is settled before the first document to work on, while something else is waited for."""
+        self._listing = self._listed()
+        first = list(itertools.islice(self._listing, 1))
+        self._listing = itertools.chain(first, self._listing)
+
+    def _listed(self) -> Iterator[Document]:
+        options, documents = self.prepared.options, self.prepared.documents()
+        wanted = filter(self._failed_before, documents) if options.retry_failed else documents
+        return self._unsettled(itertools.islice(wanted, options.limit))
+
     def _unsettled(self, documents: Iterator[Document]) -> Iterator[Document]:
         """Leave out rows of tables that need nothing, many at once: of a job that is taken up most may be done."""
         for group in grouped(documents, ROWS_AT_ONCE, BYTES_AT_ONCE):
             rows = [one.document_id for one in group if one.text is not None]
             seen = self.ledger.seen(rows) if rows and not self.ledger.is_new else {}
-            for document in group:
-                self.meter.listed()
-                settled = self._settled_row(document, seen.get(document.document_id))
-                if settled is None:
-                    yield document
-                else:
-                    self.meter.finished(settled)
-                    self.passed += settled == "unchanged"
+            whys = [self._settled_row(one, seen[one.document_id]) if one.document_id in seen else None for one in group]
+            self.meter.listed(len(group))
+            for why, count in Counter(filter(None, whys)).items():
+                self.meter.finished(why, count)
+                self.passed += count if why == "unchanged" else 0
+            yield from (document for document, why in zip(group, whys, strict=True) if why is None)
 
-    def _settled_row(self, document: Document, seen: Seen | None) -> Settled | None:
-        if seen is None:
+    def _settled_row(self, document: Document, seen: Seen) -> Settled | None:
+        try:
+            text = extract(document).text
+        except DocumentFailed:
             return None
-        with contextlib.suppress(DocumentFailed):
-            digest = sha256(extract(document).text.encode()).hexdigest()
-            settled = self.settled(document, digest, seen)
-            return settled if settled in self.passes else None
-        return None
+        settled = self.settled(document, sha256(text.encode()).hexdigest(), seen)
+        return settled if settled in self.passes else None
 
     def _failed_before(self, document: Document) -> bool:
         seen = self.ledger.seen([document.document_id]).get(document.document_id)

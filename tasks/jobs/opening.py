@@ -55,8 +55,19 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         _reopen_lost_parts(job, found)
         write_job_file(output, job.record("running"))
         register(output)
-        begin(job)
+        stack.enter_context(_begun(job))
         yield job
+
+
+@contextlib.contextmanager
+def _begun(job: Job[Any]) -> Iterator[None]:
+    """Tell that a job begins, and note in job.json where it ends by an error nobody foresaw."""
+    begin(job)
+    try:
+        yield
+    except Exception as error:
+        job.broke(error)
+        raise
 
 
 def _stop_all(jobs: Sequence[Job[Any]], reason: JobStopped) -> None:

@@ -83,7 +83,7 @@ def make_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
     """
     cutter, found = prepared.stops[0].cutter(prepared.options), kept(prepared)
     documents = itertools.islice(prepared.documents(), prepared.options.limit)
-    sums = read_sums(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES)
+    sums = read_sums(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES, prepared.sizes)
     return _plan(prepared, cutter, sums, found)
 
 

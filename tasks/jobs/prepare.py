@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
-from tasks.documents.listing import list_documents
+from tasks.documents.listing import list_documents, list_sizes
 from tasks.documents.sources import identity_of
 from tasks.errors import DocumentFailed, UserMistake
 from tasks.jobs.accounts import account_with, available, live_catalogue
@@ -91,6 +91,12 @@ class Prepared:
         if self.sample is not None:
             return iter(self.sample)
         return _documents(self.inputs, self.options, self.carried.wanted)
+
+    def sizes(self) -> Iterator[int]:
+        """List the sizes of the documents, in bytes."""
+        if self.sample is not None:
+            return (document.size for document in self.sample)
+        return list_sizes(self.inputs, skip=self.options.folder.path, text_column=self.options.text_column)
 
     def _answers(self) -> list[Any]:
         """What decides about the answers; where routes are chosen by price or speed, which model and no place."""

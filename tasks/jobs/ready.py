@@ -1,29 +1,35 @@
-"""Hand a job that was prepared before its flow began over to the flow.
+"""Hand a job that was opened before its flow began over to the flow.
 
-The command line prepares and plans while Prefect's server starts; a flow that is
-called otherwise prepares by itself.
+The command line prepares, plans and opens it while Prefect's server starts; a flow that is
+called otherwise does so by itself.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from tasks.jobs.meter import Meter
+from tasks.jobs.job import Job
+from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
-from tasks.jobs.prepare import Prepared, prepare
+from tasks.jobs.prepare import prepare
 from tasks.providers.account import Keys
 
-_OFFERED: list[tuple[Prepared, Meter]] = []
+_OFFERED: list[Job[Any]] = []
 
 
-def offer(prepared: Prepared, meter: Meter) -> None:
-    """Leave a prepared job for the flow that is about to be called in this process."""
-    _OFFERED.append((prepared, meter))
+def offer(job: Job[Any]) -> None:
+    """Leave an open job for the flow that is about to be called in this process; its giver closes it."""
+    _OFFERED.append(job)
 
 
-def take(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys) -> tuple[Prepared, Meter]:
-    """Return the job that was offered for these inputs and options, or prepare it now."""
-    for offered in _OFFERED:
-        prepared = offered[0]
+@contextlib.contextmanager
+def ready_job(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys) -> Iterator[Job[Any]]:
+    """Give the job that was offered for these inputs and options, or prepare one and open it for the block."""
+    for job in _OFFERED:
+        prepared = job.prepared
         if (prepared.flow, prepared.inputs, prepared.options) == (flow, tuple(inputs), options):
-            _OFFERED.remove(offered)
-            return offered
-    return prepare(flow, inputs, options, keys=keys), Meter()
+            _OFFERED.remove(job)
+            yield job
+            return
+    with open_job(prepare(flow, inputs, options, keys=keys)) as job:
+        yield job

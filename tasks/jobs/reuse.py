@@ -1,12 +1,14 @@
 """What of a job is paid for already: documents that are done, and answers of those that aren't."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from tasks.jobs.places import state_of
 from tasks.jobs.prepare import Prepared
 from tasks.ledger.state import State
+from tasks.ledger.store import Asked
 
 DONE = (
     "SELECT document_id, content_sha256, work FROM documents "
@@ -29,10 +31,15 @@ class Done(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a ledger tells of documents, if there is one, and how many answers wait for their documents."""
+    """What a ledger tells of documents, if there is one; it counts the answers meanwhile."""
 
     state: State | None = None
-    answers: int = 0
+    counted: Future[int] | None = None
+
+    @property
+    def answers(self) -> int:
+        """How many answers wait for their documents."""
+        return self.counted.result() if self.counted else 0
 
     def done(self, document_ids: Sequence[str]) -> dict[str, Done]:
         """Return the texts and works of those that are done."""
@@ -45,5 +52,12 @@ def kept(prepared: Prepared) -> Kept:
     if prepared.options.fresh:
         return Kept()
     state = state_of(prepared.options)
-    answers = state.peek(ANSWERS, (prepared.identity, prepared.work))
-    return Kept(state, int(answers[0][0] or 0) if answers else 0)
+    counter = ThreadPoolExecutor(1)
+    counted = counter.submit(_count, state, (prepared.identity, prepared.work))
+    counter.shutdown(wait=False)
+    return Kept(state, counted)
+
+
+def _count(state: State, values: Asked) -> int:
+    answers = state.peek(ANSWERS, values)
+    return int(answers[0][0] or 0) if answers else 0

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -21,6 +21,9 @@ from tasks.jobs.reuse import Done, Kept
 
 CONFIDENCE = 1.96  # of 95 %
 AT_ONCE, BYTES_AT_ONCE = 512, 8_000_000
+# A hop to another thread costs as much as a short document.
+CUT_AT_ONCE, BYTES_CUT_AT_ONCE = 64, 250_000
+Known = tuple[Document, Done | None]
 
 
 @dataclass(slots=True)
@@ -59,15 +62,27 @@ class Cuts(Protocol):
         """Cut a text. Raises DocumentFailed."""
 
 
-def read_sums(prepared: Prepared, documents: Iterator[Document], cutter: Cuts, found: Kept, most: int) -> Sums:
-    """Read and cut documents, up to so many bytes of them, on all processors."""
+def read_sums(
+    prepared: Prepared,
+    documents: Iterator[Document],
+    cutter: Cuts,
+    found: Kept,
+    most: int,
+    sizes: Callable[[], Iterator[int]] | None = None,
+) -> Sums:
+    """Read and cut documents, up to so many bytes of them, on all processors.
+
+    `sizes`, where they can be listed sooner than the documents, are those of all of them.
+    """
     sums, work = Sums(), prepared.work
     known = _known(found, _within(documents, most))
-    for document, cut in in_order(partial(_cut, cutter, prepared.carried, work), known):
-        _add(sums, document, cut)
+    for cuts in in_order(partial(_cut_all, cutter, prepared.carried, work), known):
+        for document, cut in cuts:
+            _add(sums, document, cut)
     first = next(documents, None)
     if first is not None:
-        _scale(sums, first, documents)
+        rest = (document.size for document in itertools.chain([first], documents))
+        _scale(sums, itertools.islice(sizes(), sums.documents, prepared.options.limit) if sizes else rest)
     return sums
 
 
@@ -79,16 +94,21 @@ def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
         yield document
 
 
-def _known(found: Kept, documents: Iterator[Document]) -> Iterator[tuple[Document, Done | None]]:
-    """Yield documents with what is done of them, asked for many at once."""
+def _known(found: Kept, documents: Iterator[Document]) -> Iterator[list[Known]]:
+    """Yield documents, some at a time, with what is done of them, asked for many at once."""
     for group in grouped(documents, AT_ONCE, BYTES_AT_ONCE):
         done = found.done([document.document_id for document in group])
-        yield from ((document, done.get(document.document_id)) for document in group)
+        for some in grouped(group, CUT_AT_ONCE, BYTES_CUT_AT_ONCE):
+            yield [(document, done.get(document.document_id)) for document in some]
 
 
-def _cut(
-    cutter: Cuts, carried: Carried, work: str, known: tuple[Document, Done | None]
-) -> tuple[Document, Cut | DocumentFailed | None]:
+def _cut_all(
+    cutter: Cuts, carried: Carried, work: str, known: Sequence[Known]
+) -> list[tuple[Document, Cut | DocumentFailed | None]]:
+    return [_cut(cutter, carried, work, one) for one in known]
+
+
+def _cut(cutter: Cuts, carried: Carried, work: str, known: Known) -> tuple[Document, Cut | DocumentFailed | None]:
     """Return a document with its cut, or with None where it is done, and has the same text and work still."""
     document, done = known
     try:
@@ -113,10 +133,10 @@ def _add(sums: Sums, document: Document, cut: Cut | DocumentFailed | None) -> No
         sums.sizes.append((document.size, sum(chunk.tokens for chunk in cut.chunks), len(cut.chunks)))
 
 
-def _scale(sums: Sums, first: Document, rest: Iterator[Document]) -> None:
+def _scale(sums: Sums, rest: Iterator[int]) -> None:
     """Let what was read stand for the rest, whose bytes and documents are counted."""
     total = sums.bytes
-    for document in itertools.chain([first], rest):
-        total += document.size
+    for size in rest:
+        total += size
         sums.documents += 1
     sums.factor, sums.exact = total / max(sums.bytes, 1), False

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import cast
 
 from tasks.dispatch.dispatcher import Call
 from tasks.ledger.known import Known
@@ -63,9 +64,7 @@ class Ledger:
     def learn(self) -> None:
         """Learn of the answers that are there; anew where other processes have written some. Raises StorageFailed."""
         try:
-            for (call_id,) in self._store.stream(CALL_IDS):
-                self._known.add(str(call_id))
-                self.had_answers = True
+            self.had_answers = self._known.add_all(str(row[0]) for row in self._store.stream(CALL_IDS)) > 0
         except ValueError as error:
             raise self._store.doubt(f"a call's id isn't one ({error})") from error
 
@@ -161,11 +160,9 @@ class Ledger:
 
     def seen(self, document_ids: Sequence[str]) -> dict[str, Seen]:
         """Return what is known of these documents."""
-        rows = self._store.read(SEEN, (list(document_ids),))
-        return {
-            str(name): Seen(str(job_id), str(work), str(content) if content else None, str(status), _int(part))
-            for name, job_id, work, content, status, part in rows
-        }
+        # Their types are those of the table: to make sure of each value would cost a job that is taken up seconds.
+        rows = cast("list[tuple[str, str, str, str | None, str, int]]", self._store.read(SEEN, (list(document_ids),)))
+        return {row[0]: Seen._make(row[1:]) for row in rows}
 
     def new_part(self) -> int:
         """Return the number of a part that nobody writes to yet."""

@@ -22,8 +22,7 @@ class Kept:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A document as the ledger knows it."""
 
     job_id: str

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
-from tasks.documents.listing import list_documents
+from tasks.documents.listing import list_documents, list_sizes
 from tasks.errors import DocumentFailed, UserMistake
 
 Rows = list[dict[str, Any]]
@@ -46,7 +46,9 @@ WRITERS = pytest.mark.parametrize("write", [parquet, csv, jsonl])
 
 
 def listed(path: Path, text: str = "body", name: str | None = "name") -> list[Document]:
-    return list(list_documents([str(path)], text_column=text, id_column=name))
+    documents = list(list_documents([str(path)], text_column=text, id_column=name))
+    assert list(list_sizes([str(path)], text_column=text)) == [document.size for document in documents]
+    return documents
 
 
 @WRITERS

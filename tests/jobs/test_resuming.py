@@ -312,8 +312,9 @@ def test_many_shards_at_once_write_parts_of_their_own_and_changed_documents_stay
     assert provider.counts.requests == 53
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 def test_rows_of_a_table_that_are_done_reach_no_shard_and_a_changed_one_does(
-    tmp_path: Path, provider: Simulator, run_job: RunJob
+    tmp_path: Path, provider: Simulator, run_job: RunJob, *, ahead: bool
 ) -> None:
     path, names = tmp_path / "rows.parquet", [f"row {number}" for number in range(60)]
     texts = [prose(300, number) for number in range(60)]
@@ -327,13 +328,19 @@ def test_rows_of_a_table_that_are_done_reach_no_shard_and_a_changed_one_does(
     done = first.record.totals.done
 
     jobs: list[Job] = []
-    ran = run_job(**words, opened=jobs.append)
+
+    def opened(job: Job) -> None:
+        jobs.append(job)
+        if ahead:
+            job.look_ahead()
+
+    ran = run_job(**words, opened=opened)
     assert (ran.code, ran.record.totals.documents, ran.record.totals.done) == (0, 60, 60)
     assert provider.counts.answers == 60
     assert (jobs[0].meter.resumed, jobs[0].waiting.listed) == (done, 60 - done)
 
     texts[7] += " And more, é."
     pq.write_table(pa.table({"id": names, "text": texts}), path)
-    later = run_job(**words, opened=jobs.append)
+    later = run_job(**words, opened=opened)
     assert (later.record.totals.unchanged, later.record.totals.done, jobs[1].waiting.listed) == (59, 1, 1)
     assert (later.record.totals.documents, provider.counts.answers) == (60, 61)

@@ -21,6 +21,16 @@ def test_it_never_says_no_of_an_id_that_was_added(ids: list[str], last: str) -> 
         assert one in known
 
 
+@given(st.lists(IDS, max_size=50))
+@settings(max_examples=25, deadline=None)
+def test_many_ids_at_once_are_remembered_as_one_by_one(ids: list[str]) -> None:
+    together, apart = Known(), Known()
+    assert together.add_all(ids) == len(ids)
+    for one in ids:
+        apart.add(one)
+    assert together._bits == apart._bits
+
+
 def test_an_empty_filter_knows_nothing() -> None:
     known = Known()
     assert not any(os.urandom(32).hex() in known for _ in range(1000))
@@ -37,3 +47,6 @@ def test_at_a_million_ids_it_is_wrong_about_fewer_than_one_unknown_in_a_hundred(
 def test_an_id_that_is_no_hexadecimal_number_is_refused() -> None:
     with pytest.raises(ValueError):
         Known().add("not an id")
+    for wrong in ("not an id", "ab", "ab " * 20):
+        with pytest.raises(ValueError):
+            Known().add_all([32 * "ab", wrong])

@@ -22,7 +22,7 @@ def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
     options, stop, found = embed_options(prepared), prepared.stops[0], kept(prepared)
     cutter = embed_cutter(stop.route, stop.tokenizer, options)
     documents = itertools.islice(prepared.documents(), options.limit)
-    sums = read_sums(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES)
+    sums = read_sums(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES, prepared.sizes)
     chunks, tokens = _whole(sum(count for *_, count in sums.sizes), sums), _tokens(sums)
     price, likely = stop.route.price, tokens if stop.tokenizer.exact else tokens // CHARACTERS_A_TOKEN
     return Plan(

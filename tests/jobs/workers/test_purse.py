@@ -41,9 +41,7 @@ class Crew:
 
 @given(st.floats(0, 10), calls)
 @settings(max_examples=150, deadline=None)
-def test_workers_together_are_never_over_the_budget(
-    limit: float, asked: list[tuple[int, float, float, int]]
-) -> None:
+def test_workers_together_are_never_over_the_budget(limit: float, asked: list[tuple[int, float, float, int]]) -> None:
     async def all_calls() -> None:
         crew = Crew(limit, 3)
         given_up = 0
