@@ -6,22 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from flows.summarize import summarize
+from tasks.command import main
 from tests.flows.tables import query
 from tests.simulator import Settings, Simulator, serving
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
-
-
-@pytest.fixture
-def provider() -> Iterator[Simulator]:
-    with serving(Settings(context=8192)) as simulator:
-        yield simulator
 
 
 def environment(provider: Simulator | None = None, prefect: str | None = None, **more: str) -> dict[str, str]:
@@ -30,6 +26,15 @@ def environment(provider: Simulator | None = None, prefect: str | None = None, *
     kept.pop("PREFECT_API_URL", None)
     named = {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": provider.settings.key or "x"} if provider else {}
     return kept | named | ({"PREFECT_API_URL": prefect} if prefect else {}) | more
+
+
+def assert_mistake(code: int, errors: str, named: str) -> None:
+    """One line in all that was said is ours, and it names the thing."""
+    said = [line for line in errors.splitlines() if line.startswith("docmill: ")]
+    assert code == 2
+    assert len(said) == 1
+    assert named in said[0]
+    assert "Traceback" not in errors
 
 
 def command(*words: str) -> list[str]:
@@ -50,7 +55,6 @@ SIMULATED = ("--provider", "openai-compatible", "--model", "sim-model")
     [
         (["data/samples", "--modle", "x"], "--modle"),
         (["data/samples", "--rpm", "0"], "--rpm"),
-        (["nowhere", *SIMULATED], "nowhere"),
         (["data/samples", "--provider", "apipie", "--model", "mistral-nemo"], "APIPIE_API_KEY"),
         (["data/samples", "--provider", "apipie"], "mistral-nemo"),
         (["data/samples", "--provider", "nobody"], "nobody"),
@@ -59,13 +63,21 @@ SIMULATED = ("--provider", "openai-compatible", "--model", "sim-model")
         (["data/samples", *SIMULATED, "--output", "s3://key:hush@bucket/x"], "set it in the environment"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_the_thing(words: list[str], named: str, provider: Simulator) -> None:
-    done = run(words, environment(provider))
-    said = [line for line in done.stderr.splitlines() if line.startswith("docmill: ")]
-    assert done.returncode == 2
-    assert len(said) == 1
-    assert named in said[0]
-    assert "Traceback" not in done.stderr
+def test_a_mistake_is_one_line_that_names_the_thing(
+    words: list[str],
+    named: str,
+    provider: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+    code = main("summarize", "", summarize, argv=words)
+    assert_mistake(code, capsys.readouterr().err, named)
+
+
+def test_a_mistake_ends_a_whole_process_so_too(provider: Simulator) -> None:
+    done = run(["nowhere", *SIMULATED], environment(provider))
+    assert_mistake(done.returncode, done.stderr, "nowhere")
 
 
 def test_a_plan_calls_nobody(provider: Simulator) -> None:

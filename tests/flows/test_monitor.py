@@ -7,22 +7,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.flows.test_command import ROOT, environment
-from tests.simulator import Settings, Simulator, serving
+from flows.monitor import monitor
+from tasks.monitor import main
+from tests.flows.test_command import ROOT, assert_mistake, environment
+from tests.simulator import Simulator
 
 SECONDS = 100
 ROUTE = ("--routes", "openai-compatible/sim-model", "--price", "0/0")
-
-
-@pytest.fixture
-def provider() -> Iterator[Simulator]:
-    with serving(Settings(context=8192)) as simulator:
-        yield simulator
 
 
 def started(provider: Simulator, home: Path, *words: str, prefect: str | None = None) -> "subprocess.Popen[str]":
@@ -72,19 +67,19 @@ def test_a_loop_ends_cleanly_by_a_signal(
         (["--sizes", "5"], "--sizes"),
         (["--probe-budget", "-1"], "--probe-budget"),
         (["--every", "soon"], "soon"),
-        (["--routes", "sim-model"], "--routes sim-model"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_thing(
-    provider: Simulator, tmp_path: Path, words: list[str], named: str
+    provider: Simulator, words: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with started(provider, tmp_path, *words) as wrong:
+    code = main("", monitor, argv=words)
+    assert_mistake(code, capsys.readouterr().err, named)
+
+
+def test_a_mistake_ends_a_whole_process_so_too(provider: Simulator, prefect: str, tmp_path: Path) -> None:
+    with started(provider, tmp_path, "--routes", "sim-model", prefect=prefect) as wrong:
         _, errors = wrong.communicate(timeout=SECONDS)
-    said = [line for line in errors.splitlines() if line.startswith("docmill: ")]
-    assert wrong.returncode == 2
-    assert len(said) == 1
-    assert named in said[0]
-    assert "Traceback" not in errors
+    assert_mistake(wrong.returncode, errors, "--routes sim-model")
 
 
 def test_it_serves_live_pages_while_it_looks_and_leaves_one(provider: Simulator, prefect: str, tmp_path: Path) -> None:
