@@ -6,7 +6,7 @@ FLOWS = "tests/flows/"
 
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc]
-    """One test after the other to whoever is free; those of a module of flows to one worker, for they share a server."""
+    """One test after the other to whoever is free; a module of flows to one worker, for its tests share a server."""
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0] if nodeid.startswith(FLOWS) else nodeid
