@@ -27,7 +27,7 @@ def started(provider: Simulator, home: Path, *words: str, prefect: str | None = 
 
 
 def test_a_look_tells_and_a_route_that_is_down_is_exit_3(provider: Simulator, prefect: str, tmp_path: Path) -> None:
-    with started(provider, tmp_path, *ROUTE, "--json") as good:
+    with started(provider, tmp_path, *ROUTE, "--json", prefect=prefect) as good:
         out, words = good.communicate(timeout=SECONDS)
     assert good.returncode == 0, words
     (route,) = json.loads(out)["routes"]
@@ -82,9 +82,11 @@ def test_a_mistake_ends_a_whole_process_so_too(provider: Simulator, prefect: str
     assert_mistake(wrong.returncode, errors, "--routes sim-model")
 
 
-def test_it_serves_live_pages_while_it_looks_and_leaves_one(provider: Simulator, prefect: str, tmp_path: Path) -> None:
+def test_with_a_server_of_its_own_it_serves_live_pages_while_it_looks_and_leaves_one(
+    provider: Simulator, tmp_path: Path
+) -> None:
     words = (*ROUTE, "--output", str(tmp_path / "out"), "--every", "1s", "--serve", "--no-progress")
-    with started(provider, tmp_path, *words, prefect=prefect) as loop:
+    with started(provider, tmp_path, *words) as loop:
         assert loop.stderr is not None
         url = re.search(r"http://127\.0\.0\.1:\d+/", loop.stderr.readline())
         assert url is not None
