@@ -3,12 +3,10 @@
 from xdist.scheduler import LoadScopeScheduling
 
 FLOWS = "tests/flows/"
-# Each of its tests runs processes of its own.
-ALONE = ("tests/flows/test_command.py", "tests/flows/test_monitor.py", "tests/flows/test_compare.py")
 
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc]
-    """One test after the other to whoever is free; those of flows to one worker, for they share a Prefect server."""
+    """One test after the other to whoever is free; a module of flows to one worker, for its tests share a server."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return FLOWS if nodeid.startswith(FLOWS) and not nodeid.startswith(ALONE) else nodeid
+        return nodeid.partition("::")[0] if nodeid.startswith(FLOWS) else nodeid

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from flows.summarize import summarize
+from tasks.command import main
 from tests.flows.tables import query
 from tests.simulator import Settings, Simulator, serving
 
@@ -18,22 +20,21 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 120
 
 
-@pytest.fixture(scope="session")
-def prefect() -> None:
-    """Every command has a server of its own."""
-
-
-@pytest.fixture
-def provider() -> Iterator[Simulator]:
-    with serving(Settings(context=8192)) as simulator:
-        yield simulator
-
-
-def environment(provider: Simulator | None = None, **more: str) -> dict[str, str]:
+def environment(provider: Simulator | None = None, prefect: str | None = None, **more: str) -> dict[str, str]:
+    """Return what a command finds set; without the address of a Prefect server it starts one of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
     kept.pop("PREFECT_API_URL", None)
     named = {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": provider.settings.key or "x"} if provider else {}
-    return kept | named | more
+    return kept | named | ({"PREFECT_API_URL": prefect} if prefect else {}) | more
+
+
+def assert_mistake(code: int, errors: str, named: str) -> None:
+    """One line in all that was said is ours, and it names the thing."""
+    said = [line for line in errors.splitlines() if line.startswith("docmill: ")]
+    assert code == 2
+    assert len(said) == 1
+    assert named in said[0]
+    assert "Traceback" not in errors
 
 
 def command(*words: str) -> list[str]:
@@ -54,7 +55,6 @@ SIMULATED = ("--provider", "openai-compatible", "--model", "sim-model")
     [
         (["data/samples", "--modle", "x"], "--modle"),
         (["data/samples", "--rpm", "0"], "--rpm"),
-        (["nowhere", *SIMULATED], "nowhere"),
         (["data/samples", "--provider", "apipie", "--model", "mistral-nemo"], "APIPIE_API_KEY"),
         (["data/samples", "--provider", "apipie"], "mistral-nemo"),
         (["data/samples", "--provider", "nobody"], "nobody"),
@@ -63,13 +63,21 @@ SIMULATED = ("--provider", "openai-compatible", "--model", "sim-model")
         (["data/samples", *SIMULATED, "--output", "s3://key:hush@bucket/x"], "set it in the environment"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_the_thing(words: list[str], named: str, provider: Simulator) -> None:
-    done = run(words, environment(provider))
-    said = [line for line in done.stderr.splitlines() if line.startswith("docmill: ")]
-    assert done.returncode == 2
-    assert len(said) == 1
-    assert named in said[0]
-    assert "Traceback" not in done.stderr
+def test_a_mistake_is_one_line_that_names_the_thing(
+    words: list[str],
+    named: str,
+    provider: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(ROOT)
+    code = main("summarize", "", summarize, argv=words)
+    assert_mistake(code, capsys.readouterr().err, named)
+
+
+def test_a_mistake_ends_a_whole_process_so_too(provider: Simulator) -> None:
+    done = run(["nowhere", *SIMULATED], environment(provider))
+    assert_mistake(done.returncode, done.stderr, "nowhere")
 
 
 def test_a_plan_calls_nobody(provider: Simulator) -> None:
@@ -80,22 +88,25 @@ def test_a_plan_calls_nobody(provider: Simulator) -> None:
     assert provider.counts.requests == 0
 
 
-def test_a_refused_key_pauses_the_job(provider: Simulator, tmp_path: Path) -> None:
+def test_a_refused_key_pauses_the_job(provider: Simulator, prefect: str, tmp_path: Path) -> None:
     words = ["data/samples", *SIMULATED, "--output", str(tmp_path / "out"), "--json"]
-    done = run(words, environment(provider) | {"OPENAI_API_KEY": "wrong"})
+    done = run(words, environment(provider, prefect, OPENAI_API_KEY="wrong"))
     assert done.returncode == 4
     assert json.loads(done.stdout)["status"] == "paused"
     assert provider.counts.answers == 0
 
 
-def test_documents_that_are_no_text_are_failures_and_the_others_are_done(provider: Simulator, tmp_path: Path) -> None:
+def test_documents_that_are_no_text_are_failures_and_the_others_are_done(
+    provider: Simulator, prefect: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "input"
     folder.mkdir()
     (folder / "good.txt").write_text("A good document about a river.")
     (folder / "binary.bin").write_bytes(bytes(range(256)) * 8)
     (folder / "empty.txt").touch()
     (folder / "dangling.txt").symlink_to(tmp_path / "gone")
-    done = run([str(folder), *SIMULATED, "--output", str(tmp_path / "out"), "--json"], environment(provider))
+    words = [str(folder), *SIMULATED, "--output", str(tmp_path / "out"), "--json"]
+    done = run(words, environment(provider, prefect))
     kinds = query(f"select document_id, error_kind from '{tmp_path}/out/failures/*.parquet' order by all")
     totals = json.loads(done.stdout)["totals"]
     assert done.returncode == 3
@@ -125,11 +136,13 @@ def table(output: Path, name: str, without: str) -> list[tuple[object, ...]]:
     return query(f"select * exclude ({without}) from '{output}/{name}/*.parquet' order by all")
 
 
-def test_killed_halfway_and_started_again_only_calls_in_flight_are_repeated(corpus: Path, tmp_path: Path) -> None:
+def test_killed_halfway_and_started_again_only_calls_in_flight_are_repeated(
+    corpus: Path, prefect: str, tmp_path: Path
+) -> None:
     with serving(Settings(context=8192, latency=0.2)) as provider:
         words = [str(corpus), *SIMULATED, "--concurrency", "16", "--json", "--output"]
         calm, killed = tmp_path / "calm", tmp_path / "killed"
-        assert run([*words, str(calm)], environment(provider)).returncode == 0
+        assert run([*words, str(calm)], environment(provider, prefect)).returncode == 0
         undisturbed = provider.counts.answers
 
         process = subprocess.Popen(
@@ -140,7 +153,7 @@ def test_killed_halfway_and_started_again_only_calls_in_flight_are_repeated(corp
         process.kill()
         process.wait()
         time.sleep(0.5)
-        done = run([*words, str(killed)], environment(provider))
+        done = run([*words, str(killed)], environment(provider, prefect))
         repeated = provider.counts.answers - 2 * undisturbed
 
     assert done.returncode == 0
@@ -155,7 +168,7 @@ def test_killed_halfway_and_started_again_only_calls_in_flight_are_repeated(corp
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_drains_what_is_in_flight_and_the_same_command_goes_on(
-    number: signal.Signals, code: int, corpus: Path, tmp_path: Path
+    number: signal.Signals, code: int, corpus: Path, prefect: str, tmp_path: Path
 ) -> None:
     with serving(Settings(context=8192, latency=0.2)) as provider:
         words = [str(corpus), *SIMULATED, "--output", str(tmp_path / "out"), "--json"]
@@ -170,7 +183,7 @@ def test_a_signal_drains_what_is_in_flight_and_the_same_command_goes_on(
         wait_for(provider, 40)
         process.send_signal(number)
         out, err = process.communicate(timeout=SECONDS)
-        again = run(words, environment(provider))
+        again = run(words, environment(provider, prefect))
         repeated = [digest for digest, times in provider.counts.answered.items() if times > 1]
 
     assert process.returncode == code

@@ -21,20 +21,15 @@ THREE = ("openrouter", "together", "openai-compatible")
 Providers = dict[str, Simulator]
 
 
-@pytest.fixture(scope="session")
-def prefect() -> None:
-    """Every command has a server of its own."""
-
-
 @pytest.fixture
 def providers() -> Iterator[Providers]:
     with contextlib.ExitStack() as stack:
         yield {name: stack.enter_context(serving(Settings(context=8192, latency=0.2))) for name in THREE}
 
 
-def environment(providers: Providers) -> dict[str, str]:
+def environment(providers: Providers, prefect: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
-    kept.pop("PREFECT_API_URL", None)
+    kept["PREFECT_API_URL"] = prefect
     for name, simulator in providers.items():
         key, base = VARIABLES[name]
         kept |= {key: simulator.settings.key or "none", base: simulator.url}
@@ -48,9 +43,15 @@ def command(folder: Path, output: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "flows.compare", str(folder), *words]
 
 
-def run(words: list[str], providers: Providers) -> subprocess.CompletedProcess[str]:
+def run(words: list[str], providers: Providers, prefect: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words, cwd=ROOT, env=environment(providers), capture_output=True, text=True, timeout=SECONDS, check=False
+        words,
+        cwd=ROOT,
+        env=environment(providers, prefect),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 
@@ -59,10 +60,10 @@ def answered(providers: Providers) -> int:
 
 
 def test_a_plan_of_all_routes_is_one_object_and_calls_nobody(
-    folder: Path, tmp_path: Path, providers: Providers
+    folder: Path, tmp_path: Path, providers: Providers, prefect: str
 ) -> None:
     fill(folder, 50)
-    done = run(command(folder, tmp_path / "out", "--plan", "--sample", "4"), providers)
+    done = run(command(folder, tmp_path / "out", "--plan", "--sample", "4"), providers, prefect)
     plan = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert (plan["documents"], len(plan["sample"]), plan["calls"], len(plan["routes"])) == (50, 4, 12, 3)
@@ -72,12 +73,12 @@ def test_a_plan_of_all_routes_is_one_object_and_calls_nobody(
 
 
 def test_killed_halfway_and_started_again_only_calls_in_flight_are_repeated(
-    folder: Path, tmp_path: Path, providers: Providers
+    folder: Path, tmp_path: Path, providers: Providers, prefect: str
 ) -> None:
     fill(folder, 12)
     words, output = command(folder, tmp_path / "out"), tmp_path / "out"
     process = subprocess.Popen(
-        words, cwd=ROOT, env=environment(providers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        words, cwd=ROOT, env=environment(providers, prefect), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + SECONDS
     while providers["together"].counts.answers < 5 and time.monotonic() < deadline:
@@ -85,7 +86,7 @@ def test_killed_halfway_and_started_again_only_calls_in_flight_are_repeated(
     process.kill()
     process.wait()
     assert json.loads((output / "comparison.json").read_text(encoding="utf-8"))["status"] == "running"
-    done = run(words, providers)
+    done = run(words, providers, prefect)
     record = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert 30 <= answered(providers) <= 31

@@ -14,7 +14,7 @@ from tests.jobs.invoices import TYPES, answer, number_in, schema_file, text_of
 from tests.simulator import Settings, serving
 
 
-def test_a_table_goes_in_and_typed_columns_come_out(tmp_path: Path) -> None:
+def test_a_table_goes_in_and_typed_columns_come_out(prefect: str, tmp_path: Path) -> None:
     table, output = tmp_path / "invoices.parquet", tmp_path / "out"
     columns = {"id": [str(one) for one in range(20)], "text": list(map(text_of, range(20))), "shelf": list(range(20))}
     pq.write_table(pa.table(columns), table)
@@ -24,10 +24,16 @@ def test_a_table_goes_in_and_typed_columns_come_out(tmp_path: Path) -> None:
     with serving(write) as provider:
         run = subprocess.run(
             [*command, "--schema", schema_file(tmp_path)],
-            cwd=ROOT, env=environment(provider), capture_output=True, text=True, timeout=SECONDS, check=False,
+            cwd=ROOT, env=environment(provider, prefect), capture_output=True, text=True, timeout=SECONDS, check=False,
         )  # fmt: skip
         bare = subprocess.run(
-            command, cwd=ROOT, env=environment(provider), capture_output=True, text=True, timeout=SECONDS, check=False
+            command,
+            cwd=ROOT,
+            env=environment(provider, prefect),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
     assert run.returncode == 0, run.stderr
     record = json.loads(run.stdout)

@@ -10,18 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.flows.tables import query
+from tests.flows.test_command import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(300)
 TEXT = """The Skarn lighthouse was lit in 1871 and automated in 1988. Its last keeper, Oona Brask, kept a diary.
 
 In it she wrote of storms, of seals, and of the mail boat that came on Thursdays.
 """
-
-
-@pytest.fixture(scope="session")
-def prefect() -> None:
-    """Every process has a server of its own."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,16 +28,15 @@ def one_core() -> Iterator[None]:
     os.sched_setaffinity(0, cores)
 
 
-def test_the_local_model_answers_a_document_and_a_longer_one_by_map_and_reduce(tmp_path: Path) -> None:
+def test_the_local_model_answers_a_document_and_a_longer_one_by_map_and_reduce(prefect: str, tmp_path: Path) -> None:
     folder, output = tmp_path / "input", tmp_path / "out"
     folder.mkdir()
     (folder / "short.txt").write_text(TEXT)
-    (folder / "long.txt").write_text("\n".join(f"Day {day}: {TEXT}" for day in range(12)))
-    kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
-    words = [str(folder), "--output", str(output), "--context", "640", "--max-output-tokens", "64", "--json"]
+    (folder / "long.txt").write_text("\n".join(f"Day {day}: {TEXT}" for day in range(8)))
+    words = [str(folder), "--output", str(output), "--context", "512", "--max-output-tokens", "16", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "flows.summarize", *words],
-        cwd=ROOT, env=kept, capture_output=True, text=True, timeout=280, check=False,
+        cwd=ROOT, env=environment(prefect=prefect), capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
 
     totals = json.loads(done.stdout)["totals"]

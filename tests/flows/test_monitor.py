@@ -1,54 +1,40 @@
 """The monitor's command line: whole processes, real exit codes."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.simulator import Settings, Simulator, serving
+from flows.monitor import monitor
+from tasks.monitor import main
+from tests.flows.test_command import ROOT, assert_mistake, environment
+from tests.simulator import Simulator
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 100
 ROUTE = ("--routes", "openai-compatible/sim-model", "--price", "0/0")
 
 
-@pytest.fixture(scope="session")
-def prefect() -> None:
-    """Every command has a server of its own."""
-
-
-@pytest.fixture
-def provider() -> Iterator[Simulator]:
-    with serving(Settings(context=8192)) as simulator:
-        yield simulator
-
-
-def started(provider: Simulator, home: Path, *words: str) -> "subprocess.Popen[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
-    kept.pop("PREFECT_API_URL", None)
-    named = {"OPENAI_BASE_URL": provider.url, "OPENAI_API_KEY": provider.settings.key or "x"}
+def started(provider: Simulator, home: Path, *words: str, prefect: str | None = None) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "flows.monitor", *words]
-    env = kept | named | {"DOCMILL_HISTORY": str(home)}
+    env = environment(provider, prefect, DOCMILL_HISTORY=str(home))
     return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_look_tells_and_a_route_that_is_down_is_exit_3(provider: Simulator, tmp_path: Path) -> None:
-    with started(provider, tmp_path, *ROUTE, "--json") as good:
+def test_a_look_tells_and_a_route_that_is_down_is_exit_3(provider: Simulator, prefect: str, tmp_path: Path) -> None:
+    with started(provider, tmp_path, *ROUTE, "--json", prefect=prefect) as good:
         out, words = good.communicate(timeout=SECONDS)
     assert good.returncode == 0, words
     (route,) = json.loads(out)["routes"]
     assert (route["provider"], route["state"], route["probes"]) == ("openai-compatible", "up", 1)
     assert "openai-compatible/sim-model" in words
     provider.settings.change({"chaos": {"http_503": 1.0}})
-    with started(provider, tmp_path, *ROUTE, "--json", "--no-progress") as bad:
+    with started(provider, tmp_path, *ROUTE, "--json", "--no-progress", prefect=prefect) as bad:
         out, words = bad.communicate(timeout=SECONDS)
     assert bad.returncode == 3, words
     assert json.loads(out)["alarms"][0]["event"] == "docmill.route.down"
@@ -58,8 +44,10 @@ def test_a_look_tells_and_a_route_that_is_down_is_exit_3(provider: Simulator, tm
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_loop_ends_cleanly_by_a_signal(provider: Simulator, tmp_path: Path, number: int, code: int) -> None:
-    with started(provider, tmp_path, *ROUTE, "--every", "1s", "--json") as loop:
+def test_a_loop_ends_cleanly_by_a_signal(
+    provider: Simulator, prefect: str, tmp_path: Path, number: int, code: int
+) -> None:
+    with started(provider, tmp_path, *ROUTE, "--every", "1s", "--json", prefect=prefect) as loop:
         deadline = time.monotonic() + SECONDS
         while provider.counts.requests < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -79,22 +67,24 @@ def test_a_loop_ends_cleanly_by_a_signal(provider: Simulator, tmp_path: Path, nu
         (["--sizes", "5"], "--sizes"),
         (["--probe-budget", "-1"], "--probe-budget"),
         (["--every", "soon"], "soon"),
-        (["--routes", "sim-model"], "--routes sim-model"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_thing(
-    provider: Simulator, tmp_path: Path, words: list[str], named: str
+    provider: Simulator, words: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with started(provider, tmp_path, *words) as wrong:
+    code = main("", monitor, argv=words)
+    assert_mistake(code, capsys.readouterr().err, named)
+
+
+def test_a_mistake_ends_a_whole_process_so_too(provider: Simulator, prefect: str, tmp_path: Path) -> None:
+    with started(provider, tmp_path, "--routes", "sim-model", prefect=prefect) as wrong:
         _, errors = wrong.communicate(timeout=SECONDS)
-    said = [line for line in errors.splitlines() if line.startswith("docmill: ")]
-    assert wrong.returncode == 2
-    assert len(said) == 1
-    assert named in said[0]
-    assert "Traceback" not in errors
+    assert_mistake(wrong.returncode, errors, "--routes sim-model")
 
 
-def test_it_serves_live_pages_while_it_looks_and_leaves_one(provider: Simulator, tmp_path: Path) -> None:
+def test_with_a_server_of_its_own_it_serves_live_pages_while_it_looks_and_leaves_one(
+    provider: Simulator, tmp_path: Path
+) -> None:
     words = (*ROUTE, "--output", str(tmp_path / "out"), "--every", "1s", "--serve", "--no-progress")
     with started(provider, tmp_path, *words) as loop:
         assert loop.stderr is not None
