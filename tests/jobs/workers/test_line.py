@@ -147,58 +147,70 @@ def test_documents_over_which_worker_after_worker_is_lost_stop_the_job(job: Job[
     assert "workers in turn were lost over the same documents" in str(job.stopped())
 
 
+class Crew:
+    """Four workers of a run, of which any may be lost; another comes in its place then."""
+
+    def __init__(self, count: int) -> None:
+        self.leading = Leading(Bare(), shards(count))  # type: ignore[arg-type]
+        self.held: dict[str, list[Shard]] = {}
+        self.done: list[int] = []
+        self.names = [self._join() for _ in range(4)]
+
+    def _join(self) -> str:
+        name = str(len(self.held))
+        self.leading.join(name, name, "work")
+        self.held[name] = []
+        return name
+
+    def next(self, which: int) -> None:
+        name = self.names[which]
+        shard = self.leading.next(name)
+        if shard is not None:
+            assert shard.number not in self.done
+            assert all(shard.number != other.number for other in self.in_hand)
+            self.held[name].append(shard)
+
+    def finish(self, which: int) -> None:
+        name = self.names[which]
+        if self.held[name]:
+            shard = self.held[name].pop(0)
+            self.leading.finished(name, shard.number, 0)
+            self.done.append(shard.number)
+
+    def claim(self, which: int) -> None:
+        for shard in self.held[self.names[which]][:1]:
+            if self.leading.may_claim(shard.number):
+                self.leading.claimed(shard.number)
+            else:
+                assert any(other.number < shard.number for other in [*self.in_hand, *self.leading._again])
+
+    def lose(self, which: int) -> None:
+        self.leading.lose(self.names[which])
+        self.held[self.names[which]] = []
+        self.names[which] = self._join()
+
+    @property
+    def in_hand(self) -> list[Shard]:
+        return [shard for some in self.held.values() for shard in some]
+
+
 events = st.lists(st.tuples(st.sampled_from(["next", "finish", "lose", "claim"]), st.integers(0, 3)), max_size=60)
 
 
 @given(events)
 @settings(max_examples=100, deadline=None)
 def test_every_shard_is_finished_once_whoever_is_lost(happened: list[tuple[str, int]]) -> None:
-    leading = Leading(Bare(), shards(6))  # type: ignore[arg-type]
-    names = [str(number) for number in range(4)]
-    held: dict[str, list[Shard]] = {}
-    done: list[int] = []
-    joined = 4
-
-    for name in names:
-        leading.join(name, name, "work")
-        held[name] = []
-
-    def finish(name: str) -> None:
-        shard = held[name].pop(0)
-        leading.finished(name, shard.number, 0)
-        done.append(shard.number)
-
+    crew = Crew(6)
     for what, which in happened:
-        name = names[which]
-        if what == "next" and (shard := leading.next(name)) is not None:
-            assert shard.number not in done
-            assert all(shard.number != other.number for some in held.values() for other in some)
-            held[name].append(shard)
-        elif what == "finish" and held[name]:
-            finish(name)
-        elif what == "claim" and held[name]:
-            before = [other.number for some in held.values() for other in some if other.number < held[name][0].number]
-            if leading.may_claim(held[name][0].number):
-                leading.claimed(held[name][0].number)
-            else:
-                assert before or leading._again
-        elif what == "lose":
-            leading.lose(name)
-            names[which] = str(joined)
-            joined += 1
-            held[names[which]] = []
-            del held[name]
-            leading.join(names[which], names[which], "work")
-    leading._losses.clear()
-    if leading.job.stopped():
+        getattr(crew, what)(which)
+    if crew.leading.job.stopped():
+        assert max(crew.leading._losses.values()) == MOST_LOSSES
         return
-    while not leading.is_over:
-        if (shard := leading.next(names[0])) is not None:
-            held[names[0]].append(shard)
-        for name in names:
-            if held[name]:
-                finish(name)
-    assert sorted(done) == [1, 2, 3, 4, 5, 6]
+    while not crew.leading.is_over:
+        for which in range(4):
+            crew.next(which)
+            crew.finish(which)
+    assert sorted(crew.done) == [1, 2, 3, 4, 5, 6]
 
 
 class Bare:
