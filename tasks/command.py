@@ -243,7 +243,8 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
             job.look_ahead()
             stack.enter_context(server.ready())
             offer(job)
-            results = run_flow(inputs, options)
+            with contextlib.redirect_stdout(sys.stderr):  # some libraries print what happens to them
+                results = run_flow(inputs, options)
     record, code = results.job, results.exit_code
     show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options), results.page)
     if record.reason:
