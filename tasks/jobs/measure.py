@@ -57,6 +57,11 @@ class Measures:
         """What the budget is to use."""
         return self.all[-1]
 
+    def look_again(self) -> None:
+        """Take in what other processes have learned since; from any thread."""
+        kept = [OURS, *_kept(self._state.read(NOTE), self._route)]
+        self.all = [*kept, *(measure for measure in self.all if measure not in kept)]
+
     def learn(self, counted: int, told: int) -> None:
         """Learn from an answer: our count of its prompt, and the route's. On the event loop."""
         extra, ratio = self.latest

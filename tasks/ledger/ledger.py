@@ -50,7 +50,8 @@ class Ledger:
         self._fresh = fresh
         self.job_id = ""
         self._began = datetime.now(UTC)
-        self._known = Known()
+        # What was there, which may be learned anew on a thread, and what came since, on the event loop.
+        self._learned, self._known = Known(), Known()
         self.had_answers = False
         self._numbering = threading.Lock()
         with contextlib.ExitStack() as undo:
@@ -64,7 +65,9 @@ class Ledger:
     def learn(self) -> None:
         """Learn of the answers that are there; anew where other processes have written some. Raises StorageFailed."""
         try:
-            self.had_answers = self._known.add_all(str(row[0]) for row in self._store.stream(CALL_IDS)) > 0
+            found = Known()
+            self.had_answers = found.add_all(str(row[0]) for row in self._store.stream(CALL_IDS)) > 0
+            self._learned = found
         except ValueError as error:
             raise self._store.doubt(f"a call's id isn't one ({error})") from error
 
@@ -126,7 +129,7 @@ class Ledger:
 
         Raises StorageFailed where it isn't what was recorded.
         """
-        if call_id not in self._known:
+        if not self.may_know(call_id):
             return None
         rows = self._store.find(ANSWERS + " WHERE call_id = ?", (call_id,))
         if not rows:
@@ -142,7 +145,7 @@ class Ledger:
 
     def may_know(self, call_id: str) -> bool:
         """Whether an answer is probably kept for a call; from any thread."""
-        return call_id in self._known
+        return call_id in self._known or call_id in self._learned
 
     def suspect(self, call_id: str) -> None:
         """Look for a call's answer from now on, as another process may have got it."""

@@ -60,6 +60,16 @@ def test_what_was_learned_is_kept_for_the_route_and_a_half_written_line_does_no_
     assert Measures(LocalState(tmp_path), "route").all == [OURS, Measure(0, 1.22)]
 
 
+def test_what_another_process_has_learned_is_taken_in(tmp_path: Path) -> None:
+    mine, theirs = Measures(LocalState(tmp_path), "route"), Measures(LocalState(tmp_path), "route")
+    mine.learn(100, 150)
+    theirs.learn(5000, 6000)
+    mine.look_again()
+    assert mine.all == [OURS, Measure(51, 1.0), Measure(0, 1.22)]
+    mine.look_again()
+    assert len(mine.all) == 3
+
+
 @pytest.mark.parametrize(
     ("said", "ratio"),
     [

@@ -25,6 +25,7 @@ from tasks.jobs.prepare import Prepared, prepare
 from tasks.jobs.shard import Worked
 from tasks.jobs.sharing import Leasing, leased, sharing
 from tasks.jobs.speaking import Means, speaking
+from tasks.jobs.strategy import Strategist
 from tasks.jobs.work import Shard, expect
 from tasks.jobs.workers.line import Line
 from tasks.jobs.workers.messages import Desk, Place, Report, plain
@@ -69,7 +70,7 @@ class Joined:
             shard = self.desk.next(self.name)
             if shard is not None:
                 if shard.again:
-                    self.job.ledger.learn()
+                    self._catch_up()
                 expect(self.job, shard)
                 self.job.waiting.listed += len(shard.documents)
                 yield shard
@@ -78,6 +79,13 @@ class Joined:
             if self._leaves.wait(LOOK_AGAIN_SECONDS):
                 return
             yield None
+
+    def _catch_up(self) -> None:
+        """Learn what the lost worker was answered, and how it cut: its documents are to be gone on with."""
+        self.job.ledger.learn()
+        for strategist in self.job.strategists:
+            if isinstance(strategist, Strategist):
+                strategist.measures.look_again()
 
     def finished(self, shard: Shard, worked: Worked) -> None:
         """Hand in a shard that was worked on to its end; where the job was stopped, it wasn't."""
