@@ -94,7 +94,7 @@ def _answer_all(name: str, bench: Bench, shards: Iterable[Shard | None], threads
         _collect(bench, under_way, list(under_way))
     except BaseException as error:
         # The other shards still use the job: they end before it is closed.
-        job.stop(JobStopped(str(error)))
+        job.stop(error if isinstance(error, JobStopped) else JobStopped(str(error)))
         wait(list(under_way.values()))
         raise
 

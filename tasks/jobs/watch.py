@@ -35,6 +35,11 @@ def begin(job: Job[Any]) -> None:
     job.observer.note("job began", flow=job.prepared.flow, version=docmill_version())
     for place, stop in enumerate(job.prepared.stops, 1):
         watching(job, stop).note("route settled", position=place, context=stop.route.window.context)
+    gauge(job)
+
+
+def gauge(job: Job[Any]) -> None:
+    """Tell how the gauges of a job are read in this process."""
     job.observer.gauges(lambda: _readings(job))
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from tasks.dispatch.lease import Ask, Leases
 from tasks.dispatch.limits import Limits
 from tasks.dispatch.spending import Spending
-from tasks.errors import DocmillError, JobStopped, LeaderLost, UserMistake
+from tasks.errors import DocmillError, JobStopped, LeaderLost, StorageFailed, UserMistake
 from tasks.jobs.collector import calm_collector
 from tasks.jobs.embed.job import EmbedJob
 from tasks.jobs.job import DRAIN_SECONDS, Job
@@ -26,6 +26,7 @@ from tasks.jobs.shard import Worked
 from tasks.jobs.sharing import Leasing, leased, sharing
 from tasks.jobs.speaking import Means, speaking
 from tasks.jobs.strategy import Strategist
+from tasks.jobs.watch import gauge
 from tasks.jobs.work import Shard, expect
 from tasks.jobs.workers.line import Line
 from tasks.jobs.workers.messages import Desk, Place, Report, plain
@@ -149,7 +150,10 @@ class Lessor:
         loop, book = asyncio.get_running_loop(), account.fingerprint()
 
         async def exchange(ask: Ask) -> Leases:
-            return await loop.run_in_executor(self._threads, self._desk.trade, self._name, book, ask)
+            try:
+                return await loop.run_in_executor(self._threads, self._desk.trade, self._name, book, ask)
+            except LeaderLost as error:
+                raise StorageFailed(str(error)) from error  # a share is left, for what is to be drained
 
         return leased(account, limits, exchange, trouble, stop)
 
@@ -185,9 +189,8 @@ def joined(
 ) -> Iterator[Joined]:
     """Work for the run at a place, for the block.
 
-    Raises UserMistake where this process can't do the same job, LeaderLost where the run has gone.
-
-    Whatever ends the block by an error ends the run with it.
+    Whatever ends the block by an error ends the run with it. Raises UserMistake where this
+    process can't do the same job, LeaderLost where the run has gone.
     """
     key = bytes.fromhex(state_of(options).read(place.key_note)) if place.key_note else None
     name = f"{name}-{secrets.token_hex(3)}"  # an engine may run the same task again
@@ -196,7 +199,7 @@ def joined(
         try:
             prepared = prepare(flow, inputs, options, keys=keys)
             _require_results(options, place.job_id)
-            desk.join(name, f"{os.getpid()} on {socket.gethostname()}", prepared.work)
+            pulse.join(name, f"{os.getpid()} on {socket.gethostname()}", prepared.work)
             with _opened(prepared, place.job_id, name, desk, pulse) as worker, worker.reporting():
                 yield worker
                 worker.job.check_leader()
@@ -219,6 +222,7 @@ def _opened(prepared: Prepared, job_id: str, name: str, desk: Desk, pulse: Desk)
         share = stack.enter_context(sharing(options.share_limits)) or Lessor(name, desk, threads)
         spending = _spending(options, name, desk, threads)
         job = stack.enter_context(speaking(prepared, ledger, state, Meter(), Means(spending, share)))
+        gauge(job)
         if isinstance(job, EmbedJob):
             job.claiming, job.claims.shared = Claiming(desk, threads, job), True
         yield Joined(name, job, desk, pulse, spending)

@@ -2,8 +2,8 @@
 
 Only processes of the same user reach a Unix socket; over a network both sides prove that
 they have the same key (multiprocessing.connection), and whoever reads it on the way sees
-the documents. The connection by which a worker reports is its life: when it ends, the
-worker is lost.
+the documents. The connection by which a worker joins, and reports, is its life: when it
+ends, the worker is lost.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ class _Server:
         try:
             while not worker or connection.poll(GONE_SECONDS):
                 method, arguments = connection.recv()
-                worker = worker or (arguments[0] if method == "beat" else "")
+                worker = worker or (arguments[0] if method == "join" else "")
                 connection.send(self._answer(method, arguments))
         except (OSError, EOFError):
             pass
@@ -111,7 +111,7 @@ class Line:
 
     def _ask(self, method: str, arguments: tuple[Any, ...]) -> Any:
         try:
-            connection = self._idle.pop() if self._idle else Client(self._address, authkey=self._key)
+            connection = self._connected()
             connection.send((method, arguments))
             is_good, answer = connection.recv()
         except (OSError, EOFError, AuthenticationError) as error:
@@ -120,6 +120,11 @@ class Line:
         if not is_good:
             raise answer
         return answer
+
+    def _connected(self) -> Connection:
+        with contextlib.suppress(IndexError):  # other threads take of them, too
+            return self._idle.pop()
+        return Client(self._address, authkey=self._key)
 
     def close(self) -> None:
         """Leave the run."""

@@ -53,9 +53,9 @@ def test_a_worker_that_is_cut_off_is_lost_and_another_does_its_shards(job: Job[A
     leading = Leading(job, shards(3))
     with serving(leading) as address:
         first, pulse, second = Line(address), Line(address), Line(address)
-        first.join("a", "1 on here", job.work)
-        second.join("b", "2 on here", job.work)
+        pulse.join("a", "1 on here", job.work)
         pulse.beat("a", NOTHING)
+        second.join("b", "2 on here", job.work)
         assert [first.next("a").number, second.next("b").number] == [1, 2]
         pulse.close()
         until(lambda: leading.at_work == ["b"])
