@@ -1,8 +1,10 @@
 """The Prefect tasks of a job's shards, one run a shard, on threads of the process that works on them."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -81,17 +83,20 @@ def answer_all(name: str, bench: Bench, shards: Iterable[Shard | None]) -> None:
 
 
 def _answer_all(name: str, bench: Bench, shards: Iterable[Shard | None], threads: ThreadPoolTaskRunner[int]) -> None:
-    job, under_way = bench.job, dict[int, PrefectFuture[int]]()
+    job, under_way, ended = bench.job, dict[int, PrefectFuture[int]](), deque[int]()
     try:
         for shard in shards:
             if shard is not None:
                 bench.shards[shard.number] = shard
-                parameters = {"bench_name": name, "number": shard.number}
-                under_way[shard.number] = threads.submit(answer_shard, parameters)
+                future = threads.submit(answer_shard, {"bench_name": name, "number": shard.number})
+                under_way[shard.number] = future
+                future.add_done_callback(partial(_ended, ended, shard.number))
             while job.waiting.unread >= READ_AHEAD and not job.stopped():
                 time.sleep(LOOK_AGAIN_SECONDS)
-            _collect(bench, under_way, [number for number, future in under_way.items() if future.state.is_final()])
-        _collect(bench, under_way, list(under_way))
+            while ended:
+                _collect(bench, under_way, ended.popleft())
+        for number in list(under_way):
+            _collect(bench, under_way, number)
     except BaseException as error:
         # The other shards still use the job: they end before it is closed.
         job.stop(error if isinstance(error, JobStopped) else JobStopped(str(error)))
@@ -99,8 +104,11 @@ def _answer_all(name: str, bench: Bench, shards: Iterable[Shard | None], threads
         raise
 
 
-def _collect(bench: Bench, under_way: "dict[int, PrefectFuture[int]]", numbers: Sequence[int]) -> None:
-    """Wait for shards, and forget them."""
-    for number in numbers:
-        under_way.pop(number).result()
-        del bench.shards[number]
+def _ended(ended: deque[int], number: int, _: object) -> None:
+    ended.append(number)
+
+
+def _collect(bench: Bench, under_way: "dict[int, PrefectFuture[int]]", number: int) -> None:
+    """Wait for a shard, and forget it."""
+    under_way.pop(number).result()
+    del bench.shards[number]

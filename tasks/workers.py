@@ -60,6 +60,7 @@ def lead_workers(job: Job[Any]) -> None:
     with _reached(job, leading) as place, engine(options) as one:
         crew = _Crew(job, place, one)
         get_run_logger().info("%d workers, by %s", one.workers, options.runner)
+        job.meter.waiting = "for a worker to start"
         while not leading.is_over:
             crew.fill(leading)
             time.sleep(LOOK_AGAIN_SECONDS)
