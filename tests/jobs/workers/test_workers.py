@@ -101,6 +101,15 @@ def test_workers_together_keep_to_the_calls_in_flight(
     assert provider.counts.most_in_flight <= 3
 
 
+def test_workers_together_keep_to_a_rate(tmp_path: Path, folder: Path, provider: Simulator, small_shards: None) -> None:
+    fill(folder, 40)
+    ran, _ = crew_job(folder, options(tmp_path, rpm=600))
+    assert ran.record.totals.done == 40
+    times = sorted(provider.counts.times)
+    # Ten a second are leased evenly, up to a second ahead; each for itself, all would be sent at once.
+    assert times[-1] - times[0] >= 40 / 10 - 1.5
+
+
 def test_equal_texts_of_several_workers_are_embedded_once(
     tmp_path: Path, provider: Simulator, run_job: RunJob, small_shards: None
 ) -> None:
