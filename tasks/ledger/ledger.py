@@ -50,8 +50,9 @@ class Ledger:
         self._fresh = fresh
         self.job_id = ""
         self._began = datetime.now(UTC)
-        # What was there, which may be learned anew on a thread, and what came since, on the event loop.
-        self._learned, self._known = Known(), Known()
+        # The event loop adds to the first; what other processes have written is learned into one of its own.
+        self._known = Known()
+        self._others: Known | None = None
         self.had_answers = False
         self._numbering = threading.Lock()
         with contextlib.ExitStack() as undo:
@@ -59,15 +60,19 @@ class Ledger:
             self._part = _int(self._store.read("SELECT max(part) FROM documents")[0][0])
             # It knows of no document: those of the tables are to be adopted.
             self.is_new = not self._part
-            self.learn()
+            self.had_answers = self._fill(self._known)
             undo.pop_all()
 
     def learn(self) -> None:
-        """Learn of the answers that are there; anew where other processes have written some. Raises StorageFailed."""
+        """Learn of the answers that other processes have written since; from any thread. Raises StorageFailed."""
+        others = Known()
+        self.had_answers = self._fill(others)
+        self._others = others
+
+    def _fill(self, known: Known) -> bool:
+        """Have a filter know the answers that are there; return whether there are any."""
         try:
-            found = Known()
-            self.had_answers = found.add_all(str(row[0]) for row in self._store.stream(CALL_IDS)) > 0
-            self._learned = found
+            return known.add_all(str(row[0]) for row in self._store.stream(CALL_IDS)) > 0
         except ValueError as error:
             raise self._store.doubt(f"a call's id isn't one ({error})") from error
 
@@ -145,7 +150,7 @@ class Ledger:
 
     def may_know(self, call_id: str) -> bool:
         """Whether an answer is probably kept for a call; from any thread."""
-        return call_id in self._known or call_id in self._learned
+        return call_id in self._known or (self._others is not None and call_id in self._others)
 
     def suspect(self, call_id: str) -> None:
         """Look for a call's answer from now on, as another process may have got it."""

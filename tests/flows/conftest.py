@@ -29,8 +29,5 @@ def prefect(home: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("shared")))
             server = stack.enter_context(starting_server())
-        assert server._process is not None
-        assert server._process.stdin is not None
-        stack.enter_context(server._process.stdin)
         stack.enter_context(server.ready())
         yield f"http://127.0.0.1:{server.port}/api"

@@ -110,8 +110,9 @@ def test_workers_together_keep_to_a_rate(tmp_path: Path, folder: Path, provider:
     assert times[-1] - times[0] >= 40 / 10 - 1.5
 
 
+@pytest.mark.parametrize("kills", [0, 1])
 def test_equal_texts_of_several_workers_are_embedded_once(
-    tmp_path: Path, provider: Simulator, run_job: RunJob, small_shards: None
+    kills: int, tmp_path: Path, provider: Simulator, run_job: RunJob, small_shards: None
 ) -> None:
     texts = [prose(200, number % 35) for number in range(120)]
     table = tmp_path / "texts.parquet"
@@ -121,9 +122,19 @@ def test_equal_texts_of_several_workers_are_embedded_once(
     before = provider.counts.answers
     provider.settings.latency = 0.1
     chosen = EmbedOptions(
-        output=str(tmp_path / "crew"), provider="openai-compatible", model="sim-model", runner="processes", **words
-    )
-    ran, _ = crew_job(table, chosen, flow="embed")
-    assert (ran.code, ran.record.totals.done) == (0, 120)
-    assert provider.counts.answers == 2 * before
-    assert tables(ran, "documents", "chunks") == tables(alone, "documents", "chunks")
+        output=str(tmp_path / "crew"), provider="openai-compatible", model="sim-model", runner="processes",
+        concurrency=2, **words,
+    )  # fmt: skip
+    killed: list[int] = []
+
+    def kill(leading: Leading, running: Running) -> None:
+        if kills and not killed and len(leading.at_work) == 2 and provider.counts.answers > before + 2:
+            os.kill(running[0].pid, signal.SIGKILL)
+            killed.append(running[0].pid)
+
+    ran, _ = crew_job(table, chosen, flow="embed", meanwhile=kill)
+    assert (ran.code, ran.record.totals.done, len(killed)) == (0, 120, kills)
+    assert 2 * before <= provider.counts.requests <= 2 * before + 2 * kills
+    assert tables(ran, "chunks") == tables(alone, "chunks")
+    if not kills:
+        assert tables(ran, "documents") == tables(alone, "documents")
