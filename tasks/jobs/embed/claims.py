@@ -106,8 +106,8 @@ class Claims:
     def settle(self, found: Mapping[str, Leaves]) -> None:
         """Hand the vectors of texts to all who wait for them."""
         for text_id, leaves in found.items():
-            future = self.pending[text_id]
-            if not future.done():
+            future = self.pending.get(text_id)
+            if future is not None and not future.done():
                 future.set_result(leaves)
 
     def release(self, pieces: Iterable[Piece]) -> None:

@@ -170,8 +170,7 @@ class _Shard:
             self.leaves |= found
             pieces = [piece for piece in pieces if piece.text_id not in found]
             if alone:
-                for group in pack(pieces, job.packing):
-                    self.asking.append(start(job, self._ask(group, {})))
+                await asyncio.gather(*(self._ask(group, {}) for group in pack(pieces, job.packing)))
                 return
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 

@@ -138,3 +138,21 @@ def test_equal_texts_of_several_workers_are_embedded_once(
     assert tables(ran, "chunks") == tables(alone, "chunks")
     if not kills:
         assert tables(ran, "documents") == tables(alone, "documents")
+
+
+def test_a_text_that_one_worker_gives_up_is_given_up_by_the_others_too_and_no_document_is_lost(
+    tmp_path: Path, provider: Simulator, small_shards: None
+) -> None:
+    texts = [prose(200, number) for number in range(80)]
+    texts[2] = texts[41] = texts[79] = "POISON here"
+    table = tmp_path / "texts.parquet"
+    pq.write_table(pa.table({"id": [f"{number:02d}" for number in range(80)], "text": texts}), table)
+    provider.settings.poison = {"POISON": "http_500"}
+    provider.settings.latency = 0.1
+    chosen = EmbedOptions(
+        output=str(tmp_path / "crew"), provider="openai-compatible", model="sim-model", runner="processes",
+        text_column="text", id_column="id", inputs_per_request=4, concurrency=4,
+    )  # fmt: skip
+    ran, _ = crew_job(table, chosen, flow="embed")
+    assert (ran.code, ran.record.totals.done, ran.record.totals.failed) == (3, 77, 3)
+    assert {row["document_id"] for row in ran.rows("failures")} == {"02", "41", "79"}
