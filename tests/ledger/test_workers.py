@@ -1,8 +1,6 @@
 """Workers of one run over a ledger in PostgreSQL."""
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -14,12 +12,11 @@ import pytest
 from tasks.errors import LeaderLost
 from tasks.jobs import shard
 from tasks.jobs.options import Options
-from tasks.jobs.workers.leading import Leading
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres_state import PostgresState
 from tasks.ledger.state import LocalState
 from tests.jobs.texts import fill
-from tests.jobs.workers.crew import Running, crew_job
+from tests.jobs.workers.crew import Kill, crew_job
 from tests.ledger.answers import finished
 from tests.ledger.server import PASSWORD, PostgresServer
 from tests.simulator import Simulator
@@ -42,15 +39,9 @@ def test_workers_share_a_ledger_in_postgresql_and_a_killed_one_costs_only_what_w
         output=str(tmp_path / "out"), provider="openai-compatible", model="sim-model", runner="processes",
         state=database.url, concurrency=8,
     )  # fmt: skip
-    killed: list[int] = []
-
-    def kill(leading: Leading, running: Running) -> None:
-        if not killed and len(leading.at_work) == 2 and provider.counts.answers > 10:
-            os.kill(running[1].pid, signal.SIGKILL)
-            killed.append(running[1].pid)
-
+    kill = Kill(lambda: provider.counts.answers, 10)
     ran, _ = crew_job(folder, options, meanwhile=kill)
-    assert killed
+    assert kill.killed
     assert (ran.code, ran.record.totals.done, len(ran.documents)) == (0, 40, 40)
     assert 40 <= provider.counts.requests <= 40 + 8
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,22 @@ def crew_job(
                 one.wait(SECONDS)
         results = job.conclude()
     return Ran(results.job, results.exit_code, options.folder), leading
+
+
+@dataclass(slots=True)
+class Kill:
+    """Kills a worker that is at work, once so many answers have come."""
+
+    answers: Callable[[], int]
+    at: int
+    killed: int = 0
+
+    def __call__(self, leading: Leading, running: Running) -> None:
+        at_work = {int(leading._workers[name].who.split()[0]) for name in leading.at_work}
+        for one in running:
+            if not self.killed and self.answers() > self.at and one.pid in at_work:
+                one.kill()
+                self.killed = one.pid
 
 
 if __name__ == "__main__":

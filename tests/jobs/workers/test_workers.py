@@ -1,7 +1,5 @@
 """Worker processes do a job as one process does: the same tables, nothing paid twice, whoever is killed."""
 
-import os
-import signal
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,9 @@ import pytest
 from tasks.errors import BudgetReached
 from tasks.jobs import embed, shard
 from tasks.jobs.options import EmbedOptions, Options
-from tasks.jobs.workers.leading import Leading
 from tests.conftest import Ran, RunJob
 from tests.jobs.texts import fill, prose
-from tests.jobs.workers.crew import Running, crew_job
+from tests.jobs.workers.crew import Kill, crew_job
 from tests.simulator import Simulator
 
 LEFT_OUT = {"created_at", "finished_at", "failed_at", "latency_ms", "attempts", "job_id"}
@@ -63,16 +60,10 @@ def test_a_killed_workers_shards_are_taken_over_and_only_what_was_in_flight_is_a
 ) -> None:
     fill(folder, 60)
     provider.settings.latency = 0.2
-    killed: list[int] = []
-
-    def kill(leading: Leading, running: Running) -> None:
-        if not killed and len(leading.at_work) == 2 and provider.counts.answers > 15:
-            os.kill(running[0].pid, signal.SIGKILL)
-            killed.append(provider.counts.in_flight)
-
+    kill = Kill(lambda: provider.counts.answers, 15)
     ran, leading = crew_job(folder, options(tmp_path, concurrency=8), meanwhile=kill)
     assert (ran.code, ran.record.totals.done) == (0, 60)
-    assert killed
+    assert kill.killed
     assert 60 <= provider.counts.requests <= 60 + 8
     assert any("was lost" in words for words in leading.job.meter.troubles)
     assert tables(ran) == tables(run_job())
@@ -125,15 +116,9 @@ def test_equal_texts_of_several_workers_are_embedded_once(
         output=str(tmp_path / "crew"), provider="openai-compatible", model="sim-model", runner="processes",
         concurrency=2, **words,
     )  # fmt: skip
-    killed: list[int] = []
-
-    def kill(leading: Leading, running: Running) -> None:
-        if kills and not killed and len(leading.at_work) == 2 and provider.counts.answers > before + 2:
-            os.kill(running[0].pid, signal.SIGKILL)
-            killed.append(running[0].pid)
-
+    kill = Kill(lambda: provider.counts.answers, before + 2 if kills else 10**6)
     ran, _ = crew_job(table, chosen, flow="embed", meanwhile=kill)
-    assert (ran.code, ran.record.totals.done, len(killed)) == (0, 120, kills)
+    assert (ran.code, ran.record.totals.done, bool(kill.killed)) == (0, 120, bool(kills))
     assert 2 * before <= provider.counts.requests <= 2 * before + 2 * kills
     assert tables(ran, "chunks") == tables(alone, "chunks")
     if not kills:
