@@ -17,7 +17,7 @@ from tasks.jobs.options import Options
 from tasks.jobs.prune import prune
 from tasks.jobs.ready import ready_job
 from tasks.jobs.signals import interruptible
-from tasks.jobs.work import shards_of
+from tasks.jobs.work import shards_ahead
 from tasks.results.job_file import JobRecord
 from tasks.results.result_set import ResultSet
 from tasks.secrets import block_key
@@ -43,7 +43,7 @@ def answer_shards(job: Job[Any]) -> None:
     """Have all shards answered, by threads of this process or by workers, and wait for them all."""
     with progress_shown(job):
         if job.prepared.options.runner == "threads":
-            answer_all(job.ledger.job_id, Bench(job), shards_of(job))
+            answer_all(job.ledger.job_id, Bench(job), shards_ahead(job))
         else:
             lead_workers(job)
 

@@ -1,6 +1,5 @@
 """The Prefect tasks of a job's shards, one run a shard, on threads of the process that works on them."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,9 +19,6 @@ from tasks.jobs.work import Shard, work_on
 
 # A slow document holds its shard open: others are begun meanwhile, up to so many.
 SHARDS_AT_ONCE = 64
-# The next shard is submitted when fewer documents than this wait to be read.
-READ_AHEAD = 500
-LOOK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -32,6 +28,7 @@ class Bench:
     job: Job[Any]
     finished: Callable[[Shard, Worked], None] = lambda _shard, _worked: None
     shards: dict[int, Shard] = field(default_factory=dict)
+    threads: int = SHARDS_AT_ONCE
 
 
 # A task gets a bench's name and a shard's number: never a client or loop, and no documents,
@@ -73,10 +70,10 @@ def answer_shard(bench_name: str, number: int) -> int:
 
 
 def answer_all(name: str, bench: Bench, shards: Iterable[Shard | None]) -> None:
-    """Submit a task run a shard, each before the ones before it run dry, and wait for them all; None is no shard."""
+    """Submit a task run a shard as they come, and wait for them all; None is no shard."""
     BENCHES[name] = bench
     try:
-        with ThreadPoolTaskRunner[int](max_workers=SHARDS_AT_ONCE) as threads:
+        with ThreadPoolTaskRunner[int](max_workers=bench.threads) as threads:
             _answer_all(name, bench, shards, threads)
     finally:
         del BENCHES[name]
@@ -91,8 +88,6 @@ def _answer_all(name: str, bench: Bench, shards: Iterable[Shard | None], threads
                 future = threads.submit(answer_shard, {"bench_name": name, "number": shard.number})
                 under_way[shard.number] = future
                 future.add_done_callback(partial(_ended, ended, shard.number))
-            while job.waiting.unread >= READ_AHEAD and not job.stopped():
-                time.sleep(LOOK_AGAIN_SECONDS)
             while ended:
                 _collect(bench, under_way, ended.popleft())
         for number in list(under_way):

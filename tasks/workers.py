@@ -24,7 +24,7 @@ from tasks.jobs.workers.line import serving
 from tasks.jobs.workers.messages import Place
 from tasks.jobs.workers.possible import is_here
 from tasks.secrets import block_key
-from tasks.shards import Bench, answer_all
+from tasks.shards import SHARDS_AT_ONCE, Bench, answer_all
 
 KEY_NOTE = "workers-key"
 LOOK_AGAIN_SECONDS = 0.1
@@ -41,7 +41,9 @@ def work(flow: str, inputs: Sequence[str], options: Options, place: Place, name:
         with joined(flow, inputs, options, place, name, keys=block_key) as worker:
             if options.runner == "processes":
                 worker.abandon = _leave  # Prefect's server may be gone with the run: it would be asked again and again
-            answer_all(worker.name, Bench(worker.job, worker.finished), worker.shards())
+            # Those of a lost worker need threads, too, when all others wait for them.
+            bench = Bench(worker.job, worker.finished, threads=2 * SHARDS_AT_ONCE)
+            answer_all(worker.name, bench, worker.shards(SHARDS_AT_ONCE))
     except LeaderLost:
         if options.runner == "processes":
             _leave()

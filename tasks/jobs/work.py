@@ -1,5 +1,6 @@
 """A job's shards, whichever flow it is of."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +9,10 @@ from tasks.jobs.embed.job import EmbedJob
 from tasks.jobs.embed.shard import embed_shards, run_embed_shard
 from tasks.jobs.job import Job
 from tasks.jobs.shard import Worked, run_shard, shards
+
+# The next shard is due when fewer documents than this wait to be read.
+READ_AHEAD = 500
+LOOK_AGAIN_SECONDS = 0.05
 
 
 class Shard(NamedTuple):
@@ -32,6 +37,20 @@ def shards_of(job: Job[Any]) -> Iterator[Shard]:
         shard = Shard(number, job.ledger.new_part(), documents)
         expect(job, shard)
         yield shard
+
+
+def shards_ahead(job: Job[Any]) -> Iterator[Shard | None]:
+    """Yield the shards of a job, each before the ones before it run dry; None now and then while it is too early."""
+    for shard in shards_of(job):
+        yield shard
+        while not is_hungry(job) and not job.stopped():
+            time.sleep(LOOK_AGAIN_SECONDS)
+            yield None
+
+
+def is_hungry(job: Job[Any]) -> bool:
+    """Whether too few documents wait to be read."""
+    return job.waiting.unread < READ_AHEAD
 
 
 def expect(job: Job[Any], shard: Shard) -> None:

@@ -10,8 +10,7 @@ from prefect.states import Running
 from pydantic import SecretStr
 
 from flows.summarize import summarize
-from tasks import shards
-from tasks.jobs import shard
+from tasks.jobs import shard, work
 from tasks.jobs.options import Options
 from tests.flows.tables import query
 from tests.simulator import Settings, Simulator, serving
@@ -134,7 +133,7 @@ def test_a_document_whose_call_is_slow_does_not_keep_the_later_shards_waiting(
     for number in range(60):
         (folder / f"{number:02d}.txt").write_text(f"The mill of number {number} turned by day.")
     monkeypatch.setattr(shard, "CALLS_A_SHARD", 3)
-    monkeypatch.setattr(shards, "READ_AHEAD", 6)
+    monkeypatch.setattr(work, "READ_AHEAD", 6)
     slow = 4.0
     with serving(Settings(context=8192, delays=lambda number: slow if number == 1 else 0.0)) as provider:
         use(provider, monkeypatch)

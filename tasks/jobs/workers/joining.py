@@ -27,7 +27,7 @@ from tasks.jobs.sharing import Leasing, leased, sharing
 from tasks.jobs.speaking import Means, speaking
 from tasks.jobs.strategy import Strategist
 from tasks.jobs.watch import gauge
-from tasks.jobs.work import Shard, expect
+from tasks.jobs.work import Shard, expect, is_hungry
 from tasks.jobs.workers.line import Line
 from tasks.jobs.workers.messages import Desk, Place, Report, plain
 from tasks.jobs.workers.purse import Granting
@@ -49,6 +49,7 @@ class Joined:
         self._pulse, self._spending = pulse, spending
         self._told: dict[str, float] = dict.fromkeys(job.meter.counts(), 0)
         self._troubles, self._returned = 0, 0.0
+        self._in_hand, self._counting = 0, threading.Lock()
         self._leaves, self._has_ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._beat_all, name="beat", daemon=True)
 
@@ -65,21 +66,30 @@ class Joined:
             with contextlib.suppress(JobStopped):
                 self._beat()
 
-    def shards(self) -> Iterator[Shard | None]:
-        """Yield shards as long as the run has any, and None now and then while it has none; until the job stops."""
+    def shards(self, most: int) -> Iterator[Shard | None]:
+        """Yield shards as long as the run has any, and None now and then while none is due; until the job stops.
+
+        No more than `most` are in hand, but for those of lost workers.
+        """
         while not self.job.stopped():
-            shard = self.desk.next(self.name)
+            hungry = is_hungry(self.job) and self._in_hand < most
+            shard = self.desk.next(self.name, hungry)
             if shard is not None:
-                if shard.again:
-                    self._catch_up()
-                expect(self.job, shard)
-                self.job.waiting.listed += len(shard.documents)
+                self._take(shard)
                 yield shard
                 continue
-            self.job.waiting.listed_all = True
+            self.job.waiting.listed_all |= hungry
             if self._leaves.wait(LOOK_AGAIN_SECONDS):
                 return
             yield None
+
+    def _take(self, shard: Shard) -> None:
+        if shard.again:
+            self._catch_up()
+        expect(self.job, shard)
+        self.job.waiting.listed += len(shard.documents)
+        with self._counting:
+            self._in_hand += 1
 
     def _catch_up(self) -> None:
         """Learn what the lost worker was answered, and how it cut: its documents are to be gone on with."""
@@ -90,6 +100,8 @@ class Joined:
 
     def finished(self, shard: Shard, worked: Worked) -> None:
         """Hand in a shard that was worked on to its end; where the job was stopped, it wasn't."""
+        with self._counting:
+            self._in_hand -= 1
         if not self.job.stopped():
             self.desk.finished(self.name, shard.number, worked.unchanged)
 

@@ -85,10 +85,10 @@ class Leading:
         seconds = DRAIN_SECONDS if isinstance(stopped, Interrupted) else 60 * DRAIN_SECONDS
         return Orders(str(stopped) if stopped else None, seconds, self.is_over, is_short)
 
-    def next(self, worker: str) -> Shard | None:
-        """Hand out a shard: one of a lost worker first."""
+    def next(self, worker: str, is_hungry: bool) -> Shard | None:  # noqa: FBT001 - over a line, places only
+        """Hand out a shard: one of a lost worker first, which others may wait for."""
         with self._listing:  # held while the next documents are listed: the others of `Desk` don't wait for that
-            shard = self._lost() or self._listed()
+            shard = self._lost() or (self._listed() if is_hungry else None)
             if shard is not None:
                 with self._lock:
                     self._open.add(shard.number)

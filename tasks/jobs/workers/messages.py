@@ -50,8 +50,8 @@ class Desk(Protocol):
         """Tell what was done, and hear what is to be done."""
         ...
 
-    def next(self, worker: str) -> Shard | None:
-        """Take a shard, or none where there is none for now."""
+    def next(self, worker: str, is_hungry: bool) -> Shard | None:  # noqa: FBT001 - over a line, places only
+        """Take a shard, or none where there is none for now; who isn't hungry takes those of lost workers only."""
         ...
 
     def finished(self, worker: str, number: int, unchanged: int) -> None:

@@ -6,10 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import EmbedOptions, Options
@@ -24,24 +23,36 @@ from tests.conftest import Ran
 ROOT = Path(__file__).parents[3]
 KINDS: dict[str, type[Options]] = {"summarize": Options, "embed": EmbedOptions}
 SECONDS = 60.0
+AT_ONCE = 2
 
 
 def shard_by_shard(worker: Joined, threads: ThreadPoolExecutor) -> None:
-    """Work on all shards that there are."""
+    """Work on two shards at a time, and on those of lost workers, as long as there are any."""
 
     def one(shard: Shard) -> None:
         worker.finished(shard, worker.job.run(work_on(worker.job, shard)))
 
-    under_way = [threads.submit(one, shard) for shard in worker.shards() if shard is not None]
+    under_way: set[Future[None]] = set()
+    for shard in worker.shards(AT_ONCE):
+        if shard is not None:
+            under_way.add(threads.submit(one, shard))
+        ended, under_way = wait(under_way, 0.0)
+        for future in ended:
+            future.result()
     for future in under_way:
         future.result()
 
 
-def main(flow: str, source: str, options: str, place: str, name: str) -> None:
-    """Be a worker."""
+def main(flow: str, source: str, options: str, place: str, workers: str, name: str) -> None:
+    """Be a worker, which begins once all have joined."""
     where = Place(**json.loads(place))
     chosen = KINDS[flow].model_validate_json(options)
-    with joined(flow, [source], chosen, where, name) as worker, ThreadPoolExecutor(8) as threads:
+    with joined(flow, [source], chosen, where, name) as worker, ThreadPoolExecutor(16) as threads:
+        there = Path(chosen.output) / ".docmill" / "there"
+        there.mkdir(exist_ok=True)
+        (there / worker.name).touch()
+        while len(list(there.iterdir())) < int(workers):
+            time.sleep(0.02)
         shard_by_shard(worker, threads)
 
 
@@ -61,7 +72,7 @@ def crew_job(
         leading = Leading(job, shards_of(job))
         with serving(leading) as address:
             place = Place(job.ledger.job_id, address)
-            words: list[Any] = [flow, str(source), options.model_dump_json(), json.dumps(place._asdict())]
+            words = [flow, str(source), options.model_dump_json(), json.dumps(place._asdict()), str(workers)]
             command = [sys.executable, "-m", __name__, *words]
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
             running = [subprocess.Popen([*command, str(number)], env=environment) for number in range(workers)]

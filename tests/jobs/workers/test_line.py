@@ -56,18 +56,18 @@ def test_a_worker_that_is_cut_off_is_lost_and_another_does_its_shards(job: Job[A
         pulse.join("a", "1 on here", job.work)
         pulse.beat("a", NOTHING)
         second.join("b", "2 on here", job.work)
-        assert [first.next("a").number, second.next("b").number] == [1, 2]
+        assert [first.next("a", True).number, second.next("b", True).number] == [1, 2]
         pulse.close()
         until(lambda: leading.at_work == ["b"])
-        again = second.next("b")
+        again = second.next("b", True)
         assert (again.number, again.part, again.again) == (1, 1, True)
         with pytest.raises(LeaderLost):
             first.finished("a", 1, 0)
-        assert second.next("b").number == 3
+        assert second.next("b", True).number == 3
         for number in (1, 2, 3):
             assert not leading.is_over
             second.finished("b", number, 0)
-        assert second.next("b") is None
+        assert second.next("b", True) is None
         assert leading.is_over
         first.close()
         second.close()
@@ -110,7 +110,7 @@ def test_a_run_that_is_gone_is_noticed(job: Job[Any]) -> None:
     with serving(Leading(job, shards(1))) as address:
         line = Line(address)
     with pytest.raises(LeaderLost):
-        line.next("a")
+        line.next("a", True)
 
 
 def test_over_a_network_only_who_has_the_key_is_heard(job: Job[Any]) -> None:
@@ -121,7 +121,7 @@ def test_over_a_network_only_who_has_the_key_is_heard(job: Job[Any]) -> None:
             Line(address, b"another key").join("a", "1 on here", job.work)
         line = Line(address, b"the key of this run")
         line.join("a", "1 on here", job.work)
-        assert line.next("a").number == 1
+        assert line.next("a", True).number == 1
         line.close()
 
 
@@ -132,8 +132,8 @@ def test_what_can_not_be_listed_ends_the_run_with_its_own_error(job: Job[Any]) -
 
     leading = Leading(job, broken())
     leading.join("a", "1 on here", job.work)
-    assert leading.next("a") is not None
-    assert leading.next("a") is None
+    assert leading.next("a", True) is not None
+    assert leading.next("a", True) is None
     assert isinstance(leading.error, UserMistake)
 
 
@@ -142,7 +142,7 @@ def test_documents_over_which_worker_after_worker_is_lost_stop_the_job(job: Job[
     for number in range(MOST_LOSSES):
         assert job.stopped() is None
         leading.join(str(number), f"{number} on here", job.work)
-        assert leading.next(str(number)) is not None
+        assert leading.next(str(number), True) is not None
         leading.lose(str(number))
     assert "workers in turn were lost over the same documents" in str(job.stopped())
 
@@ -164,7 +164,7 @@ class Crew:
 
     def next(self, which: int) -> None:
         name = self.names[which]
-        shard = self.leading.next(name)
+        shard = self.leading.next(name, True)
         if shard is not None:
             assert shard.number not in self.done
             assert all(shard.number != other.number for other in self.in_hand)
