@@ -11,8 +11,9 @@ from prefect.artifacts import create_table_artifact
 from rich.console import Console
 from rich.table import Table
 
-from tasks.command import MISTAKE, PAUSED, Parser, said
+from tasks.command import MISTAKE, PAUSED, said
 from tasks.errors import RouteDown, UserMistake
+from tasks.flags import Parser
 from tasks.jobs.accounts import VARIABLE, available, catalogue_folder, live_catalogue
 from tasks.jobs.refresh import Refreshed, refresh
 from tasks.providers.account import read_environment

@@ -6,21 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tasks.command import (
-    WAITING_FOR,
-    Add,
-    Parser,
-    add_completions,
-    add_extraction,
-    add_others,
-    block_key_of,
-    checked_options,
-    prefect_server,
-    printed,
-    said,
-    seconds_in,
-    settled,
-)
+from tasks.command import WAITING_FOR, block_key_of, prefect_server, printed, said, settled
 from tasks.compare.plan import make_comparison_plan
 from tasks.compare.ready import metered, offer_comparison
 from tasks.compare.result import ComparisonSet
@@ -28,6 +14,7 @@ from tasks.compare.routes import prepare_comparison
 from tasks.compare.tables import COMPARISON_TABLES
 from tasks.compare_display import show_comparison, show_comparison_plan
 from tasks.display import shown
+from tasks.flags import Add, Parser, add_completions, add_extraction, add_others, checked_options, seconds_in
 from tasks.jobs.options import CompareOptions
 from tasks.results.folder import named_place
 from tasks.results.parts import create_tables

@@ -19,7 +19,8 @@ from prefect import task
 from prefect.events import emit_event
 from rich.console import Console
 
-from tasks.command import WAITING_FOR, Parser, checked_options, prefect_server, said, seconds_in, settled
+from tasks.command import WAITING_FOR, prefect_server, said, settled
+from tasks.flags import Parser, checked_options, seconds_in
 from tasks.health.history import History
 from tasks.health.look import look
 from tasks.health.options import MonitorOptions

@@ -42,9 +42,12 @@ def command(*words: str) -> list[str]:
 
 
 def run(words: Sequence[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*words), cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    return ended(command(*words), env)
+
+
+def ended(words: Sequence[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; return what it said."""
+    return subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 SIMULATED = ("--provider", "openai-compatible", "--model", "sim-model")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.tables import query
-from tests.flows.test_command import ROOT, SECONDS
+from tests.flows.test_command import ROOT, SECONDS, ended
 from tests.jobs.texts import fill
 from tests.providers.counterparts import VARIABLES
 from tests.simulator import Settings, Simulator, serving
@@ -44,15 +44,7 @@ def command(folder: Path, output: Path, *more: str) -> list[str]:
 
 
 def run(words: list[str], providers: Providers, prefect: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words,
-        cwd=ROOT,
-        env=environment(providers, prefect),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    return ended(words, environment(providers, prefect))
 
 
 def answered(providers: Providers) -> int:

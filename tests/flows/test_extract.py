@@ -1,7 +1,6 @@
 """The extract flow's command line, as a person uses it."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.flows.tables import query
-from tests.flows.test_command import ROOT, SECONDS, SIMULATED, environment
+from tests.flows.test_command import SIMULATED, ended, environment
 from tests.jobs.invoices import TYPES, answer, number_in, schema_file, text_of
 from tests.simulator import Settings, serving
 
@@ -22,19 +21,8 @@ def test_a_table_goes_in_and_typed_columns_come_out(prefect: str, tmp_path: Path
     command = [sys.executable, "-m", "flows.extract", *words, "--json"]
     write = Settings(context=8192, write=lambda body: answer(number_in(body)))
     with serving(write) as provider:
-        run = subprocess.run(
-            [*command, "--schema", schema_file(tmp_path)],
-            cwd=ROOT, env=environment(provider, prefect), capture_output=True, text=True, timeout=SECONDS, check=False,
-        )  # fmt: skip
-        bare = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment(provider, prefect),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        run = ended([*command, "--schema", schema_file(tmp_path)], environment(provider, prefect))
+        bare = ended(command, environment(provider, prefect))
     assert run.returncode == 0, run.stderr
     record = json.loads(run.stdout)
     assert (record["flow"], record["totals"]["done"], record["spec"]["merge"]) == ("extract", 20, "list")

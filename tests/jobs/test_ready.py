@@ -1,10 +1,15 @@
 """A job that was opened before its flow began is taken by that flow, once."""
 
 import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tasks.errors import InUse
+from tasks.jobs.job import Job
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
@@ -17,29 +22,34 @@ def options(output: Path) -> Options:
     return Options(output=output, provider="openai-compatible", model="sim-model")
 
 
-@pytest.mark.usefixtures("provider")
-def test_the_flow_takes_the_job_that_was_offered_and_leaves_it_open(folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def offered(folder: Path, tmp_path: Path, provider: Simulator) -> Iterator[Job[Any]]:
+    """A job that was opened and offered."""
     fill(folder, 1)
-    wanted = options(tmp_path / "out")
-    with open_job(prepare("summarize", [str(folder)], wanted)) as opened:
+    with open_job(prepare("summarize", [str(folder)], options(tmp_path / "out"))) as opened:
         offer(opened)
-        with ready_job("summarize", [str(folder)], wanted, keys=lambda _: None) as job:
-            assert job is opened
-        assert job.ledger.seen(["000.txt"]) == {}
-    with ready_job("summarize", [str(folder)], wanted, keys=lambda _: None) as again:
-        assert again is not opened
+        yield opened
 
 
-@pytest.mark.usefixtures("provider")
-def test_a_flow_of_other_options_opens_a_job_of_its_own(folder: Path, tmp_path: Path) -> None:
-    fill(folder, 1)
-    wanted = options(tmp_path / "out")
-    with open_job(prepare("summarize", [str(folder)], wanted)) as opened:
-        offer(opened)
-        with ready_job("summarize", [str(folder)], options(tmp_path / "other"), keys=lambda _: None) as job:
-            assert job is not opened
-        with ready_job("summarize", [str(folder)], wanted, keys=lambda _: None) as job:
-            assert job is opened
+def taken(folder: Path, output: Path) -> AbstractContextManager[Job[Any]]:
+    return ready_job("summarize", [str(folder)], options(output), keys=lambda _: None)
+
+
+def test_the_flow_takes_the_job_that_was_offered_and_leaves_it_open(
+    offered: Job[Any], folder: Path, tmp_path: Path
+) -> None:
+    with taken(folder, tmp_path / "out") as job:
+        assert job is offered
+    assert offered.ledger.seen(["000.txt"]) == {}
+    with pytest.raises(InUse), taken(folder, tmp_path / "out"):
+        pass  # it would be another one, and that is held
+
+
+def test_a_flow_of_other_options_opens_a_job_of_its_own(offered: Job[Any], folder: Path, tmp_path: Path) -> None:
+    with taken(folder, tmp_path / "other") as job:
+        assert job is not offered
+    with taken(folder, tmp_path / "out") as job:
+        assert job is offered
 
 
 def test_a_job_that_ends_by_an_error_before_its_flow_begins_says_so(
