@@ -50,8 +50,20 @@ class Section(NamedTuple):
     title: str
 
 
+class Unread(NamedTuple):
+    """A part of a document that couldn't be read.
+
+    `start` is where its text would stand, in characters; `part` names it as a person finds it
+    (`page 3`, `chapter 7 (ch07.xhtml)`, `Sheet1!B7`); `reason` says why, and how to mend it.
+    """
+
+    start: int
+    part: str
+    reason: str
+
+
 class Content(NamedTuple):
-    """A document's text, and its sections in order, where its format has them.
+    """A document's text, its sections in order, where its format has them, and what of it couldn't be read.
 
     `code`: the sections are a program's top-level definitions, which are better kept whole.
     """
@@ -59,3 +71,4 @@ class Content(NamedTuple):
     text: str
     sections: tuple[Section, ...] = ()
     code: bool = False
+    unread: tuple[Unread, ...] = ()

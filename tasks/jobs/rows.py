@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tasks.dispatch.dispatcher import Call
-from tasks.documents.document import Content, Document
+from tasks.documents.document import Content, Document, Unread
 from tasks.errors import CallFailed, DocumentFailed
 from tasks.jobs.cut import Cut
-from tasks.jobs.sections import section_rows
+from tasks.jobs.sections import section_rows, unread_words
 from tasks.providers.wire import Answer
 from tasks.results.schemas import Row
 from tasks.routing.route import Route
 
 MOST_CUTS = 5
 INVALID = "invalid_answer"
+UNREAD = "unread_part"
 
 
 class Place(NamedTuple):
@@ -161,9 +162,11 @@ def document_rows(
     """Return all rows of a document that came to its end, good or bad."""
     characters = len(reading.content.text) if reading else 0
     covered = 0 if isinstance(end, DocumentFailed) else end.covered
-    kind, words = _trouble(end, characters, work)
+    unread = reading.content.unread if reading else ()
+    kind, words = _trouble(end, characters, work, unread)
     # An answer that was cut off says so in `error`; nothing of the text is missing from it.
-    status = "failed" if isinstance(end, DocumentFailed) else "partial" if covered < characters else "done"
+    lacks_text = covered < characters or bool(unread)
+    status = "failed" if isinstance(end, DocumentFailed) else "partial" if lacks_text else "done"
     costs = [call["cost_usd"] for call in work.calls]
     row = {
         "document_id": document.document_id,
@@ -189,6 +192,8 @@ def document_rows(
     # A document that failed by its calls has their rows already.
     if isinstance(end, DocumentFailed) and end.reason not in {row["error_kind"] for row in failures}:
         failures.append(failed_document_row(document.document_id, end, route.model, route.provider))
+    if unread:
+        failures.append(unread_row(document.document_id, unread, route))
     sections = section_rows(document.document_id, reading.content) if reading else []
     return Result(row, work.calls, failures, sections)
 
@@ -200,21 +205,31 @@ def _output(end: Outcome | DocumentFailed, work: Work) -> str | None:
     return end.output
 
 
-def _trouble(end: Outcome | DocumentFailed, characters: int, work: Work) -> tuple[str | None, str | None]:
-    """Say what is wrong with a document's answer: failed, a part missing, or cut off; or nothing."""
+def _trouble(
+    end: Outcome | DocumentFailed, characters: int, work: Work, unread: tuple[Unread, ...]
+) -> tuple[str | None, str | None]:
+    """Say what is wrong with a document's answer: failed, a part missing or not read, or cut off; or nothing."""
     if isinstance(end, DocumentFailed):
         return end.reason, str(end)
     if end.covered < characters:
         missing = characters - end.covered
         first = work.failures[0]
         return str(first["error_kind"]), f"{missing} of {characters} characters are missing: {first['error']}"
+    if unread:
+        return UNREAD, unread_words(unread)
     if end.cut:
         return "answer_cut", "the answer was cut off, and so were its continuations: give a larger --max-output-tokens"
     return None, None
 
 
+def unread_row(document_id: str, unread: tuple[Unread, ...], route: Route) -> Row:
+    """Return the row of a document of which parts couldn't be read."""
+    error = DocumentFailed(UNREAD, unread_words(unread))
+    return failed_document_row(document_id, error, route.model, route.provider)
+
+
 def failed_document_row(document_id: str, error: DocumentFailed, model: str, provider: str) -> Row:
-    """Return the row of a document that failed before or beside its calls."""
+    """Return the row of what failed of a document before or beside its calls."""
     return {
         "document_id": document_id,
         "call_id": None,

@@ -75,12 +75,13 @@ FAILURES = _schema(
 )
 
 SECTIONS = _schema(
-    ("document_id", TEXT, "document with pages or headings"),
+    ("document_id", TEXT, "document with pages or headings, or of which a part couldn't be read"),
     ("position", INT, "place in the document, from 0"),
     ("page", INT, "page, slide or sheet, from 1; null where it has none"),
     ("section", TEXT, "headings from the outermost down, or a definition of code; null before the first"),
     ("start_char", INT, "start in the extracted text, as in calls"),
     ("end_char", INT, "end, exclusive"),
+    ("unread", TEXT, "part of the document that couldn't be read, which would begin here, and why; null for what was"),
 )
 
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.documents.document import Content, Unread
+from tasks.documents.readers.isolated import Readers
 from tasks.errors import Interrupted, UserMistake
 from tasks.jobs.embed.plan import make_embed_plan
 from tasks.jobs.job import Job
@@ -286,3 +288,16 @@ def test_a_bucket_takes_the_vectors_and_a_job_that_was_stopped_goes_on_there(
     ran = embedded(inputs_per_request=8, concurrency=1, output=f"{s3}/out")
     assert (ran.code, provider.counts.requests) == (0, 5)
     assert without_times(ran) == without_times(whole)
+
+
+@pytest.mark.usefixtures("provider")
+def test_a_document_of_which_a_part_was_not_read_is_embedded_and_partial(
+    folder: Path, embedded: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.pdf").write_bytes(b"%PDF-1.7")
+    content = Content("The first page.", unread=(Unread(15, "page 2", "an image of text"),))
+    monkeypatch.setattr(Readers, "read", lambda *_: content)
+    ran = embedded()
+    assert (ran.code, ran.record.totals.partial, len(ran.rows("chunks"))) == (3, 1, 1)
+    assert ran.documents["a.pdf"]["error"] == "not read: page 2 (an image of text)"
+    assert [one["error_kind"] for one in ran.rows("failures")] == ["unread_part"]

@@ -73,7 +73,7 @@ COLUMNS = {
     "calls": "call_id document_id kind stage level position start_char end_char model provider served_by prompt_tokens "
     "completion_tokens cost_usd latency_ms attempts finish_reason output reused created_at",
     "failures": "document_id call_id stage position model provider error_kind error http_status attempts failed_at",
-    "sections": "document_id position page section start_char end_char",
+    "sections": "document_id position page section start_char end_char unread",
 }
 
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tasks.documents.document import Content, Section
+from tasks.documents.document import Content, Section, Unread
 from tasks.documents.readers.kinds import Kind
 from tasks.errors import DocumentFailed
 
@@ -29,7 +29,7 @@ FILES_A_PROCESS = 500
 ROOT = Path(__file__).parents[3]
 
 Stopped = Callable[[], bool]
-Reply = tuple[str, str, list[tuple[int, int, str]], bool]
+Reply = tuple[str, str, list[tuple[int, int, str]], bool, list[tuple[int, str, str]]]
 
 
 class Readers:
@@ -48,7 +48,7 @@ class Readers:
         with self._places:
             process = self._taken() or _Process()
             try:
-                reason, text, sections, code = process.ask(path, kind, self._seconds, stopped)
+                reason, text, sections, code, unread = process.ask(path, kind, self._seconds, stopped)
             except BaseException:
                 process.kill()
                 raise
@@ -58,7 +58,9 @@ class Readers:
                 process.kill()
         if reason:
             raise DocumentFailed(reason, text)
-        return Content(text, tuple(Section(*section) for section in sections), code)
+        return Content(
+            text, tuple(Section(*section) for section in sections), code, tuple(Unread(*part) for part in unread)
+        )
 
     def _taken(self) -> "_Process | None":
         with contextlib.suppress(IndexError):  # asked by several threads at once

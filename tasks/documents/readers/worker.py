@@ -1,7 +1,8 @@
 """A process that reads files for its parent: `python -m tasks.documents.readers.worker FD`.
 
 A question is a JSON list of a path and a kind; an answer a JSON list of a reason for a
-failure ("" for none), a text or the failure's words, sections, and whether they are code's.
+failure ("" for none), a text or the failure's words, sections, whether they are code's, and
+the parts that couldn't be read.
 It ends when its parent does.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tasks.documents.document import Section
+from tasks.documents.document import Section, Unread
 from tasks.documents.readers.kinds import Kind
 from tasks.documents.readers.read import read
 from tasks.errors import DocumentFailed
@@ -31,14 +32,14 @@ def main() -> None:
             parent.send_bytes(json.dumps(_answer(path, kind)).encode())
 
 
-def _answer(path: str, kind: Kind) -> tuple[str, str, Sequence[Section], bool]:
+def _answer(path: str, kind: Kind) -> tuple[str, str, Sequence[Section], bool, Sequence[Unread]]:
     try:
         content = read(Path(path).read_bytes(), kind, path)
     except DocumentFailed as error:
-        return error.reason, str(error), (), False
+        return error.reason, str(error), (), False, ()
     except OSError as error:
-        return "unreadable", f"the file can't be read: {error.strerror}", (), False
-    return "", content.text, content.sections, content.code
+        return "unreadable", f"the file can't be read: {error.strerror}", (), False, ()
+    return "", content.text, content.sections, content.code, content.unread
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from tasks.errors import DocumentFailed, SetAside
 from tasks.jobs.embed.embedder import Came, Leaf
 from tasks.jobs.embed.item import Item, Stretch, stretches
 from tasks.jobs.embed.job import EmbedJob
-from tasks.jobs.rows import failed_document_row
-from tasks.jobs.sections import section_rows
+from tasks.jobs.rows import UNREAD, failed_document_row, unread_row
+from tasks.jobs.sections import section_rows, unread_words
 from tasks.jobs.write import Rows
 from tasks.ledger.records import Finished
 from tasks.results.parts import as_table, column_table
@@ -61,11 +61,12 @@ def embedded_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Seq
         before = len(chunks)
         asked = _put(item, found, chunks)
         if asked and len(chunks) - before == len(found):
-            route, whole = asked[0].came.route, len(item.content.text)
-            ended.append(Ended(item, len(found), asked, "done", route, whole, None, None))
+            ended.append(_whole(item, len(found), asked))
         else:
             ended.append(_lacking(item, found, asked, job.first_route))
             failures += _failure_rows(ended[-1], found, job.first_route)
+        if item.content.unread:
+            failures.append(unread_row(item.document.document_id, item.content.unread, job.first_route))
     sections = [row for one in ended for row in section_rows(one.item.document.document_id, one.item.content)]
     tables = {
         "documents": _documents(job, ended),
@@ -102,6 +103,14 @@ def _put(item: Item, found: Iterable[Stretch], chunks: list[ChunkRow]) -> list[A
     return list(asked.values())
 
 
+def _whole(item: Item, chunks: int, asked: Sequence[Asked]) -> Ended:
+    """Return the end of a document whose text is embedded to the last character: of a part it may hold no text."""
+    route, characters, unread = asked[0].came.route, len(item.content.text), item.content.unread
+    if unread:
+        return Ended(item, chunks, asked, "partial", route, characters, UNREAD, unread_words(unread))
+    return Ended(item, chunks, asked, "done", route, characters, None, None)
+
+
 def _lacking(item: Item, found: Sequence[Stretch], asked: Sequence[Asked], route: Route) -> Ended:
     """Return the end of a document that lacks vectors, or has none."""
     bad = [one for one in found if one.leaf.error is not None]
@@ -112,7 +121,7 @@ def _lacking(item: Item, found: Sequence[Stretch], asked: Sequence[Asked], route
     whole, route = len(item.content.text), asked[0].came.route
     missing = missing_characters([one[:2] for one in bad], [one[:2] for one in good])
     if not missing:
-        return Ended(item, len(found), asked, "done", route, whole, None, None)
+        return _whole(item, len(found), asked)
     first = bad[0].leaf.error
     words = f"{missing} of {whole} characters are missing: {first}"
     return Ended(item, len(found), asked, "partial", route, whole - missing, first.reason if first else "", words)
