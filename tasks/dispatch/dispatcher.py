@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol
 
 from tasks.dispatch.breaker import Breaker
-from tasks.dispatch.hedge import Leave, first_reply
+from tasks.dispatch.exchange import HEDGED, LOST, Bookkeeper, Call, Exchange, Paid, whole
+from tasks.dispatch.hedge import Leave, Race, first_reply
 from tasks.dispatch.limits import Grant, Limits
 from tasks.dispatch.notes import Notes
 from tasks.dispatch.rate import SECOND, Demand
@@ -23,7 +24,7 @@ from tasks.dispatch.retries import (
     wait_before_retry,
 )
 from tasks.dispatch.spread import Calibration, Spread
-from tasks.errors import AccountRefused, CallFailed, JobStopped, RouteDown, RouteLost
+from tasks.errors import AccountRefused, CallFailed, RouteDown, RouteLost, SetAside
 from tasks.providers.account import Account
 from tasks.providers.told import told_limits
 from tasks.providers.vectors import Vectors
@@ -36,28 +37,8 @@ REFUSED_SECONDS = 120.0
 UP_SECONDS = 10.0
 
 
-class Call(NamedTuple):
-    """One request, ready to send, and the tokens it may take; `formatted`: it asks for a response format."""
-
-    call_id: str
-    path: str
-    body: bytes
-    prompt_tokens: int
-    max_tokens: int
-    formatted: bool = False
-    inputs: int = 0  # texts to embed; none of a completion
-
-    @property
-    def seconds(self) -> float:
-        """The most an exchange may take: slow models read 50 and write 5 tokens a second."""
-        return 60 + self.prompt_tokens / 50 + self.max_tokens / 5
-
-
-Paid = Answer | Vectors
-
-
 class Delivered(NamedTuple):
-    """An answer with how it came; one that was hedged may have been paid for twice."""
+    """An answer with how it came; `hedged`: it was asked for twice."""
 
     answer: Paid
     attempts: int
@@ -65,9 +46,6 @@ class Delivered(NamedTuple):
     hedged: bool = False
 
 
-# Makes a paid reply durable before anybody parses it: (call, reply, attempts, latency in ms).
-Record = Callable[[Call, Reply, int, int], Awaitable[None]]
-Stopped = Callable[[], JobStopped | None]
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -81,6 +59,20 @@ class Transport(Protocol):
     async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Reply:
         """GET a small document. Raises as `post` does."""
         ...
+
+
+@dataclass(slots=True)
+class Flight:
+    """A request under way; `first` hears it out where a second one was quicker."""
+
+    call: Call
+    attempt: int
+    books: Bookkeeper
+    first: "asyncio.Task[None] | None" = None
+
+    def lose(self, error: CallFailed, seconds: float) -> None:
+        """Count a request whose answer nobody will read."""
+        self.books.count(Exchange(self.call, None, error, self.attempt, round(seconds * 1000)))
 
 
 @dataclass(slots=True)
@@ -115,18 +107,19 @@ class Dispatcher:
         """What the breaker does is told too."""
         self.breaker.turned = lambda down: self.notes.turned(down=down)
 
-    async def send(self, call: Call, who: str, record: Record, stopped: Stopped) -> Delivered:
-        """Ask on behalf of document `who` until answered; every paid reply goes to `record` before it is parsed.
+    async def send(self, call: Call, who: str, books: Bookkeeper) -> Delivered:
+        """Ask on behalf of document `who` until answered; `books` are kept of every exchange.
 
         Raises SetAside for this call, RouteLost for the route (RouteDown where it may
-        come back), or what `stopped` returns once the job is to ask nobody any more.
+        come back), BudgetReached, or why the job is to ask nobody any more.
         """
         failing_since: float | None = None
         attempt = tries = 0
         while True:
             attempt, tries = attempt + 1, tries + 1
             try:
-                return await self._attempt(call, who, attempt, record, stopped)
+                await books.reserve()
+                return await self._attempt(call, who, attempt, books)
             except CallFailed as error:
                 error.attempts = attempt
                 now = self.clock()
@@ -157,19 +150,21 @@ class Dispatcher:
             self.lost = error
             self.notes.lost(error)
 
-    async def _attempt(self, call: Call, who: str, attempt: int, record: Record, stopped: Stopped) -> Delivered:
-        """One exchange within the limits, recorded before it is parsed."""
-        self._check(call, who, stopped)
-        came = self.limits.now()
+    async def _attempt(self, call: Call, who: str, attempt: int, books: Bookkeeper) -> Delivered:
+        """One exchange within the limits, counted whatever it comes to."""
+        self._check(call, who, books)
+        asked = self.limits.now()
         grant = await self.limits.enter(self._demand(call))
+        flight = Flight(call, attempt, books)
         used: Demand | None = Demand(0, 0)
         try:
-            self._check(call, who, stopped)
-            self.notes.sent(call.call_id, who, attempt, grant.at - came, self.limits.held_by)
+            self._check(call, who, books)
+            self.notes.sent(call.call_id, who, attempt, grant.at - asked, self.limits.held_by)
             used = None
-            delivered = await self._exchange(call, attempt, record)
+            delivered = await self._exchange(flight)
             used = self._used(call, delivered.answer)
         except CallFailed as error:
+            used = self._used(call, error.paid) if isinstance(error.paid, Answer | Vectors) else used
             self._failed(error, grant, call, who, attempt)
             raise
         else:
@@ -177,40 +172,94 @@ class Dispatcher:
             self.breaker.succeeded(self.clock(), first=attempt == 1)
             return delivered
         finally:
-            self.limits.leave(grant, used)
+            if flight.first is None:
+                self.limits.leave(grant, used)
+            else:  # the first request is still under way: so is its place
+                flight.first.add_done_callback(lambda _: self.limits.leave(grant, used))
 
-    async def _exchange(self, call: Call, attempt: int, record: Record) -> Delivered:
+    async def _exchange(self, flight: "Flight") -> Delivered:
+        call, attempt, books = flight.call, flight.attempt, flight.books
         self.in_flight += 1
         try:
             sent = self.clock()
-            reply, hedged = await self._hedged(call) if self.hedge else (await self._post(call), False)
+            reply, hedged = await self._hedged(flight) if self.hedge else (await self._post(flight), False)
             reply = self.account.hidden(reply)
             seconds = self.clock() - sent
             self._learn(reply)
+            latency_ms, cancelled = round(seconds * 1000), None
             if reply.status < 300:
-                await record(call, reply, attempt, round(seconds * 1000))
+                _, cancelled = await whole(books.record(call, reply, attempt, latency_ms))
         finally:
             self.in_flight -= 1
-        answer = self.read(reply, call.inputs)
+        answer = self._counted(reply, flight, latency_ms)
+        if cancelled is not None:
+            raise cancelled
         self.spread.add(seconds)
-        return Delivered(answer, attempt, round(seconds * 1000), hedged)
+        return Delivered(answer, attempt, latency_ms, hedged)
+
+    def _counted(self, reply: Reply, flight: "Flight", latency_ms: int) -> Paid:
+        """Return what is in a reply, once it is counted. Raises as the wire does."""
+        call, attempt, books = flight.call, flight.attempt, flight.books
+        try:
+            answer = self.read(reply, call.inputs)
+        except CallFailed as error:
+            paid = error.paid if isinstance(error.paid, Answer | Vectors) else None
+            if reply.status < 300 and (paid is not None or error.reason in LOST):
+                books.count(Exchange(call, paid, error, attempt, latency_ms))
+            raise
+        books.count(Exchange(call, answer, None, attempt, latency_ms))
+        return answer
 
     def read(self, reply: Reply, inputs: int) -> Paid:
         """Return what is in a reply: vectors of so many texts, or an answer. Raises as the wire does."""
         return self.wire.vectors(reply, inputs) if inputs else self.wire.answer(reply)
 
-    async def _post(self, call: Call) -> Reply:
+    async def _post(self, flight: "Flight") -> Reply:
+        """Send a request; one whose answer is lost on the way may be paid for all the same."""
+        call, sent = flight.call, self.clock()
         url, seconds = self.account.base_url + call.path, self.spread.deadline(call.seconds)
-        return await self.client.post(url, self.account.headers("POST", url, call.body), call.body, seconds)
+        try:
+            return await self.client.post(url, self.account.headers("POST", url, call.body), call.body, seconds)
+        except CallFailed as error:
+            if error.reason in LOST:
+                flight.lose(error, self.clock() - sent)
+            raise
+        except asyncio.CancelledError:
+            flight.lose(SetAside("cancelled", "the job was stopped before its answer came"), self.clock() - sent)
+            raise
 
-    async def _hedged(self, call: Call) -> tuple[Reply, bool]:
+    async def _hedged(self, flight: "Flight") -> tuple[Reply, bool]:
         """Ask a second time where the first answer is slow; it takes its place in the limits like any other."""
 
         async def enter() -> Leave:
-            grant = await self.limits.enter(self._demand(call))
+            grant = await self.limits.enter(self._demand(flight.call))
             return lambda: self.limits.leave(grant, None)
 
-        return await first_reply(lambda: self._post(call), enter, self.spread.slow())
+        race = await first_reply(lambda: self._post(flight), enter, self.spread.slow())
+        if race.other is not None:
+            late = asyncio.create_task(self._heard_out(flight, race))
+            flight.first = late if race.is_second else None
+            flight.books.expect(late)
+        return race.reply, race.other is not None
+
+    async def _heard_out(self, flight: "Flight", race: Race) -> None:
+        """Hear the slower of two requests out, and count what it took."""
+        assert race.other is not None
+        self.in_flight += 1
+        sent = self.clock()
+        try:
+            reply = await race.other
+            paid = self.read(reply, flight.call.inputs) if reply.status < 300 else None
+        except CallFailed as error:
+            paid = error.paid if isinstance(error.paid, Answer | Vectors) else None
+        except RouteLost:
+            return
+        finally:
+            self.in_flight -= 1
+        if paid is not None:
+            latency_ms = round((self.clock() - sent) * 1000)
+            why = SetAside(HEDGED, "another request for this answer was quicker")
+            flight.books.count(Exchange(flight.call, paid, why, flight.attempt, latency_ms))
 
     def _demand(self, call: Call) -> Demand:
         """What a call asks of the limits: its prompt and its answer's most."""
@@ -223,9 +272,9 @@ class Dispatcher:
         self.calibration.add(call.prompt_tokens, answer.prompt_tokens)
         return Demand(answer.prompt_tokens, answer.completion_tokens)
 
-    def _check(self, call: Call, who: str, stopped: Stopped) -> None:
+    def _check(self, call: Call, who: str, books: Bookkeeper) -> None:
         """Raise why nobody is to be asked any more, or not now."""
-        reason = self.lost or stopped()
+        reason = self.lost or books.stopped()
         if reason is None and not self.breaker.admits(who, self.clock(), call.call_id):
             reason = self.down()
         if reason is not None:

@@ -43,6 +43,12 @@ class Spending:
             "--budget goes on"
         )
 
+    def pay(self, cost: float, reserved: float) -> None:
+        """Book what a call cost, of which so much was reserved."""
+        self.spent += cost
+        if self.limit is not None:
+            self._reserved = max(0.0, self._reserved - reserved)
+
     async def settle(self, worst: float, cost: float) -> None:
         """Free a reservation and book what the call cost (0 where it was never answered)."""
         self.spent += cost

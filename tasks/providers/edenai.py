@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import Overflow, Transient, UserMistake
+from tasks.errors import Overflow, UserMistake
 from tasks.providers.failures import OVERFLOW, error_in, failure, message_of
 from tasks.providers.numbers import amount, per_million
 from tasks.providers.openai import OpenAI, decoded, entry_id, table
+from tasks.providers.unusable import fault_in, text_of
 from tasks.providers.vectors import Embedding, Vectors, matrix
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
@@ -102,10 +103,11 @@ def _result(body: Mapping[str, Any], reply: Reply) -> Answer:
     result = next((value for value in body.values() if isinstance(value, Mapping)), {})
     if result.get("status") == "fail" or result.get("error"):
         raise _failed(result, reply)
-    text = result.get("generated_text")
-    if not isinstance(text, str) or not text.strip():
-        raise Transient("empty_answer", "an empty answer", status=reply.status)
-    return Answer(text, None, None, None, amount(result.get("cost")), None)
+    answer = Answer(text_of(result.get("generated_text")), None, None, None, amount(result.get("cost")), None)
+    fault = fault_in({}, answer)
+    if fault is not None:
+        raise fault
+    return answer
 
 
 def _failed(result: Mapping[str, Any], reply: Reply) -> Exception:

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from tasks.chunking.split import split
-from tasks.dispatch.dispatcher import Call, Delivered, Paid
+from tasks.dispatch.dispatcher import Delivered
+from tasks.dispatch.exchange import Call, Exchange, Paid
 from tasks.errors import CallFailed, Overflow, RouteLost, SetAside
 from tasks.jobs.ask import given_up
 from tasks.jobs.embed.cutting import EmbedCutter
@@ -30,6 +34,7 @@ class Came(NamedTuple):
     """An answered request: its texts' vectors in order, and how they came.
 
     `mine`: this job paid it; `shares` are those of the documents that it was asked for.
+    `error_kind` says why what was paid is of no use; it has no vectors then.
     """
 
     call_id: str
@@ -40,6 +45,7 @@ class Came(NamedTuple):
     latency_ms: int
     created_at: datetime
     mine: bool
+    error_kind: str | None = None
 
 
 class Leaf(NamedTuple):
@@ -68,6 +74,9 @@ class Embedder(Paying):
     dimensions: int | None
     base64: bool
     foreseen: Collection[str]
+    # What was paid and isn't used, by the documents that it was asked for; and what may be used yet, by its work.
+    unused: dict[str, list[Came]] = field(default_factory=dict)
+    _paid_for: dict[str, list[Came]] = field(default_factory=dict)
 
     async def embed(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
         """Return the leaves of each piece; one that fails doesn't spoil its neighbours.
@@ -100,6 +109,7 @@ class Embedder(Paying):
     async def _group(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
         """Ask for all of a request; where it is refused, for each half, down to the text that is the trouble."""
         call = self.call_of(pieces)
+        self._put_beside(work, call, pieces)
         try:
             came = self._found(work, call, pieces) or await self._paid(work, call, pieces)
         except CallFailed as error:
@@ -153,18 +163,62 @@ class Embedder(Paying):
             return None
         self.meter.found()
         self.dispatcher.notes.reused(call.call_id, work.document_id)
-        return self._came(call, vectors, pieces, self._cost(vectors, call, 1), kept)
+        return self._came(call, vectors, pieces, self._cost(vectors, call), kept)
 
     async def _paid(self, work: Work, call: Call, pieces: Sequence[Piece]) -> Came:
         if call.call_id in work.given_up:
             raise work.given_up[call.call_id]
-        delivered = await self.payer.pay(
-            work, call, lambda paid, times: self._usage(paid, call, times), lambda: self._place(call, pieces)
-        )
-        vectors = self._checked(delivered.answer)
-        cost = self._cost(vectors, call, 2 if delivered.hedged else 1)
-        self.meter.paid(_tokens(vectors, call), 0, cost)
-        return self._came(call, vectors, pieces, cost, delivered)
+        delivered = await self.payer.pay(work, call, partial(self._note, pieces), lambda: self._place(call, pieces))
+        try:
+            vectors = self._checked(delivered.answer)
+        except RouteLost:
+            how = (delivered.attempts, delivered.latency_ms, datetime.now(UTC))
+            self._put_down(call, pieces, self._usage(call, delivered.answer), how, "wrong_dimensions")
+            raise
+        came = self._came(call, vectors, pieces, self._cost(vectors, call), delivered)
+        self._paid_for.setdefault(work.document_id, []).append(came)
+        return came
+
+    def settle(self, work: Work, *, used: bool) -> None:
+        """Forget what was paid for some work; what isn't used stands among its documents' calls all the same."""
+        for came in self._paid_for.pop(work.document_id, ()):
+            if not used:
+                self._leave_unused(came)
+
+    def _leave_unused(self, came: Came) -> None:
+        for document_id in came.shares:
+            self.unused.setdefault(document_id, []).append(came)
+
+    def _note(self, pieces: Sequence[Piece], exchange: Exchange) -> Usage:
+        """Say what an exchange took; one of no use is put down for its documents."""
+        call, error = exchange.call, exchange.error
+        usage = self._usage(call, exchange.paid)
+        if error is not None:
+            how = (exchange.attempts, exchange.latency_ms, datetime.now(UTC))
+            self._put_down(call, pieces, usage, how, error.reason)
+        return usage
+
+    def _put_beside(self, work: Work, call: Call, pieces: Sequence[Piece]) -> None:
+        """Put down what an earlier run paid for a request beside its kept answer."""
+        if not work.looks_beside(call.call_id):
+            return
+        for paid in self.payer.ledger.paid_beside(call.call_id):
+            if paid.tokens is not None:
+                usage = Usage(*paid.tokens, paid.cost)
+                self._put_down(call, pieces, usage, (paid.attempts, paid.latency_ms, paid.created_at), paid.reason)
+                self.meter.paid(*usage)
+
+    def _put_down(
+        self, call: Call, pieces: Sequence[Piece], usage: Usage, how: tuple[int, int, datetime], reason: str
+    ) -> None:
+        shares = shared(pieces, usage.prompt_tokens, usage.cost)
+        none = np.zeros((0, 0), dtype=np.float32)
+        self._leave_unused(Came(call.call_id, self.route, none, shares, *how, mine=True, error_kind=reason))
+
+    def _usage(self, call: Call, paid: Paid | None) -> Usage:
+        if not isinstance(paid, Vectors):
+            raise TypeError("an answer in place of vectors")
+        return Usage(_tokens(paid, call), 0, self._cost(paid, call))
 
     def _place(self, call: Call, pieces: Sequence[Piece]) -> None:
         """Note where the texts of a request are that wasn't foreseen: a half, or another route's."""
@@ -203,16 +257,13 @@ class Embedder(Paying):
             raise wrong
         return paid
 
-    def _usage(self, paid: Paid, call: Call, times: int) -> Usage:
-        return Usage(_tokens(paid, call), 0, self._cost(paid, call, times))
-
-    def _cost(self, paid: Paid, call: Call, times: int) -> float | None:
+    def _cost(self, paid: Vectors, call: Call) -> float | None:
         if paid.cost is not None:
-            return paid.cost * times
-        return self.route.price.cost(_tokens(paid, call), 0) * times if self.route.price else None
+            return paid.cost
+        return self.route.price.cost(_tokens(paid, call), 0) if self.route.price else None
 
 
-def _tokens(paid: Paid, call: Call) -> int:
+def _tokens(paid: Vectors, call: Call) -> int:
     """The tokens of a request, as the provider counts them, else as we do."""
     return call.prompt_tokens if paid.prompt_tokens is None else paid.prompt_tokens
 
