@@ -115,12 +115,17 @@ class Payment:
         return self.unwanted() or self.payer.stopped() or self.payer.spending.overdrawn()
 
     async def reserve(self) -> None:
-        """Have one more attempt within the budget: what an earlier one cost is no longer reserved."""
+        """Have one more attempt within the budget: what an earlier one cost is no longer reserved.
+
+        What is left of that is freed first: two who hold some and wait for more would wait for ever.
+        """
         self._worst = self.payer.worst(self.call)
-        missing = (2 if self.payer.dispatcher.hedge else 1) * self._worst - self._held
-        if missing > 0:
-            await self.payer.spending.reserve(missing)
-            self._held += missing
+        needed = (2 if self.payer.dispatcher.hedge else 1) * self._worst
+        if needed > self._held:
+            held, self._held = self._held, 0.0
+            await self.payer.spending.settle(held, 0.0)
+            await self.payer.spending.reserve(needed)
+            self._held = needed
 
     async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
         """Make a reply durable; its cost is at its worst until it is counted."""
@@ -164,14 +169,14 @@ class Payment:
         await asyncio.gather(*self._late, return_exceptions=True)
         await self.free()
 
-    def _book(self, cost: float) -> None:
+    def _book(self, cost: float, *, lost: bool = False) -> None:
         part = min(cost, self._held)
         self._held -= part
-        self.payer.spending.pay(cost, part)
+        self.payer.spending.pay(cost, part, lost=lost)
 
     def _lost(self, exchange: Exchange) -> None:
         """Count an answer that was lost at the most it may have cost."""
-        self._book(self._worst)
+        self._book(self._worst, lost=True)
         self.payer.meter.lost(self._worst)
         self._pay_beside(exchange, Usage(0, 0, None))
 
@@ -191,7 +196,7 @@ class Payment:
 
     def _tell(self, exchange: Exchange, usage: Usage) -> None:
         self.payer.dispatcher.notes.observer.note(
-            "call answered",
+            "call answered" if exchange.error is None else "call paid",
             call_id=self.call.call_id,
             document_id=self.work.document_id,
             attempt=exchange.attempts,
@@ -200,6 +205,7 @@ class Payment:
             completion_tokens=usage.completion_tokens,
             cost_usd=usage.cost,
             hedged=bool(self._late),
+            error_kind=exchange.error.reason if exchange.error else None,
         )
 
 
