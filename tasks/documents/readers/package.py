@@ -1,0 +1,124 @@
+"""Open Packaging Conventions (ECMA-376, part 2): the parts of an Office file, their types and their relationships.
+
+A part is found as Office finds it: by a relationship, whatever its name, in either case, with
+slashes or backslashes, relative or absolute.
+"""
+
+import io
+import posixpath
+import re
+import urllib.parse
+import zipfile
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+TYPES_PART = "[Content_Types].xml"
+STEP = 1 << 20
+# The namespaces of Strict Open XML are those of the transitional form but for their beginning.
+STRICT = re.compile(
+    rb"http://purl\.oclc\.org/ooxml/(wordprocessingml|spreadsheetml|presentationml|drawingml|officeDocument)/"
+)
+TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/"
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError, RuntimeError)
+
+
+class Part(NamedTuple):
+    """The bytes of a part; where it isn't whole, those before its damage."""
+
+    data: bytes
+    whole: bool
+
+
+class Relation(NamedTuple):
+    """What a part refers to: `kind` is the last word of the relationship's type (`styles`, `image`).
+
+    `target` is the name of a part, or a URL where it is external.
+    """
+
+    kind: str
+    target: str
+    external: bool
+
+
+class Package:
+    """A ZIP file by its parts. Raises what zipfile does where `data` is none."""
+
+    def __init__(self, data: bytes) -> None:
+        self._archive = zipfile.ZipFile(io.BytesIO(data))
+        self._members = {_key(member.filename): member for member in self._archive.infolist()}
+
+    def __contains__(self, name: str) -> bool:
+        return _key(name) in self._members
+
+    def read(self, name: str, most: int | None = None) -> Part:
+        """Return a part, or as much of it as can be read; `most` bounds the bytes that are read."""
+        pieces: list[bytes] = []
+        try:
+            with self._archive.open(self._members[_key(name)]) as file:
+                while (most is None or len(pieces) * STEP < most) and (piece := file.read(min(STEP, most or STEP))):
+                    pieces.append(piece)
+        except (KeyError, *BROKEN):
+            return Part(b"".join(pieces), whole=False)
+        return Part(b"".join(pieces), whole=True)
+
+    def relations(self, name: str = "") -> Mapping[str, Relation]:
+        """Return the relationships of a part (of the package for ""), by their ids."""
+        folder, file = posixpath.split(name)
+        tree = parsed(self.read(posixpath.join(folder, "_rels", f"{file}.rels"), STEP).data)[0]
+        found: dict[str, Relation] = {}
+        for item in () if tree is None else tree.iter("{*}Relationship"):
+            target, external = item.get("Target", ""), item.get("TargetMode", "").lower() == "external"
+            path = target if external else resolved(folder, target)
+            found[item.get("Id", str(len(found)))] = Relation(item.get("Type", "").rpartition("/")[2], path, external)
+        return found
+
+    def main(self) -> str | None:
+        """Return the name of the part with the document, the workbook or the slides; None where there is none."""
+        for relation in self.relations().values():
+            if relation.kind == "officeDocument" and not relation.external and relation.target in self:
+                return relation.target
+        types = self._types.items()
+        return next((name[1:] for name, type_ in types if name[0] == "/" and ".main" in type_ and name in self), None)
+
+    def content_type(self, name: str) -> str:
+        """Return the content type of a part in lower case, "" where the package doesn't tell it."""
+        key = _key(name)
+        return self._types.get("/" + key) or self._types.get(key.rpartition(".")[2], "")
+
+    @cached_property
+    def _types(self) -> dict[str, str]:
+        """Content types by "/name" of a part, and by extension."""
+        tree = parsed(self.read(TYPES_PART, STEP).data)[0]
+        found: dict[str, str] = {}
+        for item in () if tree is None else tree.iter("{*}Override", "{*}Default"):
+            name, extension = item.get("PartName"), item.get("Extension", ".").lower()
+            found["/" + _key(name) if name else extension] = item.get("ContentType", "").lower()
+        return found
+
+
+def resolved(folder: str, target: str) -> str:
+    """Return the name of the part that a relationship in that folder leads to."""
+    path = urllib.parse.unquote(target.partition("#")[0]).replace("\\", "/")
+    return posixpath.normpath(posixpath.join("/", folder, path)).lstrip("/")
+
+
+def parsed(data: bytes) -> tuple[Any, str]:
+    """Return the tree of XML, however deep, Strict Open XML in the transitional namespaces, and "" or its damage.
+
+    A damaged text gives the tree of what could be read, or None.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True, recover=True)
+    try:
+        tree = etree.fromstring(STRICT.sub(TRANSITIONAL, data), parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        return None, str(error)
+    fatal = (f"line {error.line}: {error.message}" for error in parser.error_log if error.level_name == "FATAL")
+    return tree, next(fatal, "")
+
+
+def _key(name: str) -> str:
+    return posixpath.normpath(urllib.parse.unquote(name).replace("\\", "/")).lstrip("/").lower()
