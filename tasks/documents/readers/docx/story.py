@@ -1,0 +1,216 @@
+"""A text of a document (its body, a header, a note) from its elements (ECMA-376, part 1, 17)."""
+
+from typing import Any
+
+from tasks.documents.readers.docx.blocks import Block
+from tasks.documents.readers.docx.fields import CHECKED, UNCHECKED, Fields
+from tasks.documents.readers.docx.inline import PLAIN, Piece
+from tasks.documents.readers.docx.names import W14, W, is_on, number
+from tasks.documents.readers.docx.notes import Notes
+from tasks.documents.readers.docx.numbering import Numbering
+from tasks.documents.readers.docx.objects import Objects
+from tasks.documents.readers.docx.paragraph import HIDDEN, Paragraph, block_of
+from tasks.documents.readers.docx.signs import in_font, sign
+from tasks.documents.readers.docx.source import Source
+from tasks.documents.readers.docx.styles import Styles
+from tasks.documents.readers.docx.tables import MOST_COLUMNS, Cell, table
+from tasks.documents.readers.docx.walk import SKIP, Close, Handler, Skip, walk
+
+# What holds no text, or text that was taken out, or says how another looks.
+_NO_TEXT = (
+    "bookmarkStart bookmarkEnd proofErr lastRenderedPageBreak commentRangeStart commentRangeEnd tblPr tblGrid tcPr "
+    "trPr sectPr del moveFrom delText softHyphen annotationRef rt background tblPrEx sdtEndPr rPrChange pPrChange"
+)
+SKIPPED = _NO_TEXT.split()
+
+
+class Kept:
+    """The blocks of a body or a cell, and the runs of a paragraph that goes on with the next one."""
+
+    def __init__(self, blocks: list[Block]) -> None:
+        self.blocks = blocks
+        self.carried: list[Piece] = []
+
+    def flush(self) -> None:
+        """End the paragraph that was to go on."""
+        if self.carried:
+            self.blocks.append(block_of(self.carried))
+            self.carried = []
+
+
+class Story:
+    """The reader of the text of one part. `written` grows with whatever is read."""
+
+    def __init__(self, source: Source, part: str, styles: Styles, numbering: Numbering, notes: Notes) -> None:
+        self.source, self.part, self.styles, self.numbering, self.notes = source, part, styles, numbering, notes
+        self.written = 0
+        self.paragraph = Paragraph(styles.default, [])
+        self._kept = [Kept([])]
+        self._paragraphs: list[Paragraph] = []
+        self._tables: list[list[list[Cell]]] = []
+        self._columns = [0]
+        self._box = ""  # the state of a check box, until its mark goes by
+        self._handlers = self._own() | Fields(self).handlers | Objects(self).handlers
+
+    def read(self, root: Any, blocks: list[Block]) -> list[Block]:
+        """Add the blocks within an element to `blocks`, and return them."""
+        self.open(blocks)
+        self.paragraph = Paragraph(self.styles.default, [])
+        walk(root, self._handlers)
+        self._end_loose()
+        self.close()
+        return blocks
+
+    def open(self, blocks: list[Block]) -> None:
+        """Let what is read go into these blocks."""
+        self._kept.append(Kept(blocks))
+
+    def close(self) -> None:
+        """Let it go where it went before."""
+        self._kept.pop().flush()
+
+    def say(self, text: str) -> None:
+        """Add text to the paragraph."""
+        if text and self.paragraph.marks != HIDDEN:
+            self.written += 1
+            self.paragraph.pieces.append((self.paragraph.marks, text))
+
+    def say_plainly(self, text: str) -> None:
+        """Add text that is neither raised nor lowered."""
+        if self.paragraph.marks != HIDDEN:
+            self.written += 1
+            self.paragraph.pieces.append((PLAIN, text))
+
+    def put(self, *blocks: Block) -> None:
+        """Add blocks after the paragraph that is being read, or here, where none is."""
+        self.written += len(blocks)
+        (self.paragraph.after if self._paragraphs else self._kept[-1].blocks).extend(blocks)
+
+    def _own(self) -> dict[Any, Handler | Skip]:
+        handlers: dict[str, Handler | Skip] = dict.fromkeys(SKIPPED, SKIP)
+        handlers |= {"p": self._p, "pPr": self._p_pr, "r": self._r, "rPr": self._r_pr, "t": self._t}
+        handlers |= {"tab": self._tab, "ptab": self._tab, "br": self._br, "cr": self._br, "sym": self._sym}
+        handlers |= {"noBreakHyphen": self._hyphen, "sdt": self._sdt, "sdtPr": self._sdt_pr}
+        handlers |= {"tbl": self._tbl, "tr": self._tr, "tc": self._tc}
+        return {W + name: handler for name, handler in handlers.items()}
+
+    def _p(self, _: Any) -> Close:
+        kept = self._kept[-1]
+        self._paragraphs.append(self.paragraph)
+        self.paragraph = Paragraph(self.styles.default, kept.carried)
+        kept.carried = []
+        return self._end_p
+
+    def _end_p(self) -> None:
+        paragraph, kept = self.paragraph, self._kept[-1]
+        self.paragraph = self._paragraphs.pop()
+        if paragraph.joins:
+            kept.carried = paragraph.pieces
+        elif block := paragraph.block(self.numbering):
+            kept.blocks.append(block)
+        kept.blocks.extend(paragraph.after)
+
+    def _end_loose(self) -> None:
+        """Keep runs that stand outside of all paragraphs."""
+        if self.paragraph.pieces:
+            self._kept[-1].blocks.append(block_of(self.paragraph.pieces))
+
+    def _p_pr(self, element: Any) -> Skip:
+        self.paragraph.properties(element, self.styles)
+        return SKIP
+
+    def _r(self, _: Any) -> None:
+        self.paragraph.plain()
+
+    def _r_pr(self, element: Any) -> Skip:
+        self.paragraph.look(element, self.styles)
+        return SKIP
+
+    def _t(self, element: Any) -> Skip:
+        text = element.text or ""
+        if len(element):  # comments part it
+            text = "".join(element.itertext())
+        if "\n" in text:
+            text = text.replace("\n", " ")
+        if self._box:
+            text, self._box = self._box, ""
+        self.say(in_font(self.paragraph.font, text) if self.paragraph.font else text)
+        return SKIP
+
+    def _tab(self, _: Any) -> Skip:
+        self.say("\t")
+        return SKIP
+
+    def _br(self, _: Any) -> Skip:
+        self.say("\n")
+        return SKIP
+
+    def _hyphen(self, _: Any) -> Skip:
+        self.say("-")
+        return SKIP
+
+    def _sym(self, element: Any) -> Skip:
+        try:
+            shown = sign(element.get(f"{W}font", ""), int(element.get(f"{W}char", ""), 16))
+        except (ValueError, OverflowError):
+            return SKIP
+        shown, self._box = self._box or shown, ""
+        self.say(shown)
+        return SKIP
+
+    def _sdt(self, _: Any) -> Close:
+        return self._end_box
+
+    def _sdt_pr(self, element: Any) -> Skip:
+        box = element.find(f"{W14}checkbox")
+        if box is not None:
+            state = box.find(f"{W14}checked")
+            checked = state is not None and state.get(f"{W14}val", "1") in ("1", "true", "on")
+            self._box = CHECKED if checked else UNCHECKED
+        return SKIP
+
+    def _end_box(self) -> None:
+        shown, self._box = self._box, ""
+        self.say(shown)
+
+    def _tbl(self, _: Any) -> Close:
+        self._kept[-1].flush()
+        self._tables.append([])
+        return self._end_tbl
+
+    def _end_tbl(self) -> None:
+        self._kept[-1].blocks.extend(table(self._tables.pop(), nested=bool(self._tables)))
+
+    def _tr(self, element: Any) -> Skip | None:
+        properties, skipped = element.find(f"{W}trPr"), 0
+        if properties is not None:
+            if properties.find(f"{W}del") is not None or is_on(properties.find(f"{W}hidden")):
+                return SKIP
+            skipped = _value(properties.find(f"{W}gridBefore"), 0)
+        if self._tables:
+            self._tables[-1].append([])
+        self._columns[-1] = skipped
+        return None
+
+    def _tc(self, element: Any) -> Close | None:
+        if not self._tables or not self._tables[-1]:
+            return None
+        properties, span, goes_on = element.find(f"{W}tcPr"), 1, False
+        if properties is not None:
+            span = _value(properties.find(f"{W}gridSpan"), 1)
+            merged = properties.find(f"{W}vMerge")
+            goes_on = merged is not None and merged.get(f"{W}val", "continue") == "continue"
+        cell = Cell(min(self._columns[-1], MOST_COLUMNS), goes_on, [])
+        self._columns[-1] += max(span, 1)
+        self._columns.append(0)
+        self._tables[-1][-1].append(cell)
+        self.open(cell.blocks)
+        return self._end_tc
+
+    def _end_tc(self) -> None:
+        self._columns.pop()
+        self.close()
+
+
+def _value(element: Any, default: int) -> int:
+    return default if element is None else max(number(element.get(f"{W}val"), default), 0)
