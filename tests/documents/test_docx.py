@@ -167,6 +167,7 @@ CUT = "<w:rPr><w:del/></w:rPr>"
         ),
         (p(f"<w:moveFrom>{r('moved')}</w:moveFrom>") + p(f"<w:moveTo>{r('moved')}</w:moveTo>"), "moved"),
         (p("one ", pr=CUT) + p("paragraph"), "one paragraph"),
+        (p("T", pr='<w:framePr w:dropCap="drop"/>') + p("he mill"), "The mill"),
         (p("Seen ", r("hidden", "<w:vanish/>"), r("again", '<w:vanish w:val="0"/>')), "Seen again"),
         (p("Seen", style="Ghost") + p("left"), "left"),
         (p(f'<w:hyperlink r:id="x">{r("the link")}</w:hyperlink>'), "the link"),

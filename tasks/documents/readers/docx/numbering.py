@@ -8,6 +8,7 @@ from tasks.documents.readers.docx.numerals import numeral
 from tasks.documents.readers.docx.styles import Styles
 
 BULLET = "-"
+NO_LIST = "0"
 PLACE = re.compile(r"%([1-9])")
 
 
@@ -37,8 +38,10 @@ class Numbering:
         self._levels: dict[str, tuple[str, dict[int, Level], dict[int, int]]] = {}
         self._counts: dict[str, dict[int, int]] = {}
         self._begun: set[tuple[str, int]] = set()
+        self.missed = False  # whether a list was asked for where the document has none at all
 
     def __contains__(self, list_id: str) -> bool:
+        self.missed = self.missed or not (self._lists or list_id == NO_LIST)
         return list_id in self._lists
 
     def level_of(self, list_id: str, *styles: str) -> int | None:

@@ -59,9 +59,11 @@ class Paragraph:
                 self.number = number_of(element)
             elif tag == f"{W}outlineLvl":
                 self.heading = heading_of(number(item.get(VAL), NO_LEVEL))
+            elif tag == f"{W}framePr":
+                self.joins = self.joins or item.get(f"{W}dropCap", "none") != "none"
             elif tag == f"{W}rPr":
                 gone = item.find(f"{W}del") is not None or item.find(f"{W}moveFrom") is not None
-                self.joins = gone or is_on(item.find(f"{W}vanish"))
+                self.joins = self.joins or gone or is_on(item.find(f"{W}vanish"))
 
     def text(self) -> str:
         """Return what it says."""

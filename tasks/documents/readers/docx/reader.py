@@ -40,6 +40,8 @@ class _Reader:
         self._story(source.main).read(tree, source.blocks)
         if damage:
             source.lost(f"the text from there on ({source.main})", f"the file is damaged ({damage}): save it again")
+        if self._numbering.missed and source.companion("numbering") is None:
+            source.lost("numbers of lists", GONE)
         for kind in FORMS:
             self._read_notes(kind)
         self._margins(tree, "footer")
@@ -88,7 +90,8 @@ class _Reader:
         story = self._story(name)
         for note in (first, *notes):
             if note.note_id not in held:
-                source.lost(f"{kind} {note.label}", GONE)
+                if not source.has_lost(f"{kind}s ({name})"):
+                    source.lost(f"{kind} {note.label}", GONE)
                 continue
             element = held[note.note_id]
             blocks = story.read(element, [])

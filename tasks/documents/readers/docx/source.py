@@ -42,6 +42,10 @@ class Source:
         """Note that a part can't be read, once."""
         self._lost.setdefault(part, (len(self.blocks), reason))
 
+    def has_lost(self, part: str) -> bool:
+        """Whether a part was noted as lost."""
+        return part in self._lost
+
     def unread(self, starts: list[int], end: int) -> tuple[Unread, ...]:
         """Return what couldn't be read, by where the blocks and the text end."""
         places = [*starts, end]
