@@ -5,7 +5,7 @@ import pytest
 from tasks.documents.document import Content, Document
 from tasks.documents.extract import extract
 from tasks.documents.readers.docx.reader import read_docx
-from tests.documents.word import cell, p, r, root, t, table, word
+from tests.documents.word import cell, field, p, r, root, t, table, word
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -56,13 +56,6 @@ def test_raised_and_lowered_characters_never_fuse_with_their_neighbours(runs: st
 def box(checked: str, glyph: str = "\u2612") -> str:
     state = f"<w14:checkbox>{checked}</w14:checkbox>"
     return f"<w:sdt><w:sdtPr>{state}</w:sdtPr><w:sdtContent>{r(glyph)}</w:sdtContent></w:sdt>"
-
-
-def field(told: str, result: str | None = None, form: str = "") -> str:
-    begin = f'<w:r><w:fldChar w:fldCharType="begin">{form and f"<w:ffData>{form}</w:ffData>"}</w:fldChar></w:r>'
-    shown = "" if result is None else f'<w:r><w:fldChar w:fldCharType="separate"/></w:r>{result}'
-    end = '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
-    return f'{begin}<w:r><w:instrText xml:space="preserve"> {told} </w:instrText></w:r>{shown}{end}'
 
 
 def form_box(inner: str) -> str:
@@ -136,6 +129,30 @@ def m(name: str, properties: str = "", **parts: str) -> str:
 def test_an_equation_is_read_in_one_line(equation: str, text: str) -> None:
     assert read(p(r("So "), f"<m:oMath>{equation}</m:oMath>", r(" holds."))) == f"So {text} holds."
     assert read(p(f"<m:oMathPara><m:oMath>{equation}</m:oMath></m:oMathPara>")) == text
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (r"EQ \f(1,2)", "1/2"),
+        (r"EQ \f(a+b,2c)", "(a+b)/2c"),
+        (r"EQ \f(\f(a,b),c)", "(a/b)/c"),
+        (r"EQ \r(x)", "√x"),
+        (r"EQ \r(3;x+1)", "√[3](x+1)"),
+        (r"EQ r\s\up8(2)", "r^2"),
+        (r"EQ x\s\do4(i+1)", "x_{i+1}"),
+        (r"EQ \i(0,1,x dx)", "∫_0^1 x dx"),
+        (r"EQ \b(\f(1,2))", "(1/2)"),
+        (r"EQ \o\ac(○,5)", "○5"),
+        (r"EQ \a\co2(a,b,c,d)", "a, b, c, d"),
+        (r"EQ \x(boxed)", "boxed"),
+        (r"EQ plain", "plain"),
+        (r"EQ", ""),
+        (r"EQ \f(1,", r"\f(1,"),
+    ],
+)
+def test_an_equation_of_an_old_field_is_read_in_one_line(told: str, text: str) -> None:
+    assert read(p("So ", field(told), " holds.")) == f"So {text} holds."
 
 
 def alternatives(choice: str, fallback: str, needs: str = "wps") -> str:

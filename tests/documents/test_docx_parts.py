@@ -10,7 +10,7 @@ from tasks.documents.readers.docx.reader import read_docx
 from tasks.documents.readers.read import read as read_file
 from tasks.errors import DocumentFailed
 from tests.documents import made
-from tests.documents.word import XMLNS, p, r, root, table, word
+from tests.documents.word import XMLNS, field, p, r, root, table, word
 
 HTML, RTF = b"<html><body><h1>Annex</h1><p>From HTML.</p></body></html>", b"{\\rtf1 From RTF.}"
 
@@ -318,6 +318,7 @@ def test_one_bad_part_is_named_and_the_rest_is_read(
         ({}, [("", "", "")]),
         ({"customXml/item1.xml": "<x"}, [("i", "customXml", "customXml/item1.xml")]),
         ({"footnotes.xml": "<broken"}, []),
+        ({"settings.xml": "<broken"}, []),
         ({"webSettings.xml": "\0"}, [("i", "webSettings", "webSettings.xml")]),
         ({"docProps/core.xml": "<"}, []),
         ({"embeddings/x.bin": "\0"}, [("i", "oleObject", "embeddings/x.bin")]),
@@ -409,6 +410,15 @@ def test_a_value_of_a_chart_is_shown_as_its_format_says(text: str, code: str, va
 
 
 def repeated(name: str, times: int) -> bytes:
+    """A document with so many of these things."""
+    if name == "told":
+        return word(p(field("EQ " + "\\f\\aa 1 " * times)))
+    if name == "styles":
+        based = (f'<w:style w:styleId="s{at}"><w:basedOn w:val="s{at + 1}"/></w:style>' for at in range(times))
+        return word(p("x", style="s0"), {"styles.xml": root("styles", "".join(based))})
+    if name == "notes of notes":
+        held = (f'<w:footnote w:id="{at}">{p("x", refer("footnote", at + 1))}</w:footnote>' for at in range(times))
+        return word(p("x", refer("footnote", 0)), {"footnotes.xml": root("footnotes", "".join(held))})
     unit = {
         "rows": "<w:tr>" + "".join(f"<w:tc><w:tcPr/>{p(word)}</w:tc>" for word in ("one", "two", "three")) + "</w:tr>",
         "merged": f"<w:tr><w:tc><w:tcPr><w:vMerge/></w:tcPr>{p('')}</w:tc><w:tc>{p('x')}</w:tc></w:tr>",
@@ -418,18 +428,37 @@ def repeated(name: str, times: int) -> bytes:
         "fields": '<w:r><w:fldChar w:fldCharType="begin"/></w:r>' + r("x"),
         "items": p("item", pr='<w:numPr><w:numId w:val="1"/></w:numPr>'),
         "notes": refer("footnote"),
+        "charts": CHART,
+        "chunks": CHUNK,
+        "equation": "<m:oMath><m:r><m:t>x</m:t></m:r></m:oMath>",
         "sections": f"<w:p><w:pPr>{section(margin('header', 'h'))}</w:pPr></w:p>",
     }[name]
     whole = unit * times
     wrapped = {"rows": f"<w:tbl>{whole}</w:tbl>", "merged": f"<w:tbl>{whole}</w:tbl>", "runs": f"<w:p>{whole}</w:p>"}
     wrapped |= {"fields": f"<w:p>{whole}</w:p>", "notes": f"<w:p>{whole}</w:p>"}
-    parts = {"footnotes.xml": GOOD_NOTES, "header1.xml": root("hdr", p("Head")), "numbering.xml": root("numbering", "")}
-    return word(wrapped.get(name, whole), parts, HEADER)
+    wrapped["equation"] = f"<w:p>{whole}</w:p>"
+    parts: dict[str, str | bytes] = {"footnotes.xml": GOOD_NOTES, "header1.xml": root("hdr", p("Head")), "a.html": HTML}
+    parts["charts/chart1.xml"] = chart(series("s", YEARS, points("val", "num", *map(str, range(500)))))
+    return word(wrapped.get(name, whole), parts, [*HEADER, *CHARTS, ("k", "aFChunk", "a.html")])
 
 
-@pytest.mark.parametrize(
-    "name", ["rows", "merged", "paragraphs", "runs", "deleted", "fields", "items", "notes", "sections"]
+MANY = (
+    "told",
+    "rows",
+    "merged",
+    "paragraphs",
+    "runs",
+    "deleted",
+    "fields",
+    "items",
+    "notes",
+    "charts",
+    "chunks",
+    "equation",
 )
+
+
+@pytest.mark.parametrize("name", [*MANY, "told", "sections", "styles", "notes of notes"])
 def test_the_cost_of_a_document_is_linear(name: str) -> None:
     def seconds(times: int) -> float:
         data = repeated(name, times)

@@ -92,3 +92,11 @@ def table(*rows: Sequence[str]) -> str:
     """A table of rows of cells, each a text or a cell's mark-up."""
     cells = ("".join(item if item.startswith("<") else cell(item) for item in row) for row in rows)
     return f"<w:tbl><w:tblPr/>{''.join(f'<w:tr>{row}</w:tr>' for row in cells)}</w:tbl>"
+
+
+def field(told: str, result: str | None = None, form: str = "") -> str:
+    """A field that is told something, with the runs that it shows, or as a form's."""
+    begin = f'<w:r><w:fldChar w:fldCharType="begin">{form and f"<w:ffData>{form}</w:ffData>"}</w:fldChar></w:r>'
+    shown = "" if result is None else f'<w:r><w:fldChar w:fldCharType="separate"/></w:r>{result}'
+    end = '<w:r><w:fldChar w:fldCharType="end"/></w:r>'
+    return f'{begin}<w:r><w:instrText xml:space="preserve"> {told} </w:instrText></w:r>{shown}{end}'

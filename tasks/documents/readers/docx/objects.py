@@ -107,17 +107,17 @@ class Objects:
 
     def _chart(self, element: Any) -> Skip:
         story, words = self._story, "chart"
+        read = new_chart_blocks if element.tag.startswith(CX) else chart_blocks
         name = story.source.related(story.part, element.get(ID, ""), words)
-        tree = story.source.tree(name, words)
-        if tree is not None:
-            story.put(*map(Block, new_chart_blocks(tree) if element.tag.startswith(CX) else chart_blocks(tree)))
+        story.put(*story.source.drawn(name, words, lambda tree: map(Block, read(tree))))
         return SKIP
 
     def _diagram(self, element: Any) -> Skip:
         story, words = self._story, "diagram"
-        tree = story.source.tree(story.source.related(story.part, element.get(f"{R}dm", ""), words), words)
-        if tree is not None:
-            story.put(*(Block(item, item=True) for item in diagram_items(tree)))
+        name = story.source.related(story.part, element.get(f"{R}dm", ""), words)
+        story.put(
+            *story.source.drawn(name, words, lambda tree: (Block(item, item=True) for item in diagram_items(tree)))
+        )
         return SKIP
 
     def _chunk(self, element: Any) -> Skip:

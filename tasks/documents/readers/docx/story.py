@@ -5,7 +5,7 @@ from typing import Any
 from tasks.documents.readers.docx.blocks import Block
 from tasks.documents.readers.docx.fields import CHECKED, UNCHECKED, Fields
 from tasks.documents.readers.docx.inline import PLAIN, Piece
-from tasks.documents.readers.docx.names import W14, W, is_on, number
+from tasks.documents.readers.docx.names import VAL, W14, W, is_on, number
 from tasks.documents.readers.docx.notes import Notes
 from tasks.documents.readers.docx.numbering import Numbering
 from tasks.documents.readers.docx.objects import Objects
@@ -22,6 +22,7 @@ _NO_TEXT = (
     "trPr sectPr del moveFrom delText softHyphen annotationRef rt background tblPrEx sdtEndPr rPrChange pPrChange"
 )
 SKIPPED = _NO_TEXT.split()
+TC_PR, SPAN, MERGE = f"{W}tcPr", f"{W}gridSpan", f"{W}vMerge"
 
 
 class Kept:
@@ -195,11 +196,12 @@ class Story:
     def _tc(self, element: Any) -> Close | None:
         if not self._tables or not self._tables[-1]:
             return None
-        properties, span, goes_on = element.find(f"{W}tcPr"), 1, False
-        if properties is not None:
-            span = _value(properties.find(f"{W}gridSpan"), 1)
-            merged = properties.find(f"{W}vMerge")
-            goes_on = merged is not None and merged.get(f"{W}val", "continue") == "continue"
+        span, goes_on = 1, False
+        for item in _inner(element, TC_PR):
+            if item.tag == SPAN:
+                span = _value(item, 1)
+            elif item.tag == MERGE:
+                goes_on = item.get(VAL, "continue") == "continue"
         cell = Cell(min(self._columns[-1], MOST_COLUMNS), goes_on, [])
         self._columns[-1] += max(span, 1)
         self._columns.append(0)
@@ -212,5 +214,11 @@ class Story:
         self.close()
 
 
+def _inner(element: Any, name: str) -> Any:
+    """Return what is within a child; properties come first, where there are any."""
+    child = element[0] if len(element) and element[0].tag == name else element.find(name)
+    return () if child is None else child
+
+
 def _value(element: Any, default: int) -> int:
-    return default if element is None else max(number(element.get(f"{W}val"), default), 0)
+    return default if element is None else max(number(element.get(VAL), default), 0)

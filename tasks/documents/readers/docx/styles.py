@@ -9,6 +9,7 @@ HEADING = re.compile(r"heading\s*([1-9])", re.IGNORECASE)
 DEEPEST_HEADING = 6
 SCRIPTS = {"superscript": 1, "subscript": 2, "baseline": 0}
 NO_LEVEL = 9
+DEEPEST_LEVEL = 8
 
 
 class Number(NamedTuple):
@@ -57,10 +58,10 @@ class Styles:
 
     def __getitem__(self, style_id: str) -> Style:
         """Return a style; of one that isn't known, what its name tells."""
-        chain: list[str] = []
+        chain: dict[str, None] = {}  # in order
         step: str | None = style_id
         while step is not None and step not in self._known and step not in chain:
-            chain.append(step)
+            chain[step] = None
             step = _value(self._elements.get(step), "basedOn")
         base = self._known.get(step or "", Style())
         for name in reversed(chain):
@@ -109,7 +110,7 @@ def number_of(properties: Any) -> Number | None:
     if listed is None:
         return None
     level = _value(listed, "ilvl")
-    return Number(_value(listed, "numId"), None if level is None else number(level))
+    return Number(_value(listed, "numId"), None if level is None else min(max(number(level), 0), DEEPEST_LEVEL))
 
 
 def _outline(properties: Any) -> int | None:
