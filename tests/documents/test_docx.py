@@ -204,6 +204,7 @@ CUT = "<w:rPr><w:del/></w:rPr>"
             "EUR",
         ),
         (p(field("FORMTEXT", r("Smith"))), "Smith"),
+        (p(field("FORMTEXT", None, "<w:textInput><w:default w:val='Jones'/></w:textInput>")), "Jones"),
         (p('<w:r><w:fldChar w:fldCharType="begin"/></w:r>', "kept") + p("and more"), "kept\n\nand more"),
         (p(f"<w:r>{t('e')}<w:noBreakHyphen/>{t('mail')}</w:r>"), "e-mail"),
         (p(f"<w:r>{t('co')}<w:softHyphen/>{t('operate')}</w:r>"), "cooperate"),

@@ -31,6 +31,10 @@ def read(body: str, numbering: str, styles: str = "") -> list[str]:
     return [line for line in content.text.split("\n") if line]
 
 
+LATER = (
+    '<mc:AlternateContent><mc:Choice Requires="w14"><w:numFmt w:val="custom" w:format="001, 002, 003, ..."/>'
+    '</mc:Choice><mc:Fallback><w:numFmt w:val="decimal"/></mc:Fallback></mc:AlternateContent>'
+)
 DECIMAL, LETTER = level(0, "decimal", "%1."), level(1, "lowerLetter", "(%2)")
 DEEP = (level(0, "decimal", "%1"), level(1, "decimal", "%1.%2"), level(2, "lowerRoman", "%1.%2.%3)"))
 ANEW = '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride>'
@@ -59,6 +63,17 @@ OTHER = f'<w:lvlOverride w:ilvl="0">{level(0, "upperRoman", "%1 -")}</w:lvlOverr
         (lists(DECIMAL, second=OTHER), item("a", number=2) + item("b", number=2), ["I - a", "II - b"]),
         (lists(level(0, "decimal", "%1.", start=7)), item("a") + item("b"), ["7. a", "8. b"]),
         (lists(level(0, "bullet", "\uf0b7"), level(1, "bullet", "o")), item("a") + item("b", 1), ["- a", "  - b"]),
+        (lists(level(0, "bullet", "☐")), item("a") + item(""), ["- ☐ a"]),
+        (
+            lists(level(0, "bullet", "\uf0fe", '<w:rPr><w:rFonts w:ascii="Wingdings"/></w:rPr>')),
+            item("a"),
+            ["- ☑ a"],
+        ),
+        (
+            lists(level(0, "decimal", "No. %1").replace("<w:numFmt", f"{LATER}<w:numFmt")),
+            item("a") + item("b"),
+            ["No. 001 a", "No. 002 b"],
+        ),
         (lists(level(0, "none", "Note:")), item("a"), ["Note: a"]),
         (lists(level(0, "decimal", "Article %1")), item("a") + item("b"), ["Article 1 a", "Article 2 b"]),
         (
@@ -184,6 +199,7 @@ def test_a_style_numbers_its_paragraphs(styles: str, numbering: str, body: str, 
         ("hebrew2", 1, "א"),
         ("numberInDash", 3, "- 3 -"),
         ("hex", 255, "FF"),
+        ("001", 12, "012"),
         ("none", 3, ""),
         ("unknownForm", 3, "3"),
         ("lowerRoman", 0, "0"),

@@ -283,6 +283,17 @@ HEADER = [("h", "header", "header1.xml")]
         (p("Text") + section(margin("header", "h")), {}, HEADER, "header (word/header1.xml)", "Text"),
         (p("Text") + section(margin("footer", "f")), {}, [], "footer (f)", "Text"),
         (p("Text") + CHART, {"charts/chart1.xml": ""}, CHARTS, "chart (word/charts/chart1.xml)", "Text"),
+        (
+            p("Text") + CHART,
+            {
+                "charts/chart1.xml": chart(
+                    series("s", "", "<c:val><c:numRef><c:f>Sheet1!A1</c:f></c:numRef></c:val>"), title=""
+                )
+            },
+            CHARTS,
+            "chart (word/charts/chart1.xml)",
+            "Text",
+        ),
         (p("Text") + CHART, {}, CHARTS, "chart (word/charts/chart1.xml)", "Text"),
         (p("Text") + SHAPES, {}, [], "diagram (d)", "Text"),
         (p("Text") + CHUNK, {"a.rtf": RTF}, [("k", "aFChunk", "a.rtf")], "inserted file (word/a.rtf)", "Text"),

@@ -50,7 +50,8 @@ def _form_shown(form: Any) -> str:
         checked = box.find(f"{W}checked")
         return CHECKED if is_on(checked if checked is not None else box.find(f"{W}default")) else UNCHECKED
     if choice is None:
-        return ""
+        default = form.find(f"{W}textInput/{W}default")
+        return "" if default is None else default.get(VAL, "")
     entries = [entry.get(VAL, "") for entry in choice.iter(f"{W}listEntry")]
     chosen = choice.find(f"{W}result")
     chosen = choice.find(f"{W}default") if chosen is None else chosen

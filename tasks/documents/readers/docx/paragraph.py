@@ -74,7 +74,7 @@ class Paragraph:
         text, (label, level) = self.text(), self._label(numbering)
         if self.paged and PAGE_WORDS.issuperset(LETTERS.findall(text.lower())):
             return None
-        if not text and label in ("", BULLET):
+        if not text and (not label or label.startswith(BULLET)):
             return None
         words = f"{label} {text}".strip() if label else text
         heading = self.style.heading if self.heading is None else self.heading
