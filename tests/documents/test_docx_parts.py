@@ -285,11 +285,7 @@ HEADER = [("h", "header", "header1.xml")]
         (p("Text") + CHART, {"charts/chart1.xml": ""}, CHARTS, "chart (word/charts/chart1.xml)", "Text"),
         (
             p("Text") + CHART,
-            {
-                "charts/chart1.xml": chart(
-                    series("s", "", "<c:val><c:numRef><c:f>Sheet1!A1</c:f></c:numRef></c:val>"), title=""
-                )
-            },
+            {"charts/chart1.xml": chart(series("s", "", "<c:val><c:numRef><c:f>Sheet1!A1</c:f></c:numRef></c:val>"))},
             CHARTS,
             "chart (word/charts/chart1.xml)",
             "Text",
