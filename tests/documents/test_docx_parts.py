@@ -383,7 +383,7 @@ def test_documents_within_documents_are_read_only_so_deep() -> None:
     assert ["more than 2 deep" in unread.reason for unread in content.unread] == [True]
 
 
-@pytest.mark.parametrize("depth", [10, 100, 300, 600])
+@pytest.mark.parametrize("depth", [10, 100, 300, 600, 1600])
 @pytest.mark.parametrize("shape", ["table", "sdt", "box", "ins"])
 def test_text_is_read_at_any_depth(depth: int, shape: str) -> None:
     before, after = {
@@ -479,3 +479,9 @@ def test_the_cost_of_a_document_is_linear(name: str) -> None:
         if ratios[-1] < 8:
             break
     assert min(ratios) < 8, ratios
+
+
+def test_text_that_is_nested_without_end_is_named() -> None:
+    content = read_docx(word(p("First") + "<w:sdt>" * 100_000 + p("deep") + "</w:sdt>" * 100_000))
+    assert content.text == "First\n"
+    assert ["depth" in unread.reason for unread in content.unread] == [True]

@@ -13,11 +13,13 @@ import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
+from xml.parsers import expat
 
 from lxml import etree
 
 TYPES_PART = "[Content_Types].xml"
 STEP = 1 << 20
+DEEPEST = 5_000
 # The namespaces of Strict Open XML are those of the transitional form but for their beginning.
 STRICT = re.compile(
     rb"http://purl\.oclc\.org/ooxml/(wordprocessingml|spreadsheetml|presentationml|drawingml|officeDocument)/"
@@ -116,8 +118,45 @@ def parsed(data: bytes) -> tuple[Any, str]:
         tree = etree.fromstring(STRICT.sub(TRANSITIONAL, data), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         return None, str(error)
-    fatal = (f"line {error.line}: {error.message}" for error in parser.error_log if error.level_name == "FATAL")
-    return tree, next(fatal, "")
+    fatal = [error for error in parser.error_log if error.level_name == "FATAL"]
+    if not fatal:
+        return tree, ""
+    if "depth" in fatal[0].message:
+        return _deep(STRICT.sub(TRANSITIONAL, data)) or (tree, fatal[0].message)
+    return tree, f"line {fatal[0].line}: {fatal[0].message}"
+
+
+def _deep(data: bytes) -> tuple[Any, str] | None:
+    """Return the tree of XML that is nested deeper than libxml2 reads (2,048 elements).
+
+    None where it is damaged, too, or nested deeper than DEEPEST: an element costs as much as it
+    is deep. Which prefixes its namespaces had isn't kept.
+    """
+    builder, parser, depth = etree.TreeBuilder(), expat.ParserCreate(namespace_separator="}"), 0
+
+    def start(tag: str, attributes: Mapping[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError
+        builder.start(_clark(tag), {_clark(name): value for name, value in attributes.items()})
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(_clark(tag))
+
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, ValueError):
+        return None
+    return builder.close(), ""
+
+
+def _clark(name: str) -> str:
+    return "{" + name if "}" in name else name
 
 
 def _key(name: str) -> str:

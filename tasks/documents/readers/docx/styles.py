@@ -8,6 +8,8 @@ from tasks.documents.readers.docx.names import VAL, W, is_on, number
 HEADING = re.compile(r"heading\s*([1-9])", re.IGNORECASE)
 DEEPEST_HEADING = 6
 SCRIPTS = {"superscript": 1, "subscript": 2, "baseline": 0}
+# From here on, in half-points, a run that is moved up or down is raised or lowered text; less mends a line.
+LEAST_SHIFT = 4
 NO_LEVEL = 9
 DEEPEST_LEVEL = 8
 
@@ -95,6 +97,8 @@ def look_of(properties: Any, styles: Styles | None) -> Look:
             hidden = is_on(item)
         elif tag == f"{W}vertAlign":
             script = SCRIPTS.get(item.get(VAL, ""))
+        elif tag == f"{W}position" and script is None and abs(shift := number(item.get(VAL))) >= LEAST_SHIFT:
+            script = SCRIPTS["superscript" if shift > 0 else "subscript"]
         elif tag in (f"{W}strike", f"{W}dstrike"):
             struck = struck or is_on(item)
         elif tag == f"{W}rFonts":
