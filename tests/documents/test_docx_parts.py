@@ -485,3 +485,13 @@ def test_text_that_is_nested_without_end_is_named() -> None:
     content = read_docx(word(p("First") + "<w:sdt>" * 100_000 + p("deep") + "</w:sdt>" * 100_000))
     assert content.text == "First\n"
     assert ["depth" in unread.reason for unread in content.unread] == [True]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_a_text_whose_bytes_are_damaged_is_read_up_to_there(share: float) -> None:
+    data = word("".join(p(f"Paragraph {number}.") for number in range(2_000)))
+    at = int(data.index(b"word/_rels/document.xml.rels") * share)
+    content = read_docx(data[:at] + bytes(20) + data[at + 20 :])
+    assert content.text.startswith("Paragraph 0.\n\nParagraph 1.")
+    assert [unread.part for unread in content.unread] == ["the text from there on (word/document.xml)"]
+    assert content.unread[0].start > 20

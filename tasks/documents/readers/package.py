@@ -4,9 +4,11 @@ A part is found as Office finds it: by a relationship, whatever its name, in eit
 slashes or backslashes, relative or absolute.
 """
 
+import contextlib
 import io
 import posixpath
 import re
+import struct
 import urllib.parse
 import zipfile
 import zlib
@@ -20,6 +22,8 @@ from lxml import etree
 TYPES_PART = "[Content_Types].xml"
 STEP = 1 << 20
 DEEPEST = 5_000
+# The bytes of a member's own header, and how many of its packed bytes are tried at a time after damage.
+HEADER, SHORT = 30, 64
 # The namespaces of Strict Open XML are those of the transitional form but for their beginning.
 STRICT = re.compile(
     rb"http://purl\.oclc\.org/ooxml/(wordprocessingml|spreadsheetml|presentationml|drawingml|officeDocument)/"
@@ -50,6 +54,7 @@ class Package:
     """A ZIP file by its parts. Raises what zipfile does where `data` is none."""
 
     def __init__(self, data: bytes) -> None:
+        self._data = data
         self._archive = zipfile.ZipFile(io.BytesIO(data))
         self._members = {_key(member.filename): member for member in self._archive.infolist()}
 
@@ -58,14 +63,32 @@ class Package:
 
     def read(self, name: str, most: int | None = None) -> Part:
         """Return a part, or as much of it as can be read; `most` bounds the bytes that are read."""
-        pieces: list[bytes] = []
+        member = self._members.get(_key(name))
+        if member is None:
+            return Part(b"", whole=False)
         try:
-            with self._archive.open(self._members[_key(name)]) as file:
-                while (most is None or len(pieces) * STEP < most) and (piece := file.read(min(STEP, most or STEP))):
-                    pieces.append(piece)
-        except (KeyError, *BROKEN):
-            return Part(b"".join(pieces), whole=False)
-        return Part(b"".join(pieces), whole=True)
+            with self._archive.open(member) as file:
+                return Part(file.read(-1 if most is None else most), whole=True)
+        except BROKEN:
+            data = self._salvaged(member, member.file_size if most is None else min(most, member.file_size))
+            return Part(data, len(data) == member.file_size and zlib.crc32(data) == member.CRC)
+
+    def _salvaged(self, member: zipfile.ZipInfo, most: int) -> bytes:
+        """Return what can be unpacked of a member that zipfile refuses: its start, or all but for a wrong header."""
+        start = member.header_offset + HEADER
+        if len(self._data) < start:
+            return b""
+        start += sum(struct.unpack_from("<HH", self._data, start - 4))
+        packed = self._data[start : start + member.compress_size]
+        if member.compress_type == zipfile.ZIP_STORED:
+            return packed[:most]
+        found, engine = bytearray(), zlib.decompressobj(-zlib.MAX_WBITS)
+        with contextlib.suppress(zlib.error):
+            for at in range(0, len(packed) if member.compress_type == zipfile.ZIP_DEFLATED else 0, SHORT):
+                found += engine.decompress(packed[at : at + SHORT])
+                if len(found) >= most:
+                    break
+        return bytes(found[:most])
 
     def relations(self, name: str = "") -> Mapping[str, Relation]:
         """Return the relationships of a part (of the package for ""), by their ids."""
