@@ -221,6 +221,14 @@ CHUNK = '<w:altChunk r:id="k"/>'
             {"parts": {"charts/chart1.xml": NEW_CHART}, "relations": CHARTS},
             "|  | Cash |\n| --- | --- |\n| Start | 100 |\n| End | 70.5 |",
         ),
+        (
+            table(("a", "b")).replace(p("b"), CHART),
+            {
+                "parts": {"charts/chart1.xml": chart(series("Sales", YEARS, points("val", "num", "1", "2")))},
+                "relations": CHARTS,
+            },
+            "| a | Turnover  / Sales; 2024 / 1; 2025 / 2 |\n| --- | --- |",
+        ),
         (SHAPES, {"parts": {"diagrams/data1.xml": DIAGRAM}, "relations": DIAGRAMS}, "- Buy\n  - Cheaply\n- Sell"),
         (CHUNK, {"parts": {"a.html": HTML}, "relations": [("k", "aFChunk", "a.html")]}, "# Annex\n\nFrom HTML."),
         (
