@@ -1,24 +1,15 @@
-"""DOCX, PPTX and XLSX to text."""
+"""PPTX and XLSX to text."""
 
 import io
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.documents.readers.markup import read_html
 from tasks.documents.readers.pdf import PAGE
-
-
-def read_docx(data: bytes) -> str:
-    """Return a document as Markdown, without its pictures."""
-    import mammoth  # noqa: PLC0415 - each reader loads what it needs, in a process of its own
-
-    no_pictures = mammoth.images.img_element(lambda _: {})
-    return read_html(mammoth.convert_to_html(io.BytesIO(data), convert_image=no_pictures).value)
 
 
 def read_pptx(data: bytes) -> str:
     """Return the slides, a page each: title, texts, tables, notes."""
-    from pptx import Presentation  # noqa: PLC0415
+    from pptx import Presentation  # noqa: PLC0415 - each reader loads what it needs, in a process of its own
 
     return PAGE.join("\n\n".join(_slide(slide)) for slide in Presentation(io.BytesIO(data)).slides)
 

@@ -30,7 +30,7 @@ def read(data: bytes, kind: Kind | None, name: str, depth: int = 0) -> Content:
     try:
         if kind in ZIPPED:
             check_archive(data)
-        return _content(data, kind, name)
+        return _content(data, kind, name, depth)
     except DocumentFailed:
         raise
     except MemoryError as error:
@@ -44,11 +44,15 @@ def read(data: bytes, kind: Kind | None, name: str, depth: int = 0) -> Content:
         raise DocumentFailed("damaged", f"this {kind} file is damaged ({words}): save it again") from error
 
 
-def _content(data: bytes, kind: Kind, name: str) -> Content:
+def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
     if kind == "pdf":
         from tasks.documents.readers.pdf import read_pdf  # noqa: PLC0415 - each reader only when it is needed
 
         return read_pdf(data)
+    if kind == "docx":
+        from tasks.documents.readers.docx.reader import read_docx  # noqa: PLC0415
+
+        return read_docx(data, depth)
     if kind == "code":
         from tasks.documents.readers.code import read_code  # noqa: PLC0415
 
@@ -63,10 +67,10 @@ def _content(data: bytes, kind: Kind, name: str) -> Content:
 
 def _markdown_reader(kind: Kind) -> Callable[[bytes], str]:
     """Return the reader of a format that is turned into Markdown."""
-    if kind in ("docx", "pptx", "xlsx"):
+    if kind in ("pptx", "xlsx"):
         from tasks.documents.readers import office  # noqa: PLC0415
 
-        return {"docx": office.read_docx, "pptx": office.read_pptx, "xlsx": office.read_xlsx}[kind]
+        return {"pptx": office.read_pptx, "xlsx": office.read_xlsx}[kind]
     if kind == "epub":
         from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
 
