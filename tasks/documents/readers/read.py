@@ -53,6 +53,14 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
         from tasks.documents.readers.docx.reader import read_docx  # noqa: PLC0415
 
         return read_docx(data, depth)
+    if kind == "pptx":
+        from tasks.documents.readers.pptx.reader import read_pptx  # noqa: PLC0415
+
+        return read_pptx(data, depth)
+    if kind == "xlsx":
+        from tasks.documents.readers.xlsx.reader import read_xlsx  # noqa: PLC0415
+
+        return read_xlsx(data, depth)
     if kind == "code":
         from tasks.documents.readers.code import read_code  # noqa: PLC0415
 
@@ -67,10 +75,6 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
 
 def _markdown_reader(kind: Kind) -> Callable[[bytes], str]:
     """Return the reader of a format that is turned into Markdown."""
-    if kind in ("pptx", "xlsx"):
-        from tasks.documents.readers import office  # noqa: PLC0415
-
-        return {"pptx": office.read_pptx, "xlsx": office.read_xlsx}[kind]
     if kind == "epub":
         from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
 
