@@ -49,18 +49,8 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
         from tasks.documents.readers.pdf import read_pdf  # noqa: PLC0415 - each reader only when it is needed
 
         return read_pdf(data)
-    if kind == "docx":
-        from tasks.documents.readers.docx.reader import read_docx  # noqa: PLC0415
-
-        return read_docx(data, depth)
-    if kind == "pptx":
-        from tasks.documents.readers.pptx.reader import read_pptx  # noqa: PLC0415
-
-        return read_pptx(data, depth)
-    if kind == "xlsx":
-        from tasks.documents.readers.xlsx.reader import read_xlsx  # noqa: PLC0415
-
-        return read_xlsx(data, depth)
+    if kind in ("docx", "pptx", "xlsx"):
+        return _office_reader(kind)(data, depth)
     if kind == "code":
         from tasks.documents.readers.code import read_code  # noqa: PLC0415
 
@@ -71,6 +61,20 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
         return Content(read_mail(data))
     text = _markdown_reader(kind)(data)
     return Content(text, markdown_sections(text))
+
+
+def _office_reader(kind: Kind) -> Callable[[bytes, int], Content]:
+    if kind == "docx":
+        from tasks.documents.readers.docx.reader import read_docx  # noqa: PLC0415
+
+        return read_docx
+    if kind == "pptx":
+        from tasks.documents.readers.pptx.reader import read_pptx  # noqa: PLC0415
+
+        return read_pptx
+    from tasks.documents.readers.xlsx.reader import read_xlsx  # noqa: PLC0415
+
+    return read_xlsx
 
 
 def _markdown_reader(kind: Kind) -> Callable[[bytes], str]:

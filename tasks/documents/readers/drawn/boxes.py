@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-# Shapes may overlap by as much of their height or width, and still stand below or beside each other.
+# Shapes may overlap by as much of the smaller one's height or width, and still stand below or beside each other.
 OVERLAP = 0.2
 # Of more shapes than these, only the places are compared, not their extents: the cost stays near linear.
 MOST_CUT = 300
@@ -87,12 +87,13 @@ def _columns(box: Box) -> tuple[float, float]:
 def _cut(items: Sequence[Placed], span: Callable[[Box], tuple[float, float]]) -> list[list[Placed]]:
     """Cut where no shape lies, but for its edges."""
     parts: list[list[Placed]] = []
-    reached = 0.0
-    for item in sorted(items, key=lambda item: sum(span(item.box)[:1]) + span(item.box)[1] * OVERLAP):
+    reached = reaching = 0.0  # where the shapes so far end, and how long the one is that ends there
+    for item in sorted(items, key=lambda item: span(item.box)[0]):
         start, extent = span(item.box)
-        if not parts or start + extent * OVERLAP >= reached:
+        if not parts or start >= reached - OVERLAP * min(extent, reaching):
             parts.append([])
-            reached = start + extent * (1 - OVERLAP)
+            reached, reaching = start + extent, extent
         parts[-1].append(item)
-        reached = max(reached, start + extent * (1 - OVERLAP))
+        if start + extent > reached:
+            reached, reaching = start + extent, extent
     return parts

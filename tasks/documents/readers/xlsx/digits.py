@@ -1,14 +1,18 @@
 """Numbers by patterns of digits: `#,##0.00`, `0%`, `0.0,,`, `# ?/?`, `0.00E+00`, `(000) 000-0000`."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 
 PLACES = "0#?"
 MOST_PLACES = 30
 PRECISION = 400
+MOST_DIGITS = 5
 # A spreadsheet keeps 15 digits of a number; the file may hold two more, which are noise.
 SHORT = 15
+# Words, digits of which the last is always shown, decimals that are, words.
+USUAL = re.compile(r"(w*)([#,]*(?<!,)0)(\.0{1,9})?([w%]*)")
 
 
 def general(text: str) -> str:
@@ -24,6 +28,29 @@ def general(text: str) -> str:
     return f"{value:.15g}".replace("e+", "E+").replace("e-", "E-")
 
 
+def plain_pattern(tokens: Sequence[tuple[str, str]]) -> Callable[[str], str | None] | None:
+    """Return what shows a size in a usual pattern quickly, None for what is out of its reach.
+
+    Usual are digits with or without thousands and decimals, between words: `$#,##0.00`, `0.0 %`.
+    """
+    usual = USUAL.fullmatch("".join(kind if len(kind) == 1 else "w" for kind, _ in tokens))
+    if usual is None:
+        return None
+    before = "".join(token for _, token in tokens[: usual.end(1)]).lstrip()
+    after = "".join(token for _, token in tokens[usual.start(4) :]).rstrip()
+    places = len(usual[3] or ".") - 1
+    unit, power = Decimal(1).scaleb(-places), 2 * (usual[4]).count("%")
+    form = ",f" if "," in usual[2] else "f"
+
+    def shown(text: str) -> str | None:
+        if len(text) > SHORT + 2 or "E" in text or "e" in text:
+            return None
+        value = Decimal(text if len(text) <= SHORT else f"{float(text):.15g}").scaleb(power)
+        return f"{before}{abs(value).quantize(unit, ROUND_HALF_UP):{form}}{after}"
+
+    return shown
+
+
 def digits_shown(tokens: Sequence[tuple[str, str]], text: str) -> str:
     """Return the size of a number, without its sign, in a pattern."""
     kinds = [kind for kind, _ in tokens]
@@ -34,8 +61,9 @@ def digits_shown(tokens: Sequence[tuple[str, str]], text: str) -> str:
         value *= 100 ** min(kinds.count("%"), 5)
         if "E" in kinds:
             return _scientific(tokens, kinds, value)
-        if "/" in kinds and any(kind in PLACES for kind in kinds[kinds.index("/") :]):
-            return _fraction(tokens, kinds, value)
+        below = _denominator(tokens)
+        if below:
+            return _fraction(kinds, value, below)
         return _decimal(tokens, kinds, value)
 
 
@@ -94,24 +122,28 @@ def _scientific(tokens: Sequence[tuple[str, str]], kinds: Sequence[str], value: 
     if value and round(value.scaleb(-power), places) >= 10**step:
         power += step
     shown = _decimal(mantissa, [kind for kind, _ in mantissa], value.scaleb(-power))
-    width = sum(kind in "0" for kind, _ in exponent)
+    width = sum(kind == "0" for kind, _ in exponent)
     words = "".join(token for kind, token in exponent if kind not in PLACES)
     sign = "-" if power < 0 else "+" if tokens[at][1].endswith("+") else ""
     return f"{shown}E{sign}{str(abs(power)).zfill(width)}{words}"
 
 
-def _fraction(tokens: Sequence[tuple[str, str]], kinds: Sequence[str], value: Decimal) -> str:
+def _denominator(tokens: Sequence[tuple[str, str]]) -> str:
+    """Return the digits, or the signs for such, below the bar of a fraction; "" where there is no bar."""
+    bar = next((place for place, (kind, _) in enumerate(tokens) if kind == "/"), len(tokens))
+    held = (token for kind, token in tokens[bar + 1 :] if kind in PLACES or (kind == "text" and token.isdecimal()))
+    return "".join(held)[:MOST_DIGITS]
+
+
+def _fraction(kinds: Sequence[str], value: Decimal, below: str) -> str:
     bar = kinds.index("/")
-    below = "".join(
-        token for kind, token in tokens[bar + 1 :] if kind in PLACES or (kind == "text" and token.isdigit())
-    )
-    fixed = int(below) if below.isdigit() and int(below) else 0
+    fixed = int(below) if below.isdecimal() else 0
     above = [place for place in range(bar) if kinds[place] in PLACES]
-    mixed = any(kinds[place] == "text" for place in range(above[0], bar)) if above else False
+    mixed = bool(above) and any(kinds[place] == "text" for place in range(above[0], bar))
     if fixed:
         top, bottom = round(Fraction(value) * fixed), fixed
     else:
-        top, bottom = Fraction(value).limit_denominator(10 ** min(len(below), 5) - 1).as_integer_ratio()
+        top, bottom = Fraction(value).limit_denominator(10 ** len(below) - 1).as_integer_ratio()
     if not mixed:
         return f"{top}/{bottom}"
     whole, top = divmod(top, bottom)

@@ -6,16 +6,17 @@ Months and days of the week are in English.
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tasks.documents.readers.xlsx.dates import DATE_LETTERS, LAST_DAY, date_shown
-from tasks.documents.readers.xlsx.digits import digits_shown, general
+from tasks.documents.readers.xlsx.digits import digits_shown, general, plain_pattern
 
 Shown = Callable[[str], str]
 """From a number as it is kept to what is shown."""
 
 Token = tuple[str, str]
-"""What it is ("text", "condition", "elapsed", "date", "half", "general", "@", or a character of numbers), and itself."""
+"""What it is ("text", "elapsed", "date", "half", "general", "@", or a character of numbers), and itself."""
 
 TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.)|(?P<skipped>[_*]).?|\[(?P<bracket>[^\]]*)\]'
@@ -26,6 +27,7 @@ TOKEN = re.compile(
 CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?[\d.]+)")
 ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
 LONGEST_CODE = 255
+MOST_KEPT = 10_000
 ISO_DATE = "yyyy-mm-dd"
 ACCOUNTING = {41: "#,##0;-#,##0;-", 42: "$#,##0;-$#,##0;-", 43: "#,##0.00;-#,##0.00;-", 44: "$#,##0.00;-$#,##0.00;-"}
 BUILT_IN = {
@@ -93,6 +95,7 @@ def number_format(code: str, *, from_1904: bool = False) -> Shown:
     if not numbers or [kind for kind, _ in numbers[0].tokens] == ["general"]:
         return general
 
+    @lru_cache(MOST_KEPT)  # dates and amounts come back
     def shown(text: str) -> str:
         try:
             value = float(text)
@@ -100,6 +103,23 @@ def number_format(code: str, *, from_1904: bool = False) -> Shown:
             return text
         part, minus = _chosen(numbers, value)
         return _shown(part, text, value, minus=minus, from_1904=from_1904) or general(text)
+
+    quickly = plain_pattern(numbers[0].tokens) if len(numbers) == 1 and numbers[0].condition is None else None
+    return shown if quickly is None else _quick(quickly, shown)
+
+
+def _quick(quickly: Callable[[str], str | None], slowly: Shown) -> Shown:
+    """Return what shows numbers that aren't negative in a usual pattern, and leaves others to another."""
+
+    def shown(text: str) -> str:
+        if text[:1].isdigit():
+            try:
+                found = quickly(text)
+            except (ArithmeticError, ValueError):
+                found = None
+            if found is not None:
+                return found
+        return slowly(text)
 
     return shown
 
@@ -148,10 +168,8 @@ def _part(section: str) -> Part:
             tokens.append((token[0].upper(), token))
         elif kind in ("date", "half", "general"):
             tokens.append((kind, token.lower()))
-        elif kind != "skipped":
-            tokens.append(("text", token))
         else:
-            tokens.append(("text", " " if token == "_" else ""))
+            tokens.append(("text", {"_": " ", "*": ""}[token] if kind == "skipped" else token))
     return Part(condition, tokens)
 
 

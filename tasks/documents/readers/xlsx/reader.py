@@ -73,9 +73,9 @@ def _formulas(sheet: Sheet, cells: Cells) -> Iterator[Lost]:
             end = f":{name}{last}" if last > first else ""
             yield Lost(_start(cells, lines[column, first]), f"{title}!{name}{first}{end}", NO_VALUE)
         return
-    first, last = cells.formulas[0], cells.formulas[-1]
-    span = f"{column_name(first.column)}{first.row} to {column_name(last.column)}{last.row}"
-    yield Lost(_start(cells, first.line), f"{title}, {len(lines)} cells ({span})", NO_VALUE)
+    head, tail = cells.formulas[0], cells.formulas[-1]
+    span = f"{column_name(head.column)}{head.row} to {column_name(tail.column)}{tail.row}"
+    yield Lost(_start(cells, head.line), f"{title}, {len(lines)} cells ({span})", NO_VALUE)
 
 
 def _start(cells: Cells, line: int) -> int:
