@@ -226,10 +226,32 @@ def test_what_is_no_xml_has_no_tree(text: bytes) -> None:
     assert damage
 
 
-def test_a_part_is_read_up_to_its_damage() -> None:
-    data = made.zipped({"a.xml": "".join(f"<n>{number}</n>" for number in range(500_000))})
-    middle = len(data) // 2
-    part = Package(data[:middle] + bytes(100) + data[middle + 100 :]).read("a.xml")
+NUMBERS = "".join(f"<n>{number}</n>" for number in range(2_000))
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.5, 0.6, 0.8])
+def test_a_part_is_read_up_to_its_damage(share: float) -> None:
+    data = made.zipped({"a.xml": NUMBERS})
+    part = Package(flipped(data, int(len(data) * share))).read("a.xml")
     assert not part.whole
     assert part.data.startswith(b"<n>0</n><n>1</n>")
-    assert Package(data).read("gone.xml") == (b"", False)
+
+
+def test_a_part_whose_checksum_is_wrong_is_read_but_not_whole() -> None:
+    data = made.zipped({"a.xml": NUMBERS})
+    central = data.index(b"PK\x01\x02")
+    assert Package(flipped(data, central + 16)).read("a.xml") == (NUMBERS.encode(), False)
+
+
+@pytest.mark.parametrize("name", [b"b.xml", b"a\\xml", b"A.XML"])
+def test_a_part_whose_own_header_has_another_name_is_whole(name: bytes) -> None:
+    data = made.zipped({"a.xml": NUMBERS}).replace(b"a.xml", name, 1)
+    assert Package(data).read("a.xml") == (NUMBERS.encode(), True)
+
+
+def test_a_part_that_isnt_there_is_empty() -> None:
+    assert Package(made.zipped({"a.xml": "x"})).read("gone.xml") == (b"", False)

@@ -4,20 +4,26 @@ A part is found as Office finds it: by a relationship, whatever its name, in eit
 slashes or backslashes, relative or absolute.
 """
 
+import contextlib
 import io
 import posixpath
 import re
+import struct
 import urllib.parse
 import zipfile
 import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
+from xml.parsers import expat
 
 from lxml import etree
 
 TYPES_PART = "[Content_Types].xml"
 STEP = 1 << 20
+DEEPEST = 5_000
+# The bytes of a member's own header, and how many of its packed bytes are tried at a time after damage.
+HEADER, SHORT = 30, 64
 # The namespaces of Strict Open XML are those of the transitional form but for their beginning.
 STRICT = re.compile(
     rb"http://purl\.oclc\.org/ooxml/(wordprocessingml|spreadsheetml|presentationml|drawingml|officeDocument)/"
@@ -48,6 +54,7 @@ class Package:
     """A ZIP file by its parts. Raises what zipfile does where `data` is none."""
 
     def __init__(self, data: bytes) -> None:
+        self._data = data
         self._archive = zipfile.ZipFile(io.BytesIO(data))
         self._members = {_key(member.filename): member for member in self._archive.infolist()}
 
@@ -56,14 +63,32 @@ class Package:
 
     def read(self, name: str, most: int | None = None) -> Part:
         """Return a part, or as much of it as can be read; `most` bounds the bytes that are read."""
-        pieces: list[bytes] = []
+        member = self._members.get(_key(name))
+        if member is None:
+            return Part(b"", whole=False)
         try:
-            with self._archive.open(self._members[_key(name)]) as file:
-                while (most is None or len(pieces) * STEP < most) and (piece := file.read(min(STEP, most or STEP))):
-                    pieces.append(piece)
-        except (KeyError, *BROKEN):
-            return Part(b"".join(pieces), whole=False)
-        return Part(b"".join(pieces), whole=True)
+            with self._archive.open(member) as file:
+                return Part(file.read(-1 if most is None else most), whole=True)
+        except BROKEN:
+            data = self._salvaged(member, member.file_size if most is None else min(most, member.file_size))
+            return Part(data, len(data) == member.file_size and zlib.crc32(data) == member.CRC)
+
+    def _salvaged(self, member: zipfile.ZipInfo, most: int) -> bytes:
+        """Return what can be unpacked of a member that zipfile refuses: its start, or all but for a wrong header."""
+        start = member.header_offset + HEADER
+        if len(self._data) < start:
+            return b""
+        start += sum(struct.unpack_from("<HH", self._data, start - 4))
+        packed = self._data[start : start + member.compress_size]
+        if member.compress_type == zipfile.ZIP_STORED:
+            return packed[:most]
+        found, engine = bytearray(), zlib.decompressobj(-zlib.MAX_WBITS)
+        with contextlib.suppress(zlib.error):
+            for at in range(0, len(packed) if member.compress_type == zipfile.ZIP_DEFLATED else 0, SHORT):
+                found += engine.decompress(packed[at : at + SHORT])
+                if len(found) >= most:
+                    break
+        return bytes(found[:most])
 
     def relations(self, name: str = "") -> Mapping[str, Relation]:
         """Return the relationships of a part (of the package for ""), by their ids."""
@@ -116,8 +141,45 @@ def parsed(data: bytes) -> tuple[Any, str]:
         tree = etree.fromstring(STRICT.sub(TRANSITIONAL, data), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         return None, str(error)
-    fatal = (f"line {error.line}: {error.message}" for error in parser.error_log if error.level_name == "FATAL")
-    return tree, next(fatal, "")
+    fatal = [error for error in parser.error_log if error.level_name == "FATAL"]
+    if not fatal:
+        return tree, ""
+    if "depth" in fatal[0].message:
+        return _deep(STRICT.sub(TRANSITIONAL, data)) or (tree, fatal[0].message)
+    return tree, f"line {fatal[0].line}: {fatal[0].message}"
+
+
+def _deep(data: bytes) -> tuple[Any, str] | None:
+    """Return the tree of XML that is nested deeper than libxml2 reads (2,048 elements).
+
+    None where it is damaged, too, or nested deeper than DEEPEST: an element costs as much as it
+    is deep. Which prefixes its namespaces had isn't kept.
+    """
+    builder, parser, depth = etree.TreeBuilder(), expat.ParserCreate(namespace_separator="}"), 0
+
+    def start(tag: str, attributes: Mapping[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError
+        builder.start(_clark(tag), {_clark(name): value for name, value in attributes.items()})
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(_clark(tag))
+
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, ValueError):
+        return None
+    return builder.close(), ""
+
+
+def _clark(name: str) -> str:
+    return "{" + name if "}" in name else name
 
 
 def _key(name: str) -> str:

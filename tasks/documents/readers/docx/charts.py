@@ -12,6 +12,7 @@ NOT_SHOWN = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
 DATE = re.compile(r"[yd]", re.IGNORECASE)
 EPOCH = dt.date(1899, 12, 30)
 LAST_DAY = 2_958_465
+LONGEST_CODE = 255
 
 
 class Series(NamedTuple):
@@ -98,7 +99,7 @@ def shown(text: str, code: str) -> str:
         value = float(text)
     except ValueError:
         return text
-    pattern = NOT_SHOWN.sub("", code)
+    pattern = NOT_SHOWN.sub("", code[:LONGEST_CODE])
     if "%" in pattern:
         return f"{value * 100:.12g}%"
     if DATE.search(pattern) and pattern.lower() != "general" and 0 < value <= LAST_DAY:

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tasks.documents.readers.docx.names import VAL, W, is_on, number
+from tasks.documents.readers.docx.old_equations import old_equation
 from tasks.documents.readers.docx.signs import sign
 from tasks.documents.readers.docx.walk import SKIP, Handler, Skip
 
@@ -30,6 +31,8 @@ class Field:
             return _form_shown(self.form)
         if name == "SYMBOL":
             return _symbol(told)
+        if name == "EQ":
+            return old_equation(told)
         if name == "MACROBUTTON":
             return " ".join(told.split()[2:])
         return ""
@@ -47,7 +50,8 @@ def _form_shown(form: Any) -> str:
         checked = box.find(f"{W}checked")
         return CHECKED if is_on(checked if checked is not None else box.find(f"{W}default")) else UNCHECKED
     if choice is None:
-        return ""
+        default = form.find(f"{W}textInput/{W}default")
+        return "" if default is None else default.get(VAL, "")
     entries = [entry.get(VAL, "") for entry in choice.iter(f"{W}listEntry")]
     chosen = choice.find(f"{W}result")
     chosen = choice.find(f"{W}default") if chosen is None else chosen

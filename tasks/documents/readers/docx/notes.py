@@ -14,9 +14,8 @@ FORMS: dict[str, Callable[[int], str]] = {
 
 
 class Note(NamedTuple):
-    """A note that the text refers to: `kind` is footnote, endnote or comment."""
+    """A note that the text refers to, by its id in its part, and its mark."""
 
-    kind: str
     note_id: str
     label: str
 
@@ -25,24 +24,21 @@ class Notes:
     """The notes that were referred to so far."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Note] = {}
-        self._counts = dict.fromkeys(FORMS, 0)
+        self._labels: dict[tuple[str, str], str] = {}
+        self._notes: dict[str, list[Note]] = {kind: [] for kind in FORMS}
 
     def label(self, kind: str, note_id: str) -> str:
         """Return the mark of a note: `[^1]`, `[^i]` for an endnote, `[^c1]` for a comment."""
-        note = self._known.get((kind, note_id))
-        if note is None:
-            self._counts[kind] += 1
-            note = Note(kind, note_id, f"[^{FORMS[kind](self._counts[kind])}]")
-            self._known[kind, note_id] = note
-        return note.label
+        if (kind, note_id) not in self._labels:
+            notes = self._notes[kind]
+            label = f"[^{FORMS[kind](len(notes) + 1)}]"
+            notes.append(Note(note_id, label))
+            self._labels[kind, note_id] = label
+        return self._labels[kind, note_id]
 
     def of(self, kind: str) -> Iterator[Note]:
-        """Yield the notes of a kind, and those that these refer to in their turn."""
-        seen: set[str] = set()
-        while new := [note for note in self._known.values() if note.kind == kind and note.note_id not in seen]:
-            seen.update(note.note_id for note in new)
-            yield from new
+        """Yield the notes of a kind, also those that are referred to meanwhile."""
+        yield from self._notes[kind]
 
 
 def author(kind: str, element: Any) -> str:

@@ -5,9 +5,13 @@ from typing import Any, NamedTuple
 
 from tasks.documents.readers.docx.names import VAL, W, is_on, number
 from tasks.documents.readers.docx.numerals import numeral
+from tasks.documents.readers.docx.signs import in_font
 from tasks.documents.readers.docx.styles import Styles
 
 BULLET = "-"
+NO_LIST = "0"
+# Bullets that say something: those of check lists.
+BOXES = tuple("☐☑☒✓✔✗✘")
 PLACE = re.compile(r"%([1-9])")
 
 
@@ -37,8 +41,10 @@ class Numbering:
         self._levels: dict[str, tuple[str, dict[int, Level], dict[int, int]]] = {}
         self._counts: dict[str, dict[int, int]] = {}
         self._begun: set[tuple[str, int]] = set()
+        self.missed = False  # whether a list was asked for where the document has none at all
 
     def __contains__(self, list_id: str) -> bool:
+        self.missed = self.missed or not (self._lists or list_id == NO_LIST)
         return list_id in self._lists
 
     def level_of(self, list_id: str, *styles: str) -> int | None:
@@ -47,14 +53,14 @@ class Numbering:
         return next((level for style in styles for level, kept in levels.items() if kept.style == style), None)
 
     def label(self, list_id: str, level: int) -> str:
-        """Count on, and return what stands before the paragraph: `3.`, `(b)`, `Article 2`; "-" for every bullet."""
+        """Count on, and return what stands before the paragraph: `3.`, `(b)`, `Article 2`; "-" for a bullet."""
         abstract, levels, starts = self._of(list_id)
         shown = levels.get(level)
         if shown is None:
             return BULLET
         counts = self._count(abstract, list_id, level, levels, starts)
         if shown.form == "bullet":
-            return BULLET
+            return f"{BULLET} {shown.text}" if shown.text in BOXES else BULLET
 
         def place(match: re.Match[str]) -> str:
             at = int(match[1]) - 1
@@ -120,12 +126,24 @@ def _level(element: Any) -> Level:
         return found
 
     restart = value("lvlRestart", "")
-    text = value("lvlText", "")
     return Level(
         start=number(value("start", "0")),
-        form="bullet" if f"{W}lvlPicBulletId" in values else value("numFmt", "decimal"),
-        text=text,
+        form="bullet" if f"{W}lvlPicBulletId" in values else _form(element),
+        text=in_font(_font(element), value("lvlText", "")),
         restart=number(restart) if restart else None,
         legal=is_on(values.get(f"{W}isLgl")),
         style=value("pStyle", ""),
     )
+
+
+def _form(element: Any) -> str:
+    """Return the format of a level's number; one of a later Word (`001, 002, …`) stands among alternatives."""
+    found = element.find(f".//{W}numFmt")
+    form: str = "decimal" if found is None else found.get(VAL, "decimal")
+    first: str = "" if found is None else found.get(f"{W}format", "").partition(",")[0].strip()
+    return first if form == "custom" and first.isdecimal() else form
+
+
+def _font(element: Any) -> str:
+    fonts = element.find(f"{W}rPr/{W}rFonts")
+    return "" if fonts is None else fonts.get(f"{W}ascii", "")

@@ -32,7 +32,12 @@ MOST_ROMAN, MOST_LETTERS, CENTURY, THOUSAND = 32_767, 780, 100, 1000
 
 
 def numeral(value: int, form: str) -> str:
-    """Return a number in a format; in decimal digits where the format isn't known, or can't show it."""
+    """Return a number in a format; in decimal digits where the format isn't known, or can't show it.
+
+    A format of digits (`001`) is as wide as these.
+    """
+    if form.isdecimal():
+        return str(value).zfill(len(form))
     if form == "none":
         return ""
     make = FORMS.get(form)

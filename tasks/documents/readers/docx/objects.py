@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Extensions that Word knows: of alternatives, it shows the first whose extensions it knows.
 KNOWN = ("http://schemas.microsoft.com/office/", "http://schemas.openxmlformats.org/")
+NO_VALUES = "it keeps no values: open the document, update the chart from its workbook, and save it again"
 EMBEDDED = "it is kept as another program's object: open it there, and copy its text into the document"
 
 
@@ -107,17 +108,20 @@ class Objects:
 
     def _chart(self, element: Any) -> Skip:
         story, words = self._story, "chart"
+        read = new_chart_blocks if element.tag.startswith(CX) else chart_blocks
         name = story.source.related(story.part, element.get(ID, ""), words)
-        tree = story.source.tree(name, words)
-        if tree is not None:
-            story.put(*map(Block, new_chart_blocks(tree) if element.tag.startswith(CX) else chart_blocks(tree)))
+        blocks = story.source.drawn(name, words, lambda tree: map(Block, read(tree)))
+        if name is not None and not any(block.text.startswith("|") for block in blocks):
+            story.source.lost(f"{words} ({name})", NO_VALUES)
+        story.put(*blocks)
         return SKIP
 
     def _diagram(self, element: Any) -> Skip:
         story, words = self._story, "diagram"
-        tree = story.source.tree(story.source.related(story.part, element.get(f"{R}dm", ""), words), words)
-        if tree is not None:
-            story.put(*(Block(item, item=True) for item in diagram_items(tree)))
+        name = story.source.related(story.part, element.get(f"{R}dm", ""), words)
+        story.put(
+            *story.source.drawn(name, words, lambda tree: (Block(item, item=True) for item in diagram_items(tree)))
+        )
         return SKIP
 
     def _chunk(self, element: Any) -> Skip:

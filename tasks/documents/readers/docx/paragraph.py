@@ -59,9 +59,11 @@ class Paragraph:
                 self.number = number_of(element)
             elif tag == f"{W}outlineLvl":
                 self.heading = heading_of(number(item.get(VAL), NO_LEVEL))
+            elif tag == f"{W}framePr":
+                self.joins = self.joins or item.get(f"{W}dropCap", "none") != "none"
             elif tag == f"{W}rPr":
                 gone = item.find(f"{W}del") is not None or item.find(f"{W}moveFrom") is not None
-                self.joins = gone or is_on(item.find(f"{W}vanish"))
+                self.joins = self.joins or gone or is_on(item.find(f"{W}vanish"))
 
     def text(self) -> str:
         """Return what it says."""
@@ -72,7 +74,7 @@ class Paragraph:
         text, (label, level) = self.text(), self._label(numbering)
         if self.paged and PAGE_WORDS.issuperset(LETTERS.findall(text.lower())):
             return None
-        if not text and label in ("", BULLET):
+        if not text and (not label or label.startswith(BULLET)):
             return None
         words = f"{label} {text}".strip() if label else text
         heading = self.style.heading if self.heading is None else self.heading

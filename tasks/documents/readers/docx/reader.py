@@ -11,6 +11,7 @@ from tasks.documents.readers.docx.numbering import Numbering
 from tasks.documents.readers.docx.source import GONE, Source
 from tasks.documents.readers.docx.story import Story
 from tasks.documents.readers.docx.styles import Styles
+from tasks.documents.readers.package import parsed
 from tasks.errors import DocumentFailed
 
 
@@ -40,6 +41,8 @@ class _Reader:
         self._story(source.main).read(tree, source.blocks)
         if damage:
             source.lost(f"the text from there on ({source.main})", f"the file is damaged ({damage}): save it again")
+        if self._numbering.missed and source.companion("numbering") is None:
+            source.lost("numbers of lists", GONE)
         for kind in FORMS:
             self._read_notes(kind)
         self._margins(tree, "footer")
@@ -52,8 +55,8 @@ class _Reader:
     def _margins(self, tree: Any, kind: str) -> None:
         """Read the headers or the footers that are shown, each text once."""
         known: set[str] = set()
-        for relation_id in dict.fromkeys(self._shown(tree, kind)):
-            name = self._source.related(self._source.main, relation_id, kind)
+        ids = dict.fromkeys(self._shown(tree, kind))
+        for name in dict.fromkeys(self._source.related(self._source.main, relation_id, kind) for relation_id in ids):
             root = self._source.tree(name, kind)
             if name is None or root is None:
                 continue
@@ -64,7 +67,7 @@ class _Reader:
 
     def _shown(self, tree: Any, kind: str) -> Iterator[str]:
         """Yield the relationships of the headers or footers that Word shows."""
-        settings = self._source.tree(self._source.companion("settings"), "settings")
+        settings = parsed(self._source.package.read(self._source.companion("settings") or "").data)[0]
         even = settings is not None and is_on(settings.find(f"{W}evenAndOddHeaders"))
         for section in tree.iter(f"{W}sectPr"):
             first = is_on(section.find(f"{W}titlePg"))
@@ -88,7 +91,8 @@ class _Reader:
         story = self._story(name)
         for note in (first, *notes):
             if note.note_id not in held:
-                source.lost(f"{kind} {note.label}", GONE)
+                if not source.has_lost(f"{kind}s ({name})"):
+                    source.lost(f"{kind} {note.label}", GONE)
                 continue
             element = held[note.note_id]
             blocks = story.read(element, [])

@@ -1,6 +1,6 @@
 """A document by its parts, what was read of it, and what couldn't be."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tasks.documents.document import Unread
@@ -36,11 +36,16 @@ class Source:
         self.main = main
         self.blocks: list[Block] = []
         self._lost: dict[str, tuple[int, str]] = {}
+        self._drawn: dict[str, list[Block]] = {}
         self._relations: dict[str, Mapping[str, Relation]] = {}
 
     def lost(self, part: str, reason: str) -> None:
         """Note that a part can't be read, once."""
         self._lost.setdefault(part, (len(self.blocks), reason))
+
+    def has_lost(self, part: str) -> bool:
+        """Whether a part was noted as lost."""
+        return part in self._lost
 
     def unread(self, starts: list[int], end: int) -> tuple[Unread, ...]:
         """Return what couldn't be read, by where the blocks and the text end."""
@@ -76,8 +81,22 @@ class Source:
         tree, damage = parsed(part.data)
         return tree, damage or ("" if part.whole else "its bytes don't add up")
 
+    def drawn(self, name: str | None, words: str, read: Callable[[Any], Iterable[Block]]) -> list[Block]:
+        """Return the blocks of a part as `read` takes them from its tree: once, however often it is shown."""
+        if name is None:
+            return []
+        if name not in self._drawn:
+            tree = self.tree(name, words)
+            self._drawn[name] = [] if tree is None else list(read(tree))
+        return self._drawn[name]
+
     def chunk(self, name: str, words: str) -> list[Block]:
         """Return the text of a file within the document, by its own reader."""
+        if name not in self._drawn:
+            self._drawn[name] = self._chunk(name, words)
+        return self._drawn[name]
+
+    def _chunk(self, name: str, words: str) -> list[Block]:
         from tasks.documents.readers.read import read  # noqa: PLC0415 - it is what calls this reader
 
         shown = CHUNKS.get(self.package.content_type(name), name)

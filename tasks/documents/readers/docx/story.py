@@ -4,8 +4,9 @@ from typing import Any
 
 from tasks.documents.readers.docx.blocks import Block
 from tasks.documents.readers.docx.fields import CHECKED, UNCHECKED, Fields
+from tasks.documents.readers.docx.grid import Grid
 from tasks.documents.readers.docx.inline import PLAIN, Piece
-from tasks.documents.readers.docx.names import W14, W, is_on, number
+from tasks.documents.readers.docx.names import W14, W
 from tasks.documents.readers.docx.notes import Notes
 from tasks.documents.readers.docx.numbering import Numbering
 from tasks.documents.readers.docx.objects import Objects
@@ -13,7 +14,6 @@ from tasks.documents.readers.docx.paragraph import HIDDEN, Paragraph, block_of
 from tasks.documents.readers.docx.signs import in_font, sign
 from tasks.documents.readers.docx.source import Source
 from tasks.documents.readers.docx.styles import Styles
-from tasks.documents.readers.docx.tables import MOST_COLUMNS, Cell, table
 from tasks.documents.readers.docx.walk import SKIP, Close, Handler, Skip, walk
 
 # What holds no text, or text that was taken out, or says how another looks.
@@ -47,10 +47,8 @@ class Story:
         self.paragraph = Paragraph(styles.default, [])
         self._kept = [Kept([])]
         self._paragraphs: list[Paragraph] = []
-        self._tables: list[list[list[Cell]]] = []
-        self._columns = [0]
         self._box = ""  # the state of a check box, until its mark goes by
-        self._handlers = self._own() | Fields(self).handlers | Objects(self).handlers
+        self._handlers = self._own() | Grid(self).handlers | Fields(self).handlers | Objects(self).handlers
 
     def read(self, root: Any, blocks: list[Block]) -> list[Block]:
         """Add the blocks within an element to `blocks`, and return them."""
@@ -68,6 +66,14 @@ class Story:
     def close(self) -> None:
         """Let it go where it went before."""
         self._kept.pop().flush()
+
+    def flush(self) -> None:
+        """End a paragraph that was to go on with the next one."""
+        self._kept[-1].flush()
+
+    def add(self, *blocks: Block) -> None:
+        """Add blocks here."""
+        self._kept[-1].blocks.extend(blocks)
 
     def say(self, text: str) -> None:
         """Add text to the paragraph."""
@@ -91,7 +97,6 @@ class Story:
         handlers |= {"p": self._p, "pPr": self._p_pr, "r": self._r, "rPr": self._r_pr, "t": self._t}
         handlers |= {"tab": self._tab, "ptab": self._tab, "br": self._br, "cr": self._br, "sym": self._sym}
         handlers |= {"noBreakHyphen": self._hyphen, "sdt": self._sdt, "sdtPr": self._sdt_pr}
-        handlers |= {"tbl": self._tbl, "tr": self._tr, "tc": self._tc}
         return {W + name: handler for name, handler in handlers.items()}
 
     def _p(self, _: Any) -> Close:
@@ -172,45 +177,3 @@ class Story:
     def _end_box(self) -> None:
         shown, self._box = self._box, ""
         self.say(shown)
-
-    def _tbl(self, _: Any) -> Close:
-        self._kept[-1].flush()
-        self._tables.append([])
-        return self._end_tbl
-
-    def _end_tbl(self) -> None:
-        self._kept[-1].blocks.extend(table(self._tables.pop(), nested=bool(self._tables)))
-
-    def _tr(self, element: Any) -> Skip | None:
-        properties, skipped = element.find(f"{W}trPr"), 0
-        if properties is not None:
-            if properties.find(f"{W}del") is not None or is_on(properties.find(f"{W}hidden")):
-                return SKIP
-            skipped = _value(properties.find(f"{W}gridBefore"), 0)
-        if self._tables:
-            self._tables[-1].append([])
-        self._columns[-1] = skipped
-        return None
-
-    def _tc(self, element: Any) -> Close | None:
-        if not self._tables or not self._tables[-1]:
-            return None
-        properties, span, goes_on = element.find(f"{W}tcPr"), 1, False
-        if properties is not None:
-            span = _value(properties.find(f"{W}gridSpan"), 1)
-            merged = properties.find(f"{W}vMerge")
-            goes_on = merged is not None and merged.get(f"{W}val", "continue") == "continue"
-        cell = Cell(min(self._columns[-1], MOST_COLUMNS), goes_on, [])
-        self._columns[-1] += max(span, 1)
-        self._columns.append(0)
-        self._tables[-1][-1].append(cell)
-        self.open(cell.blocks)
-        return self._end_tc
-
-    def _end_tc(self) -> None:
-        self._columns.pop()
-        self.close()
-
-
-def _value(element: Any, default: int) -> int:
-    return default if element is None else max(number(element.get(f"{W}val"), default), 0)

@@ -8,7 +8,10 @@ from tasks.documents.readers.docx.names import VAL, W, is_on, number
 HEADING = re.compile(r"heading\s*([1-9])", re.IGNORECASE)
 DEEPEST_HEADING = 6
 SCRIPTS = {"superscript": 1, "subscript": 2, "baseline": 0}
+# From here on, in half-points, a run that is moved up or down is raised or lowered text; less mends a line.
+LEAST_SHIFT = 4
 NO_LEVEL = 9
+DEEPEST_LEVEL = 8
 
 
 class Number(NamedTuple):
@@ -57,10 +60,10 @@ class Styles:
 
     def __getitem__(self, style_id: str) -> Style:
         """Return a style; of one that isn't known, what its name tells."""
-        chain: list[str] = []
+        chain: dict[str, None] = {}  # in order
         step: str | None = style_id
         while step is not None and step not in self._known and step not in chain:
-            chain.append(step)
+            chain[step] = None
             step = _value(self._elements.get(step), "basedOn")
         base = self._known.get(step or "", Style())
         for name in reversed(chain):
@@ -94,6 +97,8 @@ def look_of(properties: Any, styles: Styles | None) -> Look:
             hidden = is_on(item)
         elif tag == f"{W}vertAlign":
             script = SCRIPTS.get(item.get(VAL, ""))
+        elif tag == f"{W}position" and script is None and abs(shift := number(item.get(VAL))) >= LEAST_SHIFT:
+            script = SCRIPTS["superscript" if shift > 0 else "subscript"]
         elif tag in (f"{W}strike", f"{W}dstrike"):
             struck = struck or is_on(item)
         elif tag == f"{W}rFonts":
@@ -109,7 +114,7 @@ def number_of(properties: Any) -> Number | None:
     if listed is None:
         return None
     level = _value(listed, "ilvl")
-    return Number(_value(listed, "numId"), None if level is None else number(level))
+    return Number(_value(listed, "numId"), None if level is None else min(max(number(level), 0), DEEPEST_LEVEL))
 
 
 def _outline(properties: Any) -> int | None:

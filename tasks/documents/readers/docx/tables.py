@@ -22,8 +22,16 @@ class Cell(NamedTuple):
     @property
     def text(self) -> str:
         """What is in it, in one line."""
-        text = self.blocks[0].text if len(self.blocks) == 1 else " ".join(block.text.strip() for block in self.blocks)
+        text = " ".join([_flat(block.text) if "\n" in block.text else block.text.strip() for block in self.blocks])
         return text.replace("\n", " ").replace("\t", " ").strip()
+
+
+def _flat(text: str) -> str:
+    """Return a block without its line ends; a table, as a chart within a cell is, in the form of a nested one."""
+    lines = text.split("\n")
+    if len(lines) > 1 and lines[1].startswith("| ---"):
+        return ROW_END.join(line[2:-2].replace(" | ", CELL_END) for line in (lines[0], *lines[2:]))
+    return text.strip()
 
 
 Rows = Sequence[Sequence[Cell]]
