@@ -21,13 +21,21 @@ class PartReader:
         self.relations = package.relations(owner)
         self.lost: list[tuple[str, str]] = []
         self._depth = depth
+        self._shown: set[str] = set()
 
     def of_kind(self, *kinds: str) -> list[Relation]:
         """Return the relationships of those kinds to parts of the package."""
-        return [item for item in self.relations.values() if item.kind in kinds and not item.external]
+        found = (item for item in self.relations.values() if item.kind in kinds and not item.external)
+        return list(dict.fromkeys(found))
 
     def tree(self, relation_id: str, words: str) -> Any:
-        """Return the tree of the part that a relationship leads to, or of what of it can be read; None for none."""
+        """Return the tree of the part that a relationship leads to, or of what of it can be read.
+
+        None for none, and for one that was returned before: a file could show a part any number of times.
+        """
+        if relation_id in self._shown:
+            return None
+        self._shown.add(relation_id)
         relation = self.relations.get(relation_id)
         if relation is None or relation.external:
             self.lost.append((words, GONE))
@@ -49,6 +57,9 @@ class PartReader:
         """Return the text of an object that is a document itself; another program's is lost."""
         from tasks.documents.readers.read import read  # noqa: PLC0415 - it is what calls the readers of slides and sheets
 
+        if relation_id in self._shown:
+            return []
+        self._shown.add(relation_id)
         relation = self.relations.get(relation_id)
         words = f"object ({program or 'no name'})"
         data = self.package.read(relation.target).data if relation and not relation.external else b""

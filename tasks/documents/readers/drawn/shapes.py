@@ -101,15 +101,6 @@ def _frame(frame: Any, parts: PartReader) -> list[str]:
         tree = parts.tree(diagram.get(f"{R}dm", ""), "diagram")
         if tree is not None:
             found.append("\n".join(diagram_items(tree)))
-    for item in _objects(frame):
+    for item in frame.iter("{*}oleObj"):  # alternatives may tell it twice
         found += parts.embedded(item.get(f"{R}id", ""), item.get("progId", ""))
     return [text for text in found if text]
-
-
-def _objects(frame: Any) -> Iterator[Any]:
-    """Yield the objects of a frame, each once though alternatives tell it twice."""
-    known: set[str] = set()
-    for item in frame.iter("{*}oleObj"):
-        if item.get(f"{R}id", "") not in known:
-            known.add(item.get(f"{R}id", ""))
-            yield item

@@ -3,14 +3,14 @@
 from typing import Any
 
 from tasks.documents.readers.docx.names import A
-from tasks.documents.readers.docx.tables import markdown_table
+from tasks.documents.readers.docx.tables import LONGEST_REPEATED, markdown_table
 from tasks.documents.readers.drawn.text import in_one_line
 
 ON = ("1", "true", "on")
 
 
 def table_texts(table: Any) -> list[str]:
-    """Return a table; what spans rows is said in each, what spans columns in the first."""
+    """Return a table; what spans rows is said in each unless it is long, what spans columns in the first."""
     above: dict[int, str] = {}
     rows = []
     for row in table.iterfind(f"{A}tr"):
@@ -22,7 +22,8 @@ def table_texts(table: Any) -> list[str]:
                 text = above.get(column, "")
             else:
                 body = cell.find(f"{A}txBody")
-                text = above[column] = "" if body is None else in_one_line(body)
+                text = "" if body is None else in_one_line(body)
+                above[column] = text if len(text) <= LONGEST_REPEATED else ""
             texts.append(text)
         rows.append(texts)
     width = max(map(len, rows), default=0)

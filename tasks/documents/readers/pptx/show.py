@@ -67,8 +67,8 @@ class Show:
     def slides(self) -> Iterator[str]:
         """Yield the names of the slides' parts in order, "" for one that has none."""
         relations = self.package.relations(self._main)
-        for item in self._tree.iter("{*}sldId"):
-            relation = relations.get(item.get(f"{R}id", ""))
+        for relation_id in dict.fromkeys(item.get(f"{R}id", "") for item in self._tree.iter("{*}sldId")):
+            relation = relations.get(relation_id)
             yield relation.target if relation and not relation.external else ""
 
     def layout(self, slide: PartReader) -> SlideLayout:

@@ -12,7 +12,8 @@ from tasks.errors import DocumentFailed
 GONE = "it isn't in the file: open the workbook, and save it again"
 DAMAGED = "it is damaged ({}): open the workbook, and save it again"
 ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
-BREAKS = str.maketrans(dict.fromkeys("\n\r\t\f\v\x1c\x1d\x1e\x85\u2028\u2029", " "))
+# Control characters, and what ends a line or a paragraph.
+BREAKS = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")
 NOT_SHOWN = ("rPh", "phoneticPr")
 
 
@@ -55,11 +56,15 @@ class Book:
 
     def sheets(self) -> Iterator[Sheet]:
         """Yield the sheets in the order of their tabs."""
-        for item in self._tree.iter("{*}sheet"):
+        known: set[str] = set()
+        for item in self._tree.iterfind("{*}sheets/{*}sheet"):
             relation = self._relations.get(item.get(f"{R}id", ""))
-            known = relation is not None and not relation.external and relation.target in self.package
+            is_there = relation is not None and not relation.external and relation.target in self.package
             hidden = item.get("state", "visible") != "visible"
-            yield Sheet(item.get("name", ""), hidden, relation.target if relation and known else None)
+            part = relation.target if relation and is_there else None
+            if part not in known:  # a part is one sheet
+                yield Sheet(item.get("name", ""), hidden, part)
+            known.update({part} if part else ())
 
     def relations(self, part: str) -> Mapping[str, Relation]:
         """Return the relationships of a part."""

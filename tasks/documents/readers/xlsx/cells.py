@@ -21,6 +21,8 @@ V, F, IS = f"{MAIN}v", f"{MAIN}f", f"{MAIN}is"
 # Beyond so many empty cells in a row, the next one is written with its name instead: `[XFD1] far`.
 WIDEST_GAP = 64
 TAB = "\t"
+# Of formulas that cells share, so many characters are written; a file could ask for any number of them.
+MOST_SHARED = 5_000_000
 ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)?T?(?:(\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?)?Z?")
 
 
@@ -42,6 +44,7 @@ class Cells:
         self.lost_texts = 0
         self.damage = ""
         self._shared: dict[str, tuple[str, int, int]] = {}
+        self._room = MOST_SHARED
         self._rows: list[int] = []
         self._names: dict[str, int] = {}
         self._styles: dict[str | None, Style] = {str(at): style for at, style in enumerate(book.styles)}
@@ -104,7 +107,7 @@ class Cells:
             self._remember(formula, column, row)
         if inline is not None:
             return rich_text(inline)
-        if value or (value is not None and kind in ("str", "s")):
+        if value or (value is not None and kind == "str"):
             return self._shown(value, kind, cell.get("s"))
         if formula is None:
             return ""
@@ -154,7 +157,8 @@ class Cells:
         text = formula.text or ""
         if not text and formula.get("si") in self._shared:
             text, first_column, first_row = self._shared[formula.get("si")]
-            text = moved(text, column - first_column, row - first_row)
+            self._room -= len(text)
+            text = moved(text, column - first_column, row - first_row) if self._room >= 0 else "…"
         return "=" + in_a_line(text).removeprefix("=")
 
     def _sort(self) -> None:

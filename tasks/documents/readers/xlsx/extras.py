@@ -1,6 +1,5 @@
 """What lies on a sheet besides its cells: comments, text boxes, charts, check boxes, objects of other programs."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,7 +94,7 @@ def _comments(book: Book, parts: PartReader) -> Iterator[str]:
 
 def _comment(place: str, author: str, text: str) -> tuple[tuple[int, int], str]:
     """Return a comment with its row and column; older programs begin it with its author's name."""
-    words = re.sub(rf"^{re.escape(author)}:\s*", "", text) if author else text
+    words = text.removeprefix(f"{author}:").strip()
     column, row = cell_place(place)
     by = f" ({author})" if author and not author.startswith("tc=") else ""
-    return (row, column), f"Comment on {place}{by}: {words.strip()}" if words.strip() else ""
+    return (row, column), f"Comment on {place}{by}: {words}" if words else ""

@@ -6,7 +6,7 @@ from tasks.documents.readers.xlsx.names import column_name, column_number
 
 # Texts and sheets' names within quotes are left as they are; so are functions that look like cells (LOG10).
 PART = re.compile(
-    r'"[^"]*"|\'[^\']*\'|\[[^\]]*\]'
+    r'"[^"]*"|\'[^\']*\'|\[[^\[\]]*\]'
     r"|(?<![A-Za-z0-9_.$])(?P<fixed_column>\$?)(?P<column>[A-Za-z]{1,3})(?P<fixed_row>\$?)(?P<row>[0-9]{1,7})"
     r"(?![A-Za-z0-9_.(])"
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 LETTERS = 26
+LONGEST = 3
 BEFORE_A = ord("A") - 1
 
 
@@ -38,5 +39,5 @@ def cell_place(name: str) -> tuple[int, int]:
     """Return the column and the row of a cell's name; zeros where it is none."""
     letters = name.rstrip("0123456789")
     digits = name[len(letters) :]
-    known = letters.isascii() and letters.isalpha() and digits
+    known = letters.isascii() and letters.isalpha() and len(letters) <= LONGEST and digits
     return (column_number(letters), int(digits[:7])) if known else (0, 0)
