@@ -24,6 +24,9 @@ DIAGRAM = "http://schemas.openxmlformats.org/drawingml/2006/diagram"
 MATH = "http://schemas.openxmlformats.org/officeDocument/2006/math"
 NEWER = "http://schemas.microsoft.com/office/drawing/2010/main"
 
+CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
+CHARTED = f'<p:graphicFrame><c:chart xmlns:c="{CHART}" r:id="c"/></p:graphicFrame>'
+
 
 def text(tree: str, **options: Any) -> str:
     """The text of a show of one slide."""
@@ -298,6 +301,16 @@ def test_another_programs_object_is_named() -> None:
     assert [part.part for part in content.unread] == ["slide 1, object (Visio.Drawing.15)"]
 
 
+@pytest.mark.parametrize("inner", ["", "<c:plotArea/>", "<c:ser/>", "<c:ser><c:val><c:numRef/></c:val></c:ser>"])
+def test_a_chart_without_values_is_named(inner: str) -> None:
+    more = {
+        "ppt/c.xml": f'<c:chartSpace xmlns:c="{CHART}">{inner}</c:chartSpace>',
+        "ppt/slides/_rels/slide1.xml.rels": relations(("c", "chart", "../c.xml")),
+    }
+    content = read_pptx(slides(CHARTED, more=more))
+    assert [part.part for part in content.unread] == ["slide 1, chart"]
+
+
 LINK = "ppt/slides/_rels/slide2.xml.rels"
 DAMAGES: list[tuple[dict[str, str | bytes], str]] = [
     ({"ppt/slides/slide2.xml": ""}, "slide 2 (ppt/slides/slide2.xml)"),
@@ -319,8 +332,6 @@ DAMAGES: list[tuple[dict[str, str | bytes], str]] = [
     ({LINK: relations(("c", "chart", "../c.xml")), "ppt/c.xml": "<"}, "slide 2, chart (ppt/c.xml)"),
     ({LINK: "<broken"}, "slide 2, chart"),
 ]
-CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
-CHARTED = f'<p:graphicFrame><c:chart xmlns:c="{CHART}" r:id="c"/></p:graphicFrame>'
 
 
 @pytest.mark.parametrize(("more", "part"), DAMAGES)

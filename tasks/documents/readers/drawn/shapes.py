@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from tasks.documents.readers.docx.charts import chart_blocks, new_chart_blocks
 from tasks.documents.readers.docx.diagrams import diagram_items
 from tasks.documents.readers.docx.names import CX, DGM, MC, A, C, R, number
+from tasks.documents.readers.docx.objects import NO_VALUES
 from tasks.documents.readers.drawn.alternatives import chosen
 from tasks.documents.readers.drawn.boxes import Box, Placed, Transform
 from tasks.documents.readers.drawn.parts import PartReader
@@ -33,7 +34,7 @@ class Layout(Protocol):
 
 
 class NoLayout:
-    """For shapes that aren't placeholders."""
+    """For the shapes of a sheet: none is a placeholder, and charts show what its cells hold."""
 
     def inherited(self, shape: Any) -> Inherited:
         """Return that it has nothing."""
@@ -55,9 +56,9 @@ def placed(root: Any, parts: PartReader, layout: Layout) -> Iterator[Placed]:
         elif name in SHAPES:
             yield from _shape(element, transform, layout)
         elif name == "graphicFrame":
-            inherited = layout.inherited(element)
-            own = _box(element.find("./{*}xfrm"))
-            yield Placed(transform.of(own) if own else inherited.box or Box(), _frame(element, parts))
+            own, inherited = _box(element.find("./{*}xfrm")), layout.inherited(element)
+            texts = _frame(element, parts, in_cells=isinstance(layout, NoLayout))
+            yield Placed(transform.of(own) if own else inherited.box or Box(), texts)
 
 
 def _shape(element: Any, transform: Transform, layout: Layout) -> Iterator[Placed]:
@@ -88,15 +89,17 @@ def _group(element: Any, transform: Transform) -> Transform:
     return transform.within(outer, inner) if outer and inner else transform
 
 
-def _frame(frame: Any, parts: PartReader) -> list[str]:
-    """Return the texts of a table, a chart, a diagram or an object."""
+def _frame(frame: Any, parts: PartReader, *, in_cells: bool) -> list[str]:
+    """Return the texts of a table, a chart, a diagram or an object; `in_cells`: charts' values are read elsewhere."""
     found: list[str] = []
     for table in frame.iterfind(f".//{A}tbl"):
         found += table_texts(table)
     for chart in (*frame.iter(f"{C}chart"), *frame.iter(f"{CX}chart")):
         tree = parts.tree(chart.get(f"{R}id", ""), "chart")
-        if tree is not None:
-            found += new_chart_blocks(tree) if chart.tag.startswith(CX) else chart_blocks(tree)
+        blocks = [] if tree is None else new_chart_blocks(tree) if chart.tag.startswith(CX) else chart_blocks(tree)
+        if tree is not None and not in_cells and not any(block.startswith("|") for block in blocks):
+            parts.lost.append((" ".join(["chart", *blocks]), NO_VALUES))
+        found += blocks
     for diagram in frame.iter(f"{DGM}relIds"):
         tree = parts.tree(diagram.get(f"{R}dm", ""), "diagram")
         if tree is not None:
