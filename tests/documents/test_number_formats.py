@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.documents.readers.xlsx.built_in import BUILT_IN
 from tasks.documents.readers.xlsx.digits import general
 from tasks.documents.readers.xlsx.formats import number_format, text_format
 
@@ -75,6 +76,33 @@ def test_a_number_is_shown_in_its_format(code: str, kept: str, shown: str) -> No
 @pytest.mark.parametrize(("code", "kept", "shown"), DATES)
 def test_a_date_or_time_is_shown_in_its_format(code: str, kept: str, shown: str) -> None:
     assert number_format(code)(kept) == shown
+
+
+BY_NUMBER = [
+    (1, "2.5", "3"),
+    (4, "1234.5", "1,234.50"),
+    (7, "-1234.5", "($1,234.50)"),
+    (9, "0.256", "26%"),
+    (10, "0.256", "25.60%"),
+    (11, "123456", "1.23E+05"),
+    (12, "1.5", "1 1/2"),
+    (14, "45356", "2024-03-05"),
+    (15, "45356", "5-Mar-24"),
+    (20, "0.75", "18:00"),
+    (22, "45356.75", "2024-03-05 18:00"),
+    (39, "-1234.5", "(1,234.50)"),
+    (44, "-12.5", "-$12.50"),
+    (43, "0", "-"),
+    (46, "1.5", "36:00:00"),
+    (47, "0.0001", "00:08.6"),
+    (49, "1234", "1234"),
+    (57, "45356", "2024-03-05"),
+]
+
+
+@pytest.mark.parametrize(("number", "kept", "shown"), BY_NUMBER)
+def test_a_format_that_is_only_a_number_is_known(number: int, kept: str, shown: str) -> None:
+    assert number_format(BUILT_IN[number])(kept) == shown
 
 
 def test_days_are_counted_from_1904_where_the_workbook_says_so() -> None:

@@ -145,6 +145,7 @@ MADE_OF = [
     (run("H") + run("2", 'baseline="-25000"') + run("O"), "H_2O"),
     (run("old", 'strike="sngStrike"') + run(" new"), "~~old~~ new"),
     (run("a") + "<a:br/>" + run("b"), "a\nb"),
+    (run("a ") + "<a:br/>" + run(" b"), "a\nb"),
     (run("split ") + run("word"), "split word"),
     (f'<a:r><a:rPr><a:hlinkClick xmlns:r="{LINKS}" r:id="r9"/></a:rPr><a:t>a link</a:t></a:r>', "a link"),
     (run("page ") + '<a:fld type="slidenum" id="{0}"><a:t>7</a:t></a:fld>', "page"),
@@ -262,6 +263,21 @@ def test_notes_and_comments_are_said_to_be_so() -> None:
         ),
     }
     assert text(shape("it"), more=more) == "it\n\nNotes: Say it.\n\nComment (Ann): Why?"
+
+
+def test_a_conversation_of_newer_programs_is_read() -> None:
+    body = "<p:txBody><a:p><a:r><a:t>{}</a:t></a:r></a:p></p:txBody>"
+    thread = f'<n:cm authorId="A">{body.format("Why?")}<n:replyLst><n:reply authorId="B">{body.format("So.")}'
+    more = {
+        "ppt/c.xml": f'<n:cmLst xmlns:n="urn:n" xmlns:p="{SLIDE_NAMES}" xmlns:a="{DRAWN}">{thread}</n:reply>'
+        "</n:replyLst></n:cm></n:cmLst>",
+        "ppt/slides/_rels/slide1.xml.rels": relations(("c", "comments", "../c.xml")),
+        "ppt/authors.xml": '<n:l xmlns:n="urn:n"><n:author id="A" name="Ann"/><n:author id="B" name="Bo"/></n:l>',
+        "ppt/_rels/presentation.xml.rels": relations(
+            ("r1", "slide", "slides/slide1.xml"), ("a", "authors", "authors.xml")
+        ),
+    }
+    assert text("", more=more) == "Comment (Ann): Why?\n\nComment (Bo): So."
 
 
 def test_a_diagrams_texts_are_items() -> None:

@@ -45,7 +45,7 @@ def list_lines(body: Any, styles: Sequence[Any] = ()) -> list[str]:
     numbers = [0] * MOST_LEVELS
     lines: list[str] = []
     for paragraph in body.iterfind(f"{A}p"):
-        text = paragraph_text(paragraph).strip()
+        text = BREAK.join(line.strip() for line in paragraph_text(paragraph).strip().split(BREAK))
         if not text:
             continue
         properties = paragraph.find(f"{A}pPr")

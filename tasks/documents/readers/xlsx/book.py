@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from tasks.documents.readers.docx.names import R, number
 from tasks.documents.readers.package import Package, Relation, parsed
-from tasks.documents.readers.xlsx.formats import BUILT_IN, ISO_DATE, Shown, is_date, number_format, text_format
+from tasks.documents.readers.xlsx.built_in import BUILT_IN
+from tasks.documents.readers.xlsx.formats import Shown, is_date, number_format, text_format
 from tasks.errors import DocumentFailed
 
 GONE = "it isn't in the file: open the workbook, and save it again"
@@ -26,11 +27,11 @@ class Sheet(NamedTuple):
 
 
 class Style(NamedTuple):
-    """How a cell's format shows numbers, what it puts around texts, and the form of its dates."""
+    """How a cell's format shows numbers, what it puts around texts, and whether it shows dates or times."""
 
     number: Shown
     around: tuple[str, str] | None
-    date_code: str
+    is_date: bool
 
 
 class Book:
@@ -115,7 +116,7 @@ class Book:
 
     def _style(self, code: str) -> Style:
         shown = number_format(code, from_1904=self.from_1904)
-        return Style(shown, text_format(code), code if is_date(code) else ISO_DATE)
+        return Style(shown, text_format(code), is_date(code))
 
 
 def rich_text(item: Any) -> str:

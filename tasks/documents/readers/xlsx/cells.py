@@ -136,7 +136,7 @@ class Cells:
     def _date(self, value: str, style: Style | None) -> str:
         """Return a date as ISO 8601 has it, which Strict Open XML keeps, in the cell's format."""
         match = ISO_TIME.fullmatch(value.strip())
-        if match is None or style is None or not value.strip():
+        if match is None or style is None or not style.is_date or not value.strip():
             return value
         days = 0
         try:

@@ -25,11 +25,6 @@ class Moment:
         shift = 0 if from_1904 or days >= LEAP_DAY else 1
         self.date = (EPOCH_1904 if from_1904 else EPOCH) + dt.timedelta(days=days + shift)
 
-    @property
-    def month(self) -> int:
-        """The month, of which 29 February 1900 is a day, too."""
-        return self.date.month
-
 
 def date_shown(tokens: Sequence[tuple[str, str]], value: float, *, from_1904: bool) -> str:
     """Return a serial number between 0 and LAST_DAY in a format."""
