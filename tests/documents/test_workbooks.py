@@ -174,6 +174,27 @@ def test_a_formula_without_a_value_is_shown_and_named(xml: str, shown: str, part
     assert all(content.text[part.start :].lstrip("\n\t0123456789").startswith("=") for part in content.unread)
 
 
+UNCALCULATED = '<calcPr calcId="1" fullCalcOnLoad="{}"/>'
+
+
+@pytest.mark.parametrize(
+    ("cell", "says", "shown"),
+    [
+        ("<c><f>A2</f><v>0</v></c>", "1", "=A2"),
+        ("<c><f>A2</f><v>0</v></c>", "true", "=A2"),
+        ("<c><f>A2</f><v>0</v></c>", "0", "0"),
+        ("<c><f>A2</f><v>5</v></c>", "1", "5"),
+        ('<c t="str"><f>A2</f><v>0</v></c>', "1", "0"),
+        ('<c t="b"><f>A2</f><v>1</v></c>', "1", "TRUE"),
+        ("<c><v>0</v></c>", "1", "0"),
+    ],
+)
+def test_the_zeros_of_a_program_that_cannot_calculate_are_no_values(cell: str, says: str, shown: str) -> None:
+    content = read_xlsx(workbook({"S": f"<row>{cell}</row>"}, properties=UNCALCULATED.format(says)))
+    assert content.text == f"# S\n\n{shown}"
+    assert [part.part for part in content.unread] == ["S!A1"] * shown.startswith("=")
+
+
 @pytest.mark.parametrize(
     ("formula", "shown"),
     [

@@ -15,6 +15,7 @@ DAMAGED = "it is damaged ({}): open the workbook, and save it again"
 ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 # Control characters, and what ends a line or a paragraph.
 BREAKS = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), " ")
+ON = ("1", "true", "on")
 NOT_SHOWN = ("rPh", "phoneticPr")
 
 
@@ -50,8 +51,9 @@ class Book:
         if damage:
             self.lost.append(("the list of sheets", DAMAGED.format(damage)))
         self._relations = self.package.relations(self._main)
-        properties = self._tree.find("{*}workbookPr")
-        self.from_1904 = properties is not None and properties.get("date1904", "0").lower() in ("1", "true", "on")
+        self.from_1904 = self._is_on("workbookPr", "date1904")
+        # Programs that can't calculate say so, and keep 0 as the value of every formula.
+        self.is_uncalculated = self._is_on("calcPr", "fullCalcOnLoad")
         self.texts = self._texts()
         self.styles = self._styles()
 
@@ -81,6 +83,10 @@ class Book:
         tree = parsed(self.package.read(part).data)[0] if part else None
         people = () if tree is None else tree.iter("{*}person")
         return {item.get("id", ""): item.get("displayName", "") for item in people}
+
+    def _is_on(self, name: str, attribute: str) -> bool:
+        element = self._tree.find(f"{{*}}{name}")
+        return element is not None and element.get(attribute, "0").lower() in ON
 
     def _part_tree(self, kind: str, words: str) -> Any:
         part = self.companion(kind)

@@ -107,7 +107,8 @@ class Cells:
             self._remember(formula, column, row)
         if inline is not None:
             return rich_text(inline)
-        if value or (value is not None and kind == "str"):
+        uncalculated = formula is not None and value == "0" and self._book.is_uncalculated
+        if (value and not uncalculated) or (value is not None and kind == "str"):
             return self._shown(value, kind, cell.get("s"))
         if formula is None:
             return ""
