@@ -49,10 +49,8 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
         from tasks.documents.readers.pdf import read_pdf  # noqa: PLC0415 - each reader only when it is needed
 
         return read_pdf(data)
-    if kind == "docx":
-        from tasks.documents.readers.docx.reader import read_docx  # noqa: PLC0415
-
-        return read_docx(data, depth)
+    if kind in ("docx", "pptx", "xlsx"):
+        return _office_reader(kind)(data, depth)
     if kind == "code":
         from tasks.documents.readers.code import read_code  # noqa: PLC0415
 
@@ -65,12 +63,22 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
     return Content(text, markdown_sections(text))
 
 
+def _office_reader(kind: Kind) -> Callable[[bytes, int], Content]:
+    if kind == "docx":
+        from tasks.documents.readers.docx.reader import read_docx  # noqa: PLC0415
+
+        return read_docx
+    if kind == "pptx":
+        from tasks.documents.readers.pptx.reader import read_pptx  # noqa: PLC0415
+
+        return read_pptx
+    from tasks.documents.readers.xlsx.reader import read_xlsx  # noqa: PLC0415
+
+    return read_xlsx
+
+
 def _markdown_reader(kind: Kind) -> Callable[[bytes], str]:
     """Return the reader of a format that is turned into Markdown."""
-    if kind in ("pptx", "xlsx"):
-        from tasks.documents.readers import office  # noqa: PLC0415
-
-        return {"pptx": office.read_pptx, "xlsx": office.read_xlsx}[kind]
     if kind == "epub":
         from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
 
