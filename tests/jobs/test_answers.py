@@ -50,7 +50,7 @@ def form(schema: dict[str, Any] = FREE, rule: str = "list") -> Form:
         f'{{"name": "ACME"}}\n\nIt follows {SCHEMA}.',
         '{"name": "ACME"}\n\nI left {"other": 1} out, and {these}.',
         '{"name": "ACME"} and a brace: {',
-        '{"name": "ACME", "name": "ACME"}',
+        '{"name": "WRONG", "name": "ACME"}',
         '~~~\n{"name": "ACME"}\n~~~ I hope that helps! :-}',
     ],
 )  # fmt: skip
@@ -88,7 +88,6 @@ def test_a_line_end_within_a_string_is_part_of_it() -> None:
         (f"```json\n{SCHEMA}\n```", "it is the schema, not an answer"),
         ('<think>The name is {"name": "ACME"}.', "nothing but thoughts"),
         ('The name is {"name": "ACME"}.</think>', "nothing but thoughts"),
-        ('{"name": "A", "name": "B"}', "the key 'name' has two values"),
         ('Here: [{"name": "A"}, {"name": "B"}]', "an array"),
         ('[{"name": "A"}, {"name": "B"}]', "an array"),
         ("[]", "an array"),

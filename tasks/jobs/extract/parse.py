@@ -92,24 +92,12 @@ def _loaded(text: str) -> Any:
     Lone surrogates, which no table takes, become U+FFFD.
     """
     try:
-        value = json.loads(
-            text, strict=False, parse_float=_finite, parse_constant=_not_json, object_pairs_hook=_without_doubles
-        )
+        value = json.loads(text, strict=False, parse_float=_finite, parse_constant=_not_json)
         if "\\u" in text or SURROGATE.search(text):
             clean = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             return json.loads(clean)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    return value
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object. Raises ValueError where one key has two values: which is meant, nobody knows."""
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        for key, one in pairs:
-            if value[key] != one:
-                raise ValueError(f"the key {key[:40]!r} has two values")
     return value
 
 
