@@ -9,6 +9,7 @@ from tasks.documents.batch import BYTES_AT_ONCE
 from tasks.documents.carried import carried_schema
 from tasks.documents.document import Document, Documents
 from tasks.documents.groups import grouped
+from tasks.documents.needed import require_columns
 from tasks.documents.remote import shown
 from tasks.documents.rows import Wanted, rows, sizes
 from tasks.documents.seen import Seen
@@ -32,7 +33,7 @@ def list_documents(
 
     `skip` is a folder or URL never entered (the job's own output). Hidden files and
     folders are passed over. `columns` of a table are carried along (`*` for all the others), with
-    the types of `carried_schema`: a value that doesn't fit its column's type is carried as None.
+    the types of `carried_schema`.
     Memory doesn't grow with the number of files, save for some 8 bytes each where identifiers could clash.
 
     Raises UserMistake for an input that isn't there or can't be listed, and for
@@ -54,6 +55,7 @@ def list_sizes(
     if text_column is None:
         yield from (document.size for document in list_documents(inputs, skip=skip))
     else:
+        require_columns(table_files(inputs, skip), [text_column], inputs=len(inputs))
         for file, _ in table_files(inputs, skip):
             yield from sizes(file, text_column)
 
@@ -83,6 +85,8 @@ def _files(inputs: Sequence[str], skip: Path | str | None) -> Iterator[Document]
 
 
 def _rows(inputs: Sequence[str], skip: Path | str | None, wanted: Wanted) -> Iterator[Document]:
+    needed = [wanted.text, *([wanted.id] if wanted.id else [])]
+    require_columns(table_files(inputs, skip), needed, inputs=len(inputs))
     for file, alone in table_files(inputs, skip):
         yield from rows(file, wanted, alone=alone and len(inputs) == 1)
 
