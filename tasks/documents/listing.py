@@ -1,6 +1,7 @@
 """List the documents of a source, in a stable order, without reading them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,9 +56,9 @@ def list_sizes(
     if text_column is None:
         yield from (document.size for document in list_documents(inputs, skip=skip))
     else:
-        require_columns(table_files(inputs, skip), [text_column], inputs=len(inputs))
+        lacking = _once(inputs, skip, [text_column])
         for file, _ in table_files(inputs, skip):
-            yield from sizes(file, text_column)
+            yield from sizes(file, text_column, lacking)
 
 
 def _all(
@@ -85,10 +86,14 @@ def _files(inputs: Sequence[str], skip: Path | str | None) -> Iterator[Document]
 
 
 def _rows(inputs: Sequence[str], skip: Path | str | None, wanted: Wanted) -> Iterator[Document]:
-    needed = [wanted.text, *([wanted.id] if wanted.id else [])]
-    require_columns(table_files(inputs, skip), needed, inputs=len(inputs))
+    lacking = _once(inputs, skip, [wanted.text, *([wanted.id] if wanted.id else [])])
     for file, alone in table_files(inputs, skip):
-        yield from rows(file, wanted, alone=alone and len(inputs) == 1)
+        yield from rows(file, wanted, lacking, alone=alone and len(inputs) == 1)
+
+
+def _once(inputs: Sequence[str], skip: Path | str | None, wanted: Sequence[str]) -> Callable[[], None]:
+    """Return what requires the columns of the tables, and does so the first time alone."""
+    return functools.cache(lambda: require_columns(table_files(inputs, skip), wanted, inputs=len(inputs)))
 
 
 def _unique(documents: Iterable[Document], *, of_rows: bool) -> Iterator[Document]:

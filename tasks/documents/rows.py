@@ -18,6 +18,8 @@ from tasks.errors import DocmillError, JobStopped, UserMistake
 
 NO_ID, NO_TEXT, DAMAGED = "no_id", "no_text", "damaged"
 T = TypeVar("T")
+# What is asked where a table lacks a column: raises UserMistake where no row of any table has it.
+Lacking = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +39,31 @@ class _File:
     wanted: Wanted
     prefix: str
     folders: dict[str, str | None]
+    lacking: Lacking
 
     def name(self, number: int) -> str:
         """Return what row `number` is called where it has no id of its own."""
         return f"{self.prefix}#{number}"
 
 
-def rows(file: Document, wanted: Wanted, *, alone: bool) -> Iterator[Document]:
+def rows(file: Document, wanted: Wanted, lacking: Lacking, *, alone: bool) -> Iterator[Document]:
     """Yield a document for each row, called by its id, else by its number (after the file's name, save `alone`).
 
     A row that has no text (null, none at all, or another value), no id, or can't be read, is a
     document with `trouble`: no row is dropped. So is the rest of a table that is damaged, as one document.
 
-    Raises UserMistake for a table that can't be opened, and JobStopped where its store fails
+    Raises UserMistake for a table that can't be opened, and as `lacking` does, and JobStopped where its store fails
     later, or where a carried value isn't of its column's type, since the table has changed.
     """
-    table = _File(file, wanted, "" if alone else file.document_id, {} if alone else partitions(file.document_id))
+    table = _File(
+        file, wanted, "" if alone else file.document_id, {} if alone else partitions(file.document_id), lacking
+    )
     yield from _each(table, _documents, lambda rest: rest)
 
 
-def sizes(file: Document, text: str) -> Iterator[int]:
+def sizes(file: Document, text: str, lacking: Lacking) -> Iterator[int]:
     """Yield the sizes of the documents of `rows`, which aren't made for it: that is four times as fast."""
-    table = _File(file, Wanted(text, None, pa.schema([])), file.document_id, partitions(file.document_id))
+    table = _File(file, Wanted(text, None, pa.schema([])), file.document_id, partitions(file.document_id), lacking)
     yield from _each(table, _sizes, lambda rest: rest.size)
 
 
@@ -95,6 +100,8 @@ def _batches(table: _File) -> Iterator[Batch]:
     wanted = table.wanted
     needed = [wanted.text, *([wanted.id] if wanted.id else [])]
     with opened(table.file, needed) as reader:
+        if not {*needed} <= {*reader.columns, *table.folders}:
+            table.lacking()
         names = dict.fromkeys([*needed, *wanted.carried.names])
         # A record of JSON Lines may have what the first one hasn't.
         of_file = [name for name in names if name in reader.columns or name not in table.folders]
