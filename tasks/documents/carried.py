@@ -42,7 +42,7 @@ def carried_schema(
     kinds: dict[str, Kinds] = {}
     for file, alone in table_files(inputs, skip):
         wanted = None if everything else frozenset(columns)
-        types = told(file, wanted, text_column, _state(file))
+        types = kinds_in(file, wanted, text_column, _state(file))
         folders = {} if alone else _of_folders(file)
         for name, known in {**folders, **types}.items():
             kinds.setdefault(name, Kinds()).join(known)
@@ -71,11 +71,11 @@ def _state(file: Document) -> object:
 
 # A job lists its documents several times, and a comparison prepares a job a route.
 @functools.lru_cache(maxsize=1024)
-def told(file: Document, wanted: frozenset[str] | None, text: str, state: object) -> Types:  # noqa: ARG001
+def kinds_in(file: Document, wanted: frozenset[str] | None, text: str, state: object) -> Types:  # noqa: ARG001
     """Return what is known of the types of a table's columns; those that aren't `wanted`, and the text, are strings.
 
     Of one that is damaged it is what stands before the damage, since the rest fails by name. It is remembered
-    as long as the file's size and `state` are the same; `told.cache_clear()` forgets it.
+    as long as the file's size and `state` are the same; `kinds_in.cache_clear()` forgets it.
     """
     kinds: dict[str, Kinds] = {}
     try:
@@ -104,6 +104,6 @@ def _tell(table: Table, kinds: dict[str, Kinds], is_wanted: Callable[[str], bool
 def _columns(table: Table, names: Sequence[str]) -> Iterator[Mapping[str, Sequence[Any]]]:
     """Yield the values of some rows at a time; of cells only where a column of these may have a type."""
     if isinstance(table, JsonLines):
-        yield from table.told()
+        yield from table.values()
     elif names:
         yield from (batch.columns for batch in table.batches(names))

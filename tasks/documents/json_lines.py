@@ -40,7 +40,7 @@ class JsonLines:
         found = (record for some in self._first for record in some if isinstance(record, dict))
         return list(dict.fromkeys(name for record in found for name in record))
 
-    def told(self) -> Iterator[Mapping[str, Sequence[Any]]]:
+    def values(self) -> Iterator[Mapping[str, Sequence[Any]]]:
         """Yield the values of each column that some objects have, until the end of the table."""
         for some in self._all():
             records = [record for record in some if isinstance(record, dict)]

@@ -38,7 +38,7 @@ def _names(file: Document, lacking: Sequence[str], *, folders: bool) -> dict[str
     with opened(file, lacking) as table:
         names = dict.fromkeys([*table.columns, *(partitions(file.document_id) if folders else ())])
         if isinstance(table, JsonLines) and not names.keys() >= set(lacking):
-            for columns in table.told():
+            for columns in table.values():
                 names |= dict.fromkeys(columns)
                 if names.keys() >= set(lacking):
                     break

@@ -1,5 +1,6 @@
 """Parquet, streamed: memory doesn't grow with its row groups."""
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
@@ -46,13 +47,15 @@ class Parquet:
 
         The columns of dates and times are read for it: a footer needn't tell their extremes.
         """
-        plain_ones = {field.name: plain(field.type) for field in self.schema}
-        timely = [name for name, kind in plain_ones.items() if _is_temporal(kind)]
-        for batch in self._file.iter_batches(columns=timely) if timely else ():
-            for name, array in zip(batch.schema.names, batch.columns, strict=True):
-                if _is_temporal(plain_ones[name]) and not _is_of_python(array, plain_ones[name]):
-                    plain_ones[name] = _textual(plain_ones[name])
-        return plain_ones
+        found = {field.name: plain(field.type) for field in self.schema}
+        timely = [name for name, kind in found.items() if _is_temporal(kind)]
+        # Whoever reads the rows finds what is damaged.
+        with contextlib.suppress(pa.ArrowException, OSError):
+            for batch in self._file.iter_batches(columns=timely) if timely else ():
+                for name, array in zip(batch.schema.names, batch.columns, strict=True):
+                    if _is_temporal(found[name]) and not _is_of_python(array, found[name]):
+                        found[name] = _textual(found[name])
+        return found
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """Yield the rows; a text that isn't UTF-8 is a trouble."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from tasks.documents.batch import Batch
-from tasks.documents.carried import told
+from tasks.documents.carried import kinds_in
 from tasks.documents.document import Document
 from tasks.documents.fitting import Unfit, fitted
 from tasks.documents.partitions import partitions
@@ -199,7 +199,7 @@ def _fitted(table: _File, values: Sequence[Any], field: pa.Field) -> Sequence[An
     try:
         return fitted(values, field.type)
     except Unfit as error:
-        told.cache_clear()
+        kinds_in.cache_clear()
         place = shown(table.file.path or table.file.source)
         raise JobStopped(
             f"{place}: its column {field.name!r} is no longer of {field.type} ({error}): the table has changed since "
