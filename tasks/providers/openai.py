@@ -9,6 +9,7 @@ import orjson
 from tasks.errors import SetAside, Transient
 from tasks.providers.failures import error_in, failure
 from tasks.providers.numbers import amount, whole
+from tasks.providers.thoughts import answer_of
 from tasks.providers.unusable import fault_in, is_counted, text_of
 from tasks.providers.usage import read_usage
 from tasks.providers.vectors import Embedding, Vectors, matrix
@@ -64,8 +65,10 @@ class OpenAI:
         cost, served_by = self.cost(body, table(body, "usage")), body.get("provider")
         choice = _first_choice(body)
         finish, message = choice.get("finish_reason"), table(choice, "message")
+        raw = text_of(message.get("content") if message else choice.get("text"))
+        text = answer_of(raw)
         answer = Answer(
-            text_of(message.get("content") if message else choice.get("text")),
+            text if text == raw else text.lstrip(),
             finish if isinstance(finish, str) else None,
             usage.prompt_tokens,
             usage.completion_tokens,
@@ -74,7 +77,8 @@ class OpenAI:
         )
         if not choice and not is_counted(answer):
             raise Transient("empty_choices", "an answer without choices", status=reply.status)
-        fault = fault_in(message, answer, usage.reasoning_tokens)
+        thoughts_only = bool(raw.strip()) and not answer.text.strip()
+        fault = fault_in(message, answer, reasoned=thoughts_only or usage.reasoning_tokens > 0)
         if fault is not None:
             raise fault
         return answer

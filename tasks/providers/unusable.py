@@ -43,9 +43,10 @@ def _part(part: object) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def fault_in(message: Mapping[str, Any], answer: Answer, reasoning_tokens: int = 0) -> CallFailed | None:
+def fault_in(message: Mapping[str, Any], answer: Answer, *, reasoned: bool = False) -> CallFailed | None:
     """Return why an answer can't be used, with the answer as what was `paid`; None where it can.
 
+    `reasoned`: the model is known to have reasoned, whether the message has its thoughts or not.
     An answer without a word of which no usage is told may be a passing fault, and is asked for again.
     """
     finish = (answer.finish_reason or "").lower()
@@ -57,15 +58,15 @@ def fault_in(message: Mapping[str, Any], answer: Answer, reasoning_tokens: int =
     if finish == "error":
         paid = answer if is_counted(answer) else None
         return Transient("error_in_answer", "the provider failed in the middle of its answer", status=200, paid=paid)
-    return None if answer.text.strip() else _empty(message, answer, reasoning_tokens)
+    return None if answer.text.strip() else _empty(message, answer, reasoned=reasoned)
 
 
-def _empty(message: Mapping[str, Any], answer: Answer, reasoning_tokens: int) -> CallFailed:
+def _empty(message: Mapping[str, Any], answer: Answer, *, reasoned: bool) -> CallFailed:
     """Return what an answer without a word is."""
     finish = answer.finish_reason
     if message.get("tool_calls") or message.get("function_call"):
         return _aside("tool_call", "the model calls a tool instead of answering: choose another model", answer)
-    if reasoning_tokens or any(_has_words(message.get(name)) for name in REASONING) or _thinks(message):
+    if reasoned or any(_has_words(message.get(name)) for name in REASONING) or _thinks(message):
         if finish in CUT:
             return _aside("reasoning_only", f"the reasoning used all of --max-output-tokens: {MORE_ROOM}", answer)
         return _aside("reasoning_only", "the model reasoned and gave no answer: choose another model or prompt", answer)

@@ -70,6 +70,30 @@ def test_reasoning_that_used_all_tokens_names_the_option_and_more_of_them_are_an
     assert (again.code, again.documents["bad.txt"]["status"]) == (0, "done")
 
 
+THINKING = "<think>\nThe text is about a mill. I could say much of it.\n</think>\n\n"
+
+
+def test_thoughts_within_the_text_of_an_answer_are_none_of_the_output(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    fill(folder, 2)
+    provider.settings.answer = THINKING + "A mill by the river."
+    ran = run_job(price=PRICE)
+    assert {row["output"] for row in ran.documents.values()} == {"A mill by the river."}
+    assert_adds_up(ran, provider)
+
+
+def test_thoughts_without_an_end_are_reasoning_only_and_not_continued(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    put(folder, "a.txt", "A mill.")
+    provider.settings.answer, provider.settings.finish = THINKING.partition("</")[0], lambda _: "length"
+    ran = run_job(price=PRICE)
+    assert (ran.code, provider.counts.requests) == (3, 1)
+    assert ran.documents["a.txt"]["error_kind"] == "reasoning_only"
+    assert_adds_up(ran, provider)
+
+
 def test_a_failure_in_the_middle_of_an_answer_is_asked_again_and_both_are_counted(
     folder: Path, provider: Simulator, run_job: RunJob
 ) -> None:
