@@ -53,6 +53,10 @@ def _content(data: bytes, kind: Kind, name: str) -> Content:
         from tasks.documents.readers.code import read_code  # noqa: PLC0415
 
         return read_code(data, name)
+    if kind == "epub":
+        from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
+
+        return read_epub(data)
     if kind == "mail":
         from tasks.documents.readers.mail import read_mail  # noqa: PLC0415
 
@@ -67,10 +71,6 @@ def _markdown_reader(kind: Kind) -> Callable[[bytes], str]:
         from tasks.documents.readers import office  # noqa: PLC0415
 
         return {"docx": office.read_docx, "pptx": office.read_pptx, "xlsx": office.read_xlsx}[kind]
-    if kind == "epub":
-        from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
-
-        return read_epub
     from tasks.documents.readers.markup import read_html  # noqa: PLC0415
 
     return read_html
