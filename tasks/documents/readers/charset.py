@@ -51,7 +51,7 @@ def codec_of(label: str) -> str | None:
     label = label.strip().lower()
     try:
         name = codecs.lookup(ALIASES.get(label, label)).name
-        b"".decode(name)  # some codecs of Python aren't encodings of text
+        b"a".decode(name, "replace")  # some codecs of Python aren't encodings of text
     except (LookupError, TypeError, ValueError):
         return None
     return "utf-8" if name.startswith(("utf-16", "utf-32", "utf-7")) else LABELS.get(name, name)

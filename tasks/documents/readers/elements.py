@@ -75,8 +75,25 @@ def _nest(page: "Page", flow: Flow) -> None:
     page.within(flow)
 
 
+def _definitions(page: "Page", _: Attributes) -> None:
+    page.definitions.append(page.flow)
+    page.at_end(lambda: _drop(page.definitions))
+
+
+def _drop(flows: list[Flow]) -> None:
+    flows.pop()
+
+
+def _term(page: "Page", _: Attributes) -> None:
+    if page.definitions:
+        page.within(page.definitions[-1])  # however the definition before it was left open
+
+
 def _definition(page: "Page", _: Attributes) -> None:
-    _nest(page, Flow(":   ", "    ", tight=bool(page.flow.blocks)))
+    around = page.definitions[-1] if page.definitions else page.flow
+    flow = Flow(":   ", "    ", tight=bool(around.blocks))
+    around.blocks.append(flow)
+    page.within(flow)
 
 
 def _quotation(page: "Page", _: Attributes) -> None:
@@ -176,10 +193,11 @@ def _end_formula(page: "Page") -> None:
 
 def _table(page: "Page", attributes: Attributes) -> None:
     grid = Grid(laying_out=attributes.get("role", "").strip().lower() in ("presentation", "none"))
-    lists, page.lists = page.lists, []
+    lists, page.lists, definitions, page.definitions = page.lists, [], page.definitions, []
     page.grids.append(grid)
     page.at_end(lambda: _end_table(page, grid))
     page.at_end(lambda: setattr(page, "lists", lists))
+    page.at_end(lambda: setattr(page, "definitions", definitions))
 
 
 def _end_table(page: "Page", grid: Grid) -> None:
@@ -226,7 +244,8 @@ STARTS: dict[str, Start] = {
     **dict.fromkeys(("ul", "menu", "dir"), _list(ordered=False)),
     **{name: _section(name) for name in SECTIONS},
     **dict.fromkeys(("text", "foreignobject"), _label),
-    "ol": _list(ordered=True), "li": _item, "dd": _definition, "blockquote": _quotation, "q": _quoted, "a": _link,
+    "ol": _list(ordered=True), "li": _item, "dl": _definitions, "dt": _term, "dd": _definition,
+    "blockquote": _quotation, "q": _quoted, "a": _link,
     "title": _title, "br": _break, "hr": _rule, "input": _input, "select": _select, "option": _option,
     "textarea": _text_area, "svg": _drawing, "tspan": _placed, "math": _formula, "table": _table, "tr": _row,
     "td": _cell(heading=False), "th": _cell(heading=True),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tasks.documents.readers.line import Line
 
+ROOT = "^(1/"
 # The mark before each term of an element with terms (MathML Core, 3): the base has none.
 TERMS = {
     "msup": ("", "^"),
@@ -13,7 +14,7 @@ TERMS = {
     "mover": ("", "^"),
     "munderover": ("", "_", "^"),
     "mfrac": ("", "/"),
-    "mroot": ("√", "^(1/"),
+    "mroot": ("√", ROOT),
 }
 TOKENS = frozenset(("mi", "mn", "mo", "mtext", "ms"))
 UNSEEN_SIGNS = dict.fromkeys(range(0x2061, 0x2065))  # function application, invisible times, separator, plus
@@ -51,8 +52,10 @@ class Formula:
             self.line.put(")")
         if tag == "annotation":
             self.annotated = False
-        if group:
-            self.line.close(group, "^" if mark == "^(1/" else mark, *(("(1/", ")") if mark == "^(1/" else ()))
+        if group and mark == ROOT:
+            self.line.close(group, "^", "(1/")
+        elif group:
+            self.line.close(group, mark, terms=True)
 
     def data(self, text: str) -> None:
         """Add the text of the element that was begun last."""

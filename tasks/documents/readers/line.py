@@ -93,23 +93,26 @@ class Line:
         self.pieces.append("")
         return self.generation, len(self.pieces) - 1
 
-    def close(self, group: tuple[int, int], mark: str, before: str = "(", after: str = ")") -> None:
-        """End a group with its mark, and with parentheses unless it is a token or nothing."""
+    def close(self, group: tuple[int, int], mark: str, before: str = "(", *, terms: bool = False) -> None:
+        """End a group with its mark, and with parentheses unless it is a token or nothing.
+
+        With `terms`, whatever is of several pieces is more than a token.
+        """
         generation, start = group
         if generation != self.generation or start == len(self.pieces) - 1:
             return
         self.glued = False
-        if mark == "_" and not self._before(start):
+        if mark == "_" and not terms and not self._before(start):
             mark = ""
-        few = len(self.pieces) - start <= MOST_PIECES
+        few = len(self.pieces) - start <= (2 if terms else MOST_PIECES) and before == "("
         inner = "".join(self.pieces[start + 1 :]).strip() if few else ""
         if few and (not inner or _stands(inner, mark)):
             self.pieces[start] = "" if _is_note(inner, mark) else mark
             self.token = (start, mark) if inner and TOKEN.fullmatch(inner) else None
         else:
             self.pieces[start] = mark + before
-            self.pieces.append(after)
-            self.last = after[-1]
+            self.pieces.append(")")
+            self.last = ")"
 
     def _before(self, start: int) -> bool:
         """Say whether a subscript would be read as one with what stands before it; of a fraction, part the whole."""
@@ -153,7 +156,7 @@ def _kind(character: str) -> str:
 def _stands(inner: str, mark: str) -> bool:
     """Say whether a group needs no parentheses: a token, a note's mark, or what has some already."""
     whole = inner[0] == "(" and inner[-1] == ")" and ")" not in inner[1:-1]
-    return bool(TOKEN.fullmatch(inner)) or whole or _is_note(inner, mark)
+    return len(inner) == 1 or bool(TOKEN.fullmatch(inner)) or whole or _is_note(inner, mark)
 
 
 def _is_note(inner: str, mark: str) -> bool:

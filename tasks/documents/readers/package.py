@@ -90,7 +90,7 @@ class Package:
             if item is None:
                 return None
             media = item.media.lower()
-            if any(word in media for word in READABLE) or (not media and item.href.lower().endswith(PAGES)):
+            if any(word in media for word in READABLE) or item.href.partition("#")[0].lower().endswith(PAGES):
                 return item
             name = item.fallback
         return None

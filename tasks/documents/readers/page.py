@@ -56,6 +56,7 @@ class Page:
         self.preserved = False  # white space stands as it is written
         self.verbatim: list[str] | None = None
         self.lists: list[Numbering] = []
+        self.definitions: list[Flow] = []  # what the lists of definitions that are open stand in
         self.grids: list[Grid] = []
         self.formula: Formula | None = None
         self.choice: Choice | None = None
