@@ -13,7 +13,7 @@ from tasks.documents.readers.markup import read_html
 SAMPLES = Path(__file__).parent / "samples"
 
 
-@pytest.mark.parametrize("name", ["rowspan.html", "08_spans_and_powers.html"])
+@pytest.mark.parametrize("name", ["rowspan.html", "08_spans_and_powers.html", "nested_340.html"])
 def test_a_sample_gives_what_a_person_sees(name: str) -> None:
     expected = (SAMPLES / f"{name}.txt").read_text(encoding="utf-8")
     assert read_html((SAMPLES / name).read_bytes()) == expected
@@ -55,6 +55,7 @@ SPANS = {
         "<tr><th>a<th>b<tr><td rowspan=2>x<td>1<tr><tr><td>y<td>2", [["a", "b"], ["x", "1"], ["y", "2"]]),
     "more columns than there are": (
         "<tr><th>a<th>b<tr><td>1<td>2<tr><td colspan=100000>x", [["a", "b"], ["1", "2"], ["x", ""]]),
+    "a title over all columns": ("<tr><th colspan=2>t<tr><td>1<td>2", [["t", ""], ["1", "2"]]),
     "no number": ("<tr><th>a<th>b<tr><td rowspan=x colspan=-3>1<td>2", [["a", "b"], ["1", "2"]]),
     "an empty corner": ("<tr><td><th>b<tr><th>x<td>1", [["", "b"], ["x", "1"]]),
     "a foot before the body": (
@@ -182,6 +183,7 @@ SEEN = {
     "<span>400</span><span>3</span>": "4003",
     # lists and the like
     "<ol start=3><li>a<li value=9>b</ol>": "3. a\n9. b",
+    "<ol style='list-style-type:disc'><li>x</ol>": "- x",
     "<ol reversed><li>a<li>b</ol>": "2. a\n1. b",
     "<ol type=a><li>x<li>y</ol>": "a. x\nb. y",
     "<ol style='list-style-type:upper-roman' start=4><li>x</ol>": "IV. x",
@@ -192,6 +194,7 @@ SEEN = {
     "<pre>```\nx</pre>": "````\n```\nx\n````",
     "<p>a <b> b </b>c <del>d</del>": "a **b** c ~~d~~",
     "<b><b>a</b></b>": "**a**",
+    "<code>~n<em>name</em></code>": "`~nname`",
     "<table role=presentation><tr><td>a<td>b</table>": "a\n\nb",
     "<table><tr><td><table><tr><td>a<td>b</table><td>c</table>": "|  |  |\n| --- | --- |\n| a | b |\n\nc",
     "<table><caption>C</caption><tr><th>a<tr><td>1</table>": "C\n\n| a |\n| --- |\n| 1 |",

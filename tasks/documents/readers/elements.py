@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Attributes = Mapping[str, str]
 Start = Callable[["Page", Attributes], None]
 
+CODE = "`"
 MARKS = {
     "b": "**", "strong": "**", "i": "*", "em": "*", "del": "~~", "s": "~~", "strike": "~~",
     "code": "`", "kbd": "`", "samp": "`",
@@ -51,8 +52,9 @@ def _heading(level: int) -> Start:
 
 def _emphasis(mark: str) -> Start:
     def start(page: "Page", _: Attributes) -> None:
-        page.line.mark(mark)
-        page.at_end(lambda: page.line.unmark(mark))
+        if mark == CODE or not page.line.depths.get(CODE):  # in code, a mark would be read as a part of it
+            page.line.mark(mark)
+            page.at_end(lambda: page.line.unmark(mark))
 
     return start
 

@@ -78,7 +78,8 @@ def _line(fields: list[str]) -> str:
 def _filled(rows: list[list[Cell]]) -> list[list[str]]:
     """Return the fields of the rows that have cells of their own.
 
-    A value stands in each row that its cell spans; of the columns, in the first, or in each where it is a heading.
+    A value stands in each row that its cell spans; of the columns, in the first, or in each
+    where it is a heading beside others.
     """
     lines: list[list[str]] = []
     spanning: dict[int, tuple[int, str]] = {}  # by column: how many rows are left, and the value
@@ -92,7 +93,8 @@ def _filled(rows: list[list[Cell]]) -> list[list[str]]:
             room -= _span(spanning, line)
             value = on_one_line(cell.flow).replace("|", "\\|")
             columns = cell.columns if room > 0 else 1
-            fields = [value] + [value if cell.heading and len(value) <= LONGEST_REPEATED else ""] * (columns - 1)
+            repeated = cell.heading and len(row) > 1 and len(value) <= LONGEST_REPEATED
+            fields = [value] + [value if repeated else ""] * (columns - 1)
             rest = MOST_ROWS if cell.rows == 0 else min(cell.rows, MOST_ROWS) - 1
             if rest > 0:
                 held = value if len(value) <= LONGEST_REPEATED else ""

@@ -8,6 +8,7 @@ from tasks.documents.readers.visible import style_of
 STYLES = {
     "a": "a", "lower-alpha": "a", "lower-latin": "a", "A": "A", "upper-alpha": "A", "upper-latin": "A",
     "i": "i", "lower-roman": "i", "I": "I", "upper-roman": "I", "1": "1", "decimal": "1",
+    "disc": "", "circle": "", "square": "",
 }  # fmt: skip
 ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
