@@ -149,6 +149,7 @@ SEEN = {
     "<textarea>Ada\nByron</textarea>": "Ada  \nByron",
     "a<input type=hidden value=no><input type=password value=no>b": "ab",
     "<button>Yes</button><button>No</button>": "Yes No",
+    "<label>Total</label><output>12</output>": "Total 12",
     "<input list=l><datalist id=l><option>no</datalist>x": "x",
     # what isn't shown
     "<p hidden>no</p>yes": "yes",

@@ -21,7 +21,7 @@ BLOCKS = frozenset((
     "ul", "xmp",
 ))  # fmt: skip
 # What stands apart from the text before and after it, however it is written.
-APART = frozenset(("button", "img", "meter", "progress", "rect", "text", "picture", "foreignobject"))
+APART = frozenset(("button", "label", "output", "img", "meter", "progress", "rect", "text", "picture", "foreignobject"))
 RAISED = {"sup": "^", "sub": "_", "super": "^"}
 INLINE = frozenset(("inline", "contents"))
 DEEPEST_FRAME = 3
