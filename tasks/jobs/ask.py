@@ -118,7 +118,8 @@ class Asker(Paying):
         return tokens <= self.measures.latest.most(self.route.window.room(0))
 
     def _asked_often(self, work: Work, place: Place) -> bool:
-        return sum(_place_of(row) == _span(place) for row in work.calls) > MAX_CONTINUATIONS
+        used = (row for row in work.calls if row["error_kind"] is None)
+        return sum(_place_of(row) == _span(place) for row in used) > MAX_CONTINUATIONS
 
     async def _one(self, work: Work, place: Place, talk: Talk) -> Answer:
         """Get one answer, kept or paid; each exchange that it took is a row."""
