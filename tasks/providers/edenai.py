@@ -15,7 +15,7 @@ from tasks.providers.numbers import amount, per_million
 from tasks.providers.openai import OpenAI, decoded, entry_id, table
 from tasks.providers.refusals import means
 from tasks.providers.unusable import fault_in, text_of
-from tasks.providers.vectors import Embedding, Vectors, matrix
+from tasks.providers.vectors import Embedding, Vectors, read_vectors
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
 
@@ -54,7 +54,7 @@ class EdenAI(OpenAI):
             raise _failed(result, reply)
         items = result.get("items")
         records = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
-        return Vectors(matrix(records, count), None, amount(result.get("cost")))
+        return read_vectors(records, count, None, amount(result.get("cost")))
 
     def answer(self, reply: Reply) -> Answer:
         """Return the answer of either version."""
