@@ -12,7 +12,7 @@ from rich.table import Table
 from tasks.jobs.meter import Meter
 from tasks.jobs.plan import Plan, Rival
 from tasks.repeated import repeated
-from tasks.results.job_file import JobRecord
+from tasks.results.job_file import JobRecord, Totals
 
 LINE_SECONDS = 15.0
 MOST_LEFT_OUT = 8
@@ -149,6 +149,7 @@ def show_summary(
             f"{totals.prompt_tokens:,} in{_planned(record, 'prompt_tokens')}, {totals.completion_tokens:,} out",
         ),
         ("cost", f"{_cost(totals.cost_usd, meter)}{_planned_cost(record)}"),
+        *([("lost", _lost(totals))] if totals.lost_calls else []),
         *([("this run", _paid(meter))] if meter.calls and record.status != "done" else []),
         ("time", duration(totals.seconds)),
         *([("not reached", f"{_waiting(record, meter):,} documents")] if record.status != "done" else []),
@@ -159,6 +160,12 @@ def show_summary(
         ("next", _next(record, output)),
     ]
     _print(rows, console)
+
+
+def _lost(totals: Totals) -> str:
+    """What may have been paid besides, for all that is known."""
+    cost = f": up to ${totals.lost_cost_usd:.4f} more" if totals.lost_cost_usd else ""
+    return f"{totals.lost_calls:,} answers never came, or couldn't be read, and may have been paid for{cost}"
 
 
 def _paid(meter: Meter) -> str:

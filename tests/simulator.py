@@ -37,7 +37,7 @@ Fault = Callable[[int, dict[str, Any]], web.StreamResponse | None]
 class Settings:
     """What the provider does; `fault` may answer in its place, by request number and body.
 
-    `chaos` is the share of requests that each of FAULTS takes; `poison` the fault of all
+    `chaos` is the share of requests that each of FAULTS or USELESS takes; `poison` the fault of all
     whose prompt contains a text; `delays` the latency by request number, of which
     `first_share` passes until the first token of a stream; `count` how the
     tokens of a prompt are counted, by words without it. Without `remember`
@@ -69,8 +69,8 @@ class Settings:
     inputs: int | None = None
 
     def __post_init__(self) -> None:
-        if unknown := {*self.chaos, *self.poison.values()} - FAULTS.keys():
-            raise ValueError(f"no faults {sorted(unknown)}: {', '.join(FAULTS)}")
+        if unknown := {*self.chaos, *self.poison.values()} - {*FAULTS, *USELESS}:
+            raise ValueError(f"no faults {sorted(unknown)}: {', '.join([*FAULTS, *USELESS])}")
 
     def change(self, given: Mapping[str, Any]) -> None:
         """Take over settings from JSON; what a quota has counted is kept."""
@@ -233,7 +233,8 @@ class Simulator:
         refusal = self._refusal(body, prompt) or (settings.fault(number, body) if settings.fault else None)
         if refusal is not None:
             return refusal
-        if (settings.chaos or settings.poison) and (name := self._drawn(body)):
+        name = self._drawn(body) if settings.chaos or settings.poison else None
+        if name in FAULTS:
             return await self._faulted(name, request)
         delay = settings.delays(number) if settings.delays else settings.latency
         streams = bool(body.get("stream"))
@@ -243,7 +244,20 @@ class Simulator:
             counts.prompts.append(body)
         if streams:
             return await self._streamed(request, self._body(body, digest, prompt), delay * (1 - settings.first_share))
+        if name is not None:
+            return self._useless(name, self._body(body, digest, prompt), body["max_tokens"])
         return self._delivered(body, digest, prompt)
+
+    def _useless(self, name: str, answer: dict[str, Any], most: int) -> web.Response:
+        """An answer that is paid for like any other, and of no use; one that only reasons takes all its tokens."""
+        self.counts.faults[name] += 1
+        message = {"role": "assistant", "content": None, **USELESS[name]}
+        finish = message.pop("finish_reason", "stop")
+        if "reasoning_content" in message:
+            self.counts.completion_tokens += most - answer["usage"]["completion_tokens"]
+            answer["usage"] |= {"completion_tokens": 0, "total_tokens": answer["usage"]["prompt_tokens"] + most}
+        choices = [{"index": 0, "message": message, "finish_reason": finish}]
+        return web.json_response(answer | {"choices": [] if message.pop("nothing", False) else choices})
 
     async def _streamed(self, request: web.Request, answer: dict[str, Any], rest: float) -> web.StreamResponse:
         """Send an answer as events: its role, its first word, and after `rest` seconds all others and the usage."""
@@ -425,6 +439,18 @@ FAULTS: dict[str, Callable[[], web.StreamResponse]] = {
     "empty_choices": lambda: web.json_response(completion("sim-model", "") | {"choices": []}),
     "empty_text": lambda: web.json_response(completion("sim-model", "")),
     "error_in_200": lambda: web.json_response({"error": {"code": 502, "message": "the host failed"}}),
+}
+
+
+# By name, what stands in the message of an answer that is paid for and of no use.
+USELESS: dict[str, dict[str, Any]] = {
+    "refusal": {"refusal": "I can't help with that."},
+    "reasoning": {"reasoning_content": "First I think about it.", "finish_reason": "length"},
+    "paid_empty": {"content": " \n"},
+    "tool_call": {"tool_calls": [{"type": "function", "function": {"name": "search", "arguments": "{}"}}]},
+    "filtered": {"content": "Half an answ", "finish_reason": "content_filter"},
+    "failed_midway": {"content": "Half an answ", "finish_reason": "error"},
+    "paid_no_choices": {"nothing": True},
 }
 
 

@@ -12,9 +12,12 @@ from tasks.jobs.options import Options
 from tasks.jobs.places import state_of
 from tasks.jobs.prepare import Prepared
 
-SINCE = "SELECT sum(coalesce(cost_usd, worst_usd)) FROM answers WHERE created_at >= ?"
+SINCE = (
+    "SELECT sum(usd) FROM (SELECT job_id, coalesce(cost_usd, worst_usd) AS usd FROM answers WHERE created_at >= ? "
+    "UNION ALL SELECT job_id, coalesce(cost_usd, worst_usd) FROM exchanges WHERE created_at >= ?) AS paid"
+)
 # An unfinished job is taken up again: it counts its own.
-ENDED = f"{SINCE} AND job_id IN (SELECT job_id FROM jobs WHERE status = 'done')"  # noqa: S608 - our own words
+ENDED = f"{SINCE} WHERE job_id IN (SELECT job_id FROM jobs WHERE status = 'done')"  # noqa: S608 - our own words
 DONE = "SELECT count(*) FROM jobs WHERE status = 'done' AND started_at >= ?"
 UNKNOWN = "SELECT count(*) FROM answers WHERE created_at >= ? AND cost_usd IS NULL"
 
@@ -47,5 +50,5 @@ def _sum(options: Iterable[Options], sql: str, began: datetime) -> float:
 
 
 def _ask(options: Options, sql: str, began: datetime) -> float:
-    rows = state_of(options).peek(sql, (began.timestamp(),))
+    rows = state_of(options).peek(sql, (began.timestamp(),) * sql.count("?"))
     return float(rows[0][0] or 0.0) if rows else 0.0

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol
 
 from tasks.dispatch.breaker import Breaker
-from tasks.dispatch.hedge import Leave, first_reply
+from tasks.dispatch.exchange import HEDGED, LOST, Bookkeeper, Call, Exchange, Flight, Paid, whole
+from tasks.dispatch.hedge import Leave, Race, first_reply
 from tasks.dispatch.limits import Grant, Limits
 from tasks.dispatch.notes import Notes
 from tasks.dispatch.rate import SECOND, Demand
@@ -23,8 +24,9 @@ from tasks.dispatch.retries import (
     wait_before_retry,
 )
 from tasks.dispatch.spread import Calibration, Spread
-from tasks.errors import AccountRefused, CallFailed, JobStopped, RouteDown, RouteLost
+from tasks.errors import AccountRefused, CallFailed, RouteDown, RouteLost, SetAside
 from tasks.providers.account import Account
+from tasks.providers.adjustments import Adjustments
 from tasks.providers.told import told_limits
 from tasks.providers.vectors import Vectors
 from tasks.providers.wire import Answer, Reply, Wire
@@ -36,28 +38,8 @@ REFUSED_SECONDS = 120.0
 UP_SECONDS = 10.0
 
 
-class Call(NamedTuple):
-    """One request, ready to send, and the tokens it may take; `formatted`: it asks for a response format."""
-
-    call_id: str
-    path: str
-    body: bytes
-    prompt_tokens: int
-    max_tokens: int
-    formatted: bool = False
-    inputs: int = 0  # texts to embed; none of a completion
-
-    @property
-    def seconds(self) -> float:
-        """The most an exchange may take: slow models read 50 and write 5 tokens a second."""
-        return 60 + self.prompt_tokens / 50 + self.max_tokens / 5
-
-
-Paid = Answer | Vectors
-
-
 class Delivered(NamedTuple):
-    """An answer with how it came; one that was hedged may have been paid for twice."""
+    """An answer with how it came; `hedged`: it was asked for twice."""
 
     answer: Paid
     attempts: int
@@ -65,9 +47,6 @@ class Delivered(NamedTuple):
     hedged: bool = False
 
 
-# Makes a paid reply durable before anybody parses it: (call, reply, attempts, latency in ms).
-Record = Callable[[Call, Reply, int, int], Awaitable[None]]
-Stopped = Callable[[], JobStopped | None]
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -81,6 +60,15 @@ class Transport(Protocol):
     async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Reply:
         """GET a small document. Raises as `post` does."""
         ...
+
+
+@dataclass(slots=True)
+class Tries:
+    """How often a call was sent, how often in a row it failed by itself, and since when."""
+
+    attempt: int = 0
+    count: int = 0
+    failing_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -103,6 +91,9 @@ class Dispatcher:
     clock: Callable[[], float] = time.monotonic
     lost: RouteLost | None = None
     breaker: Breaker = field(default_factory=Breaker)
+    adjustments: Adjustments = field(default_factory=Adjustments)
+    # Whether a call that asks for a response format was ever answered.
+    takes_format: bool = False
     spread: Spread = field(default_factory=Spread)
     calibration: Calibration = field(default_factory=Calibration)
     notes: Notes = field(default_factory=Notes)
@@ -115,41 +106,52 @@ class Dispatcher:
         """What the breaker does is told too."""
         self.breaker.turned = lambda down: self.notes.turned(down=down)
 
-    async def send(self, call: Call, who: str, record: Record, stopped: Stopped) -> Delivered:
-        """Ask on behalf of document `who` until answered; every paid reply goes to `record` before it is parsed.
+    async def send(self, call: Call, who: str, books: Bookkeeper) -> Delivered:
+        """Ask on behalf of document `who` until answered; `books` are kept of every exchange.
 
         Raises SetAside for this call, RouteLost for the route (RouteDown where it may
-        come back), or what `stopped` returns once the job is to ask nobody any more.
+        come back), BudgetReached, or why the job is to ask nobody any more.
         """
-        failing_since: float | None = None
-        attempt = tries = 0
+        tries = Tries()
         while True:
-            attempt, tries = attempt + 1, tries + 1
+            tries.attempt, tries.count = tries.attempt + 1, tries.count + 1
+            spelled = self.adjustments.count
             try:
-                return await self._attempt(call, who, attempt, record, stopped)
+                await books.reserve()
+                return await self._attempt(call, who, tries.attempt, books)
             except CallFailed as error:
-                error.attempts = attempt
-                now = self.clock()
-                failing_since = now if failing_since is None else failing_since
-                if error.reason in RATE_LIMITED and self.breaker.answered_at > failing_since:
-                    # The route is busy, not down: others are answered, and so will this one be.
-                    failing_since, tries = now, 1 if attempt < MOST_REFUSALS else attempt
-                wait = wait_before_retry(error, tries, self.breaker.failing_share, self.luck(), self.policy)
-                refused_long = error.reason in RATE_LIMITED and now - failing_since > REFUSED_SECONDS
-                if wait is None or refused_long:
-                    self._give_up(error, failing_since, call, who)
-                by_limit = error.reason in RATE_LIMITED
-                self.notes.retried(call.call_id, who, attempt, error, None if by_limit else wait)
-                if not by_limit:
-                    await self.sleep(wait)
+                if error.paid is None and self.adjustments.learn(error.status, str(error), spelled):
+                    continue  # as the route takes it
+                error.attempts = tries.attempt
+                await self._wait_to_retry(error, tries, call, who)
             except RouteLost as error:
-                self.notes.left(call.call_id, who, attempt, error)
-                if not isinstance(error, RouteDown):
-                    self.lose(error)
-                if isinstance(error, AccountRefused):
-                    for sibling in self.siblings:
-                        sibling.lose(error)
+                self._left(error, tries, call, who)
                 raise
+
+    async def _wait_to_retry(self, error: CallFailed, tries: "Tries", call: Call, who: str) -> None:
+        """Wait until a call may be asked again. Raises where it isn't worth it."""
+        now, by_limit = self.clock(), error.reason in RATE_LIMITED
+        since = tries.failing_since = now if tries.failing_since is None else tries.failing_since
+        if self._breaks_over_format(call, error) and tries.attempt > 1:
+            raise error
+        if by_limit and self.breaker.answered_at > since:
+            # The route is busy, not down: others are answered, and so will this one be.
+            since = tries.failing_since = now
+            tries.count = 1 if tries.attempt < MOST_REFUSALS else tries.attempt
+        wait = wait_before_retry(error, tries.count, self.breaker.failing_share, self.luck(), self.policy)
+        if wait is None or (by_limit and now - since > REFUSED_SECONDS):
+            self._give_up(error, since, call, who)
+        self.notes.retried(call.call_id, who, tries.attempt, error, None if by_limit else wait)
+        if not by_limit:
+            await self.sleep(wait)
+
+    def _left(self, error: RouteLost, tries: "Tries", call: Call, who: str) -> None:
+        self.notes.left(call.call_id, who, tries.attempt, error)
+        if not isinstance(error, RouteDown):
+            self.lose(error)
+        if isinstance(error, AccountRefused):
+            for sibling in self.siblings:
+                sibling.lose(error)
 
     def lose(self, error: RouteLost) -> None:
         """Ask this route no more."""
@@ -157,60 +159,118 @@ class Dispatcher:
             self.lost = error
             self.notes.lost(error)
 
-    async def _attempt(self, call: Call, who: str, attempt: int, record: Record, stopped: Stopped) -> Delivered:
-        """One exchange within the limits, recorded before it is parsed."""
-        self._check(call, who, stopped)
-        came = self.limits.now()
+    async def _attempt(self, call: Call, who: str, attempt: int, books: Bookkeeper) -> Delivered:
+        """One exchange within the limits, counted whatever it comes to."""
+        self._check(call, who, books)
+        asked = self.limits.now()
         grant = await self.limits.enter(self._demand(call))
+        flight = Flight(call, attempt, books)
         used: Demand | None = Demand(0, 0)
         try:
-            self._check(call, who, stopped)
-            self.notes.sent(call.call_id, who, attempt, grant.at - came, self.limits.held_by)
+            self._check(call, who, books)
+            self.notes.sent(call.call_id, who, attempt, grant.at - asked, self.limits.held_by)
             used = None
-            delivered = await self._exchange(call, attempt, record)
+            delivered = await self._exchange(flight)
             used = self._used(call, delivered.answer)
         except CallFailed as error:
+            used = self._used(call, error.paid) if isinstance(error.paid, Answer | Vectors) else used
             self._failed(error, grant, call, who, attempt)
             raise
         else:
             self.limits.accepted(grant)
             self.breaker.succeeded(self.clock(), first=attempt == 1)
+            self.takes_format = self.takes_format or call.formatted
             return delivered
         finally:
-            self.limits.leave(grant, used)
+            if flight.first is None:
+                self.limits.leave(grant, used)
+            else:  # the first request is still under way: so is its place
+                flight.first.add_done_callback(lambda _: self.limits.leave(grant, used))
 
-    async def _exchange(self, call: Call, attempt: int, record: Record) -> Delivered:
+    async def _exchange(self, flight: Flight) -> Delivered:
+        call, attempt, books = flight.call, flight.attempt, flight.books
         self.in_flight += 1
         try:
             sent = self.clock()
-            reply, hedged = await self._hedged(call) if self.hedge else (await self._post(call), False)
+            reply, hedged = await self._hedged(flight) if self.hedge else (await self._post(flight), False)
             reply = self.account.hidden(reply)
             seconds = self.clock() - sent
             self._learn(reply)
+            latency_ms, cancelled = round(seconds * 1000), None
             if reply.status < 300:
-                await record(call, reply, attempt, round(seconds * 1000))
+                _, cancelled = await whole(books.record(call, reply, attempt, latency_ms))
         finally:
             self.in_flight -= 1
-        answer = self.read(reply, call.inputs)
+        answer = self._counted(reply, flight, latency_ms)
+        if cancelled is not None:
+            raise cancelled
         self.spread.add(seconds)
-        return Delivered(answer, attempt, round(seconds * 1000), hedged)
+        return Delivered(answer, attempt, latency_ms, hedged)
+
+    def _counted(self, reply: Reply, flight: Flight, latency_ms: int) -> Paid:
+        """Return what is in a reply, once it is counted. Raises as the wire does."""
+        call, attempt, books = flight.call, flight.attempt, flight.books
+        try:
+            answer = self.read(reply, call.inputs)
+        except CallFailed as error:
+            paid = error.paid if isinstance(error.paid, Answer | Vectors) else None
+            if reply.status < 300 and (paid is not None or error.reason in LOST):
+                books.count(Exchange(call, paid, error, attempt, latency_ms))
+            raise
+        books.count(Exchange(call, answer, None, attempt, latency_ms))
+        return answer
 
     def read(self, reply: Reply, inputs: int) -> Paid:
         """Return what is in a reply: vectors of so many texts, or an answer. Raises as the wire does."""
         return self.wire.vectors(reply, inputs) if inputs else self.wire.answer(reply)
 
-    async def _post(self, call: Call) -> Reply:
+    async def _post(self, flight: Flight) -> Reply:
+        """Send a request; one whose answer is lost on the way may be paid for all the same."""
+        call, sent = flight.call, self.clock()
         url, seconds = self.account.base_url + call.path, self.spread.deadline(call.seconds)
-        return await self.client.post(url, self.account.headers("POST", url, call.body), call.body, seconds)
+        body = self.adjustments.applied(call.body)
+        try:
+            return await self.client.post(url, self.account.headers("POST", url, body), body, seconds)
+        except CallFailed as error:
+            if error.reason in LOST:
+                flight.lose(error, self.clock() - sent)
+            raise
+        except asyncio.CancelledError:
+            flight.lose(SetAside("cancelled", "the job was stopped before its answer came"), self.clock() - sent)
+            raise
 
-    async def _hedged(self, call: Call) -> tuple[Reply, bool]:
+    async def _hedged(self, flight: Flight) -> tuple[Reply, bool]:
         """Ask a second time where the first answer is slow; it takes its place in the limits like any other."""
 
         async def enter() -> Leave:
-            grant = await self.limits.enter(self._demand(call))
+            grant = await self.limits.enter(self._demand(flight.call))
             return lambda: self.limits.leave(grant, None)
 
-        return await first_reply(lambda: self._post(call), enter, self.spread.slow())
+        race = await first_reply(lambda: self._post(flight), enter, self.spread.slow())
+        if race.other is not None:
+            late = asyncio.create_task(self._heard_out(flight, race))
+            flight.first = late if race.is_second else None
+            flight.books.expect(late)
+        return race.reply, race.other is not None
+
+    async def _heard_out(self, flight: Flight, race: Race) -> None:
+        """Hear the slower of two requests out, and count what it took."""
+        assert race.other is not None
+        self.in_flight += 1
+        sent = self.clock()
+        try:
+            reply = await race.other
+            paid = self.read(reply, flight.call.inputs) if reply.status < 300 else None
+        except CallFailed as error:
+            paid = error.paid if isinstance(error.paid, Answer | Vectors) else None
+        except RouteLost:
+            return
+        finally:
+            self.in_flight -= 1
+        if paid is not None:
+            latency_ms = round((self.clock() - sent) * 1000)
+            why = SetAside(HEDGED, "another request for this answer was quicker")
+            flight.books.count(Exchange(flight.call, paid, why, flight.attempt, latency_ms))
 
     def _demand(self, call: Call) -> Demand:
         """What a call asks of the limits: its prompt and its answer's most."""
@@ -223,9 +283,9 @@ class Dispatcher:
         self.calibration.add(call.prompt_tokens, answer.prompt_tokens)
         return Demand(answer.prompt_tokens, answer.completion_tokens)
 
-    def _check(self, call: Call, who: str, stopped: Stopped) -> None:
+    def _check(self, call: Call, who: str, books: Bookkeeper) -> None:
         """Raise why nobody is to be asked any more, or not now."""
-        reason = self.lost or stopped()
+        reason = self.lost or books.stopped()
         if reason is None and not self.breaker.admits(who, self.clock(), call.call_id):
             reason = self.down()
         if reason is not None:
@@ -251,10 +311,14 @@ class Dispatcher:
         self.limits.accepted(grant)
         if error.reason in BUSY and wait is not None:
             self.limits.pause(wait)
-        if error.reason in ROUTE_WIDE:
+        if error.reason in ROUTE_WIDE and not self._breaks_over_format(call, error):
             self.breaker.failed(call.call_id, who, str(error), self.clock(), first=attempt == 1)
         else:
             self.breaker.alive()
+
+    def _breaks_over_format(self, call: Call, error: CallFailed) -> bool:
+        """Whether a route that never took a response format may break over it, rather than refuse it in words."""
+        return call.formatted and not self.takes_format and error.status in (500, 501)
 
     def _refused(self, grant: Grant, wait: float | None) -> None:
         """Tell the limits of a refusal; what they learn from it is told on."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from tasks.errors import CallFailed
 from tasks.providers.wire import Reply
@@ -12,30 +13,52 @@ Leave = Callable[[], None]
 Enter = Callable[[], Awaitable[Leave]]
 
 
-async def first_reply(post: Post, enter: Enter, slow: float | None) -> tuple[Reply, bool]:
-    """Return the first good reply, and whether a second request was sent for it.
+class Race(NamedTuple):
+    """The first good reply, and the other of two requests, which is under way or has failed; None where one was sent.
 
-    The second goes after `slow` seconds; with None there is never one. The slower
-    of the two is given up, but may be paid for nevertheless.
+    `is_second`: the reply is the second request's.
+    """
+
+    reply: Reply
+    other: "asyncio.Future[Reply] | None" = None
+    is_second: bool = False
+
+
+async def first_reply(post: Post, enter: Enter, slow: float | None) -> Race:
+    """Return the first good reply, and the slower request where a second was sent for it.
+
+    The second goes after `slow` seconds; with None there is never one. The slower of the two
+    isn't cancelled, for the provider is paid for it: the caller hears it out.
     """
     if slow is None:
-        return await post(), False
+        return Race(await post())
     first = asyncio.ensure_future(post())
     sent: list[bool] = []
     second: asyncio.Future[Reply] | None = None
     try:
         await asyncio.wait({first}, timeout=slow)
         if first.done():
-            return first.result(), False
+            return Race(first.result())
         second = asyncio.ensure_future(_second(post, enter, sent))
         await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
         ahead, behind = (first, second) if first.done() else (second, first)
-        return (ahead.result() if _good(ahead) else await behind), bool(sent)
-    finally:
-        for request in (first, second):
-            if request is not None:
-                request.cancel()
-                await asyncio.gather(request, return_exceptions=True)
+        if not _good(ahead):
+            ahead, behind = behind, ahead
+        reply = await ahead
+    except BaseException:
+        await _cancelled(first, second)
+        raise
+    if not sent:
+        await _cancelled(second)
+        return Race(reply)
+    return Race(reply, behind, is_second=ahead is second)
+
+
+async def _cancelled(*requests: "asyncio.Future[Reply] | None") -> None:
+    for request in requests:
+        if request is not None:
+            request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
 
 
 async def _second(post: Post, enter: Enter, sent: list[bool]) -> Reply:

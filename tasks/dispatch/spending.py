@@ -11,9 +11,11 @@ class Spending:
     Without a limit it only adds up.
     """
 
-    def __init__(self, limit: float | None, spent: float = 0.0) -> None:
+    def __init__(self, limit: float | None, spent: float = 0.0, lost: float = 0.0) -> None:
         self.limit = limit
         self.spent = spent
+        # Of what is spent: the most that lost answers may have cost.
+        self.lost = lost
         self._reserved = 0.0
         self._changed = asyncio.Condition()
 
@@ -28,7 +30,7 @@ class Spending:
             while self.spent + self._reserved + worst > self.limit:
                 if self._reserved <= 0:
                     raise BudgetReached(
-                        f"the budget of ${self.limit:g} doesn't cover the next call: ${self.spent:.6f} is spent and it "
+                        f"the budget of ${self.limit:g} doesn't cover the next call: {self._spent_words} and it "
                         f"may cost ${worst:.6f}: the same command with a larger --budget goes on"
                     )
                 await self._changed.wait()
@@ -39,9 +41,21 @@ class Spending:
         if self.limit is None or self.spent <= self.limit:
             return None
         return BudgetReached(
-            f"the budget of ${self.limit:g} is used up: ${self.spent:.6f} is spent: the same command with a larger "
+            f"the budget of ${self.limit:g} is used up: {self._spent_words}: the same command with a larger "
             "--budget goes on"
         )
+
+    @property
+    def _spent_words(self) -> str:
+        lost = f", up to ${self.lost:.6f} of it for answers that were lost" if self.lost else ""
+        return f"${self.spent:.6f} is spent{lost}"
+
+    def pay(self, cost: float, reserved: float, *, lost: bool = False) -> None:
+        """Book what a call cost, of which so much was reserved; of a lost answer, the most that it may have cost."""
+        self.spent += cost
+        self.lost += cost if lost else 0.0
+        if self.limit is not None:
+            self._reserved = max(0.0, self._reserved - reserved)
 
     async def settle(self, worst: float, cost: float) -> None:
         """Free a reservation and book what the call cost (0 where it was never answered)."""

@@ -16,11 +16,3 @@ class Batch(NamedTuple):
     rows: int
     columns: Mapping[str, Sequence[Any]]
     troubles: Mapping[int, str]
-
-
-def missing(wanted: Sequence[str], present: Sequence[str]) -> str | None:
-    """Say which column isn't there, and which are."""
-    for column in wanted:
-        if column not in present:
-            return f"no column {column!r}; it has {', '.join(present)}"
-    return None

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -9,6 +10,10 @@ from tasks.documents.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
 from tasks.documents.lines import is_whole, lines
 
 SEPARATORS = ",;\t|"
+# Of a table of one column, whose cells may hold any of them: what no text holds.
+NO_SEPARATOR = "\x1f"
+# How a workbook program is told the separator.
+SEPARATOR_NAMED = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*$', re.IGNORECASE)
 LARGEST_CELL = 64 * 1024 * 1024  # characters
 
 
@@ -19,12 +24,16 @@ class Delimited:
         """Read the header. Raises ValueError where there is none."""
         csv.field_size_limit(LARGEST_CELL)
         rest = lines(file)
-        first = next((line for line in rest if line.strip()), None)
+        filled = (line for line in rest if line.strip())
+        first = next(filled, None)
+        named = SEPARATOR_NAMED.match(first or "")
+        first = next(filled, None) if named else first
         if first is None:
             raise ValueError("it is empty")
-        self._rows = csv.reader(itertools.chain([first], rest), strict=True, delimiter=_separator(first, wanted))
+        separator = named[1] if named else _separator(first, wanted)
+        self._rows = csv.reader(itertools.chain([first], rest), strict=True, delimiter=separator)
         try:
-            self.columns: list[str] = next(self._rows)
+            self.columns: list[str] = _unlike(next(self._rows))
         except csv.Error as error:
             raise ValueError(f"its header isn't CSV: {error}") from error
 
@@ -64,6 +73,19 @@ class Delimited:
         return rows, troubles
 
 
+def _unlike(names: Sequence[str]) -> list[str]:
+    """Return names of which none is empty or comes twice: the second `a` is `a_2`."""
+    used: set[str] = set()
+    own = set(names)
+    found = []
+    for number, name in enumerate(names, 1):
+        base = name or f"column_{number}"
+        tries = itertools.chain([base], (f"{base}_{count}" for count in itertools.count(2)))
+        found.append(next(one for one in tries if one not in used and (one == name or one not in own)))
+        used.add(found[-1])
+    return found
+
+
 def _said(error: csv.Error) -> str:
     if "unexpected end" in str(error):
         return "a quote in it is never closed, so that it takes all that follows"
@@ -71,8 +93,8 @@ def _said(error: csv.Error) -> str:
 
 
 def _separator(header: str, wanted: Sequence[str]) -> str:
-    """Return the separator that gives the columns that are wanted, else the most frequent one."""
-    likely = sorted(SEPARATORS, key=header.count, reverse=True)
+    """Return the separator that gives the columns that are wanted, else the most frequent one, or NO_SEPARATOR."""
+    likely = sorted(filter(header.__contains__, SEPARATORS), key=header.count, reverse=True) or [NO_SEPARATOR]
     for separator in likely:
         names = header.rstrip("\r\n").replace('"', "").split(separator)
         if wanted and set(wanted) <= set(names):

@@ -21,7 +21,7 @@ def extract(document: Document, stopped: Stopped = lambda: False) -> Content:
 
     Raises DocumentFailed with reason `unreadable`, `not_text` or `empty`, or one of a reader:
     `damaged`, `encrypted`, `no_text`, `too_large`, `timeout`, `crashed`; `stopped` where a
-    reader was cut off because `stopped` said so; `damaged`, `no_id` or `duplicate_id` where the
+    reader was cut off because `stopped` said so; `damaged`, `no_text`, `no_id` or `duplicate_id` where the
     source knows that a row can't be read.
     """
     if document.trouble is not None:

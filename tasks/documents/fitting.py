@@ -1,86 +1,184 @@
-"""Which Arrow type a column's values have, and values of a type that all files agree on."""
+"""Which Arrow type a column's values have, and the values as that type holds them: never another value, or none.
+
+A cell of a CSV has a type only where the value, turned back into text, is the cell as it stands: `01234`, `12.50`,
+`1e5` and ` 7` are text. An empty cell is null in a column that has a type.
+"""
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as kinds_of
 
-WRITTEN = (pa.int64(), pa.float64(), pa.bool_(), pa.date32(), pa.timestamp("us"))
-# As a number these would lose what they are: an article's code, a telephone number.
-CODE = re.compile(r"[-+]?0\d|\+")
+# Of up to 15 figures each decimal fraction is another float.
+WRITTEN = (
+    (pa.int64(), r"^(0|-?[1-9][0-9]{0,18})$"),
+    (pa.float64(), r"^(0|-?[1-9][0-9]{0,14}|-?(0|[1-9][0-9]{0,6})\.(0|[0-9]{0,7}[1-9]))$"),
+    (pa.bool_(), r"^(true|false)$"),
+    (pa.date32(), r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    (pa.timestamp("us"), r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$"),
+)
+# Small fractions, which it writes with an exponent, and the year 0.
+NOT_PYTHON = r"^-?0\.0000|^0000-"
+# Whole numbers beyond it aren't all floats.
+EXACT = 2**53
 UNFIT = (pa.ArrowException, ValueError, TypeError, OverflowError)
 
 
-def type_of(values: Sequence[Any]) -> pa.DataType:
-    """Return the type of JSON values; string where they are mixed, null where there are none."""
-    try:
-        return pa.array(values).type
-    except UNFIT:
-        return pa.string()
+class Unfit(ValueError):
+    """A value that isn't of its column's type, though the type was told by all values."""
 
 
-def type_as_written(values: Sequence[str]) -> pa.DataType:
-    """Return the type of cells, of which empty ones tell nothing; string wherever that is unsure."""
-    known = [value for value in values if value]
-    if not known:
-        return pa.null()
-    if any(map(CODE.match, known)):
-        return pa.string()
-    return next((kind for kind in WRITTEN if _parsed(known, kind) is not None), pa.string())
+@dataclass(slots=True)
+class Kinds:
+    """The types that a column's values have, and whether whole numbers are among them that are no floats."""
+
+    kinds: list[pa.DataType] = field(default_factory=list)
+    beyond_floats: bool = False
+
+    def add(self, kind: pa.DataType, *, beyond_floats: bool = False) -> None:
+        """Take note of the type of some values."""
+        self.beyond_floats |= beyond_floats
+        if kind not in self.kinds:
+            self.kinds.append(kind)
+
+    def join(self, other: "Kinds") -> None:
+        """Take note of all that the other one knows."""
+        for kind in other.kinds:
+            self.add(kind, beyond_floats=other.beyond_floats)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text whatever comes."""
+        return pa.string() in self.kinds
+
+    def unified(self) -> pa.DataType:
+        """Return the type that holds all these values as they are: string where Parquet has no other."""
+        kinds = [kind for kind in self.kinds if not kinds_of.is_null(kind)]
+        kind = _unified(kinds)
+        lossy = self.beyond_floats and len(kinds) > 1 and any(map(kinds_of.is_floating, _leaves(kind)))
+        return pa.string() if lossy or _has_empty_struct(kind) else kind
 
 
-def unified(kinds: Sequence[pa.DataType]) -> pa.DataType:
-    """Return the type that holds values of all these types: string where Parquet has no other."""
+def _unified(kinds: Sequence[pa.DataType]) -> pa.DataType:
+    if len(kinds) == 1:
+        return kinds[0]
+    leaves = [leaf for kind in kinds for leaf in _leaves(kind)]
+    # A union of these would hold other values than the columns do.
+    mixed = any(map(kinds_of.is_string, leaves)) and any(map(kinds_of.is_binary, leaves))
+    mixed |= any(map(kinds_of.is_decimal, leaves)) and any(map(kinds_of.is_floating, leaves))
+    mixed |= any(map(kinds_of.is_uint64, leaves)) and any(map(kinds_of.is_signed_integer, leaves))
     schemas = [pa.schema([("value", kind)]) for kind in kinds]
+    if mixed or not schemas:
+        return pa.string()
     try:
-        kind = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
     except pa.ArrowException:
         return pa.string()
-    return pa.string() if pa.types.is_null(kind) or _has_empty_struct(kind) else kind
+
+
+def _leaves(kind: pa.DataType) -> Iterator[pa.DataType]:
+    if not kind.num_fields:
+        yield kind
+    for place in range(kind.num_fields):
+        yield from _leaves(kind.field(place).type)
 
 
 def _has_empty_struct(kind: pa.DataType) -> bool:
     """Whether somewhere in a type is a struct without fields, as of `{}`, which Parquet can't hold."""
-    inner = [kind.field(place).type for place in range(kind.num_fields)]
-    return (pa.types.is_struct(kind) and not inner) or any(map(_has_empty_struct, inner))
+    return any(map(kinds_of.is_struct, _leaves(kind)))
+
+
+def take_json(values: Sequence[Any], known: Kinds) -> None:
+    """Take note of the type of JSON values; string where they are mixed, null where there are none."""
+    if not known.is_text:
+        array = None if all(isinstance(value, str) for value in values) else _array(values)
+        _take(array, known)
+
+
+def take_cells(cells: Sequence[str], known: Kinds) -> None:
+    """Take note of the type of cells, of which empty ones tell nothing; string wherever that is unsure."""
+    filled = [] if known.is_text else [cell for cell in cells if cell]
+    if filled:
+        array = _array(filled, pa.string())
+        found = None if array is None else (_values(array, kind, form) for kind, form in WRITTEN)
+        _take(next((values for values in found or () if values is not None), None), known)
+
+
+def _take(array: pa.Array | None, known: Kinds) -> None:
+    if array is None:
+        known.add(pa.string())
+    else:
+        known.add(array.type, beyond_floats=_is_beyond_floats(array))
+
+
+def _array(values: Sequence[Any], kind: pa.DataType | None = None) -> pa.Array | None:
+    try:
+        return pa.array(values, kind)
+    except UNFIT:
+        return None
+
+
+def _values(cells: pa.Array, kind: pa.DataType, form: str) -> pa.Array | None:
+    """Return cells as values of a type; None where one isn't written as such values are."""
+    if not pc.all(pc.match_substring_regex(cells, form)).as_py():
+        return None
+    if pc.any(pc.match_substring_regex(cells, NOT_PYTHON)).as_py():
+        return None
+    try:
+        return cells.cast(kind)
+    except UNFIT:
+        return None
+
+
+def _is_beyond_floats(array: pa.Array) -> bool:
+    if not kinds_of.is_integer(array.type):
+        return array.type.num_fields > 0 and any(map(kinds_of.is_integer, _leaves(array.type)))
+    ends = pc.min_max(array).as_py()
+    return any(end is not None and abs(end) > EXACT for end in ends.values())
 
 
 def fitted(values: Sequence[Any], kind: pa.DataType) -> Sequence[Any]:
-    """Return the values as Python values of that type; one that doesn't fit it becomes None."""
-    if pa.types.is_string(kind):
-        return values if all(value is None or isinstance(value, str) for value in values) else list(map(_text, values))
-    if any(isinstance(value, str) for value in values):
-        parsed = _parsed(values, kind)
-        return [_alone(value, kind) for value in values] if parsed is None else parsed
-    return values if _fits(values, kind) else [value if _fits([value], kind) else None for value in values]
+    """Return the values as Python values that an array of that type takes. Raises Unfit where one isn't of it."""
+    if kinds_of.is_string(kind):
+        return (
+            values if all(value is None or isinstance(value, str) for value in values) else list(map(as_text, values))
+        )
+    try:
+        if any(isinstance(value, str) for value in values):
+            return _read(values, kind)
+        pa.array(values, kind)
+    except UNFIT as error:
+        raise Unfit(str(error)) from error
+    return values
 
 
-def _text(value: Any) -> str | None:
+def _read(cells: Sequence[str | None], kind: pa.DataType) -> list[Any]:
+    """Return what cells, or the names of folders, say. A whole number stays one in a column of floats: 2 isn't 2.0."""
+    array = pa.array([cell or None for cell in cells], pa.string())
+    values: list[Any] = array.cast(kind).to_pylist()
+    if not kinds_of.is_floating(kind):
+        return values
+    return [
+        value if value is None or "." in str(cell) else int(value) for value, cell in zip(values, cells, strict=True)
+    ]
+
+
+def as_text(value: Any) -> str | None:
+    """Return a value as text: a string as it is, and others as their table would write them."""
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-
-
-def _alone(value: Any, kind: pa.DataType) -> Any:
-    if isinstance(value, str):
-        return (_parsed([value], kind) or [None])[0]
-    return value if _fits([value], kind) else None
-
-
-def _parsed(values: Sequence[Any], kind: pa.DataType) -> list[Any] | None:
-    """Return what cells, or the names of folders, say; None where one says nothing of that type."""
-    try:
-        parsed: list[Any] = pa.array([value or None for value in values], pa.string()).cast(kind).to_pylist()
-    except UNFIT:
-        return None
-    return parsed
-
-
-def _fits(values: Sequence[Any], kind: pa.DataType) -> bool:
-    try:
-        pa.array(values, kind)
-    except UNFIT:
-        return False
-    return True
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, bool | int | float | dict | list):
+        return json.dumps(value, default=as_text, ensure_ascii=False)
+    return str(value)

@@ -1,6 +1,7 @@
 """List the documents of a source, in a stable order, without reading them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from tasks.documents.batch import BYTES_AT_ONCE
 from tasks.documents.carried import carried_schema
 from tasks.documents.document import Document, Documents
 from tasks.documents.groups import grouped
+from tasks.documents.needed import require_columns
 from tasks.documents.remote import shown
 from tasks.documents.rows import Wanted, rows, sizes
 from tasks.documents.seen import Seen
@@ -32,7 +34,7 @@ def list_documents(
 
     `skip` is a folder or URL never entered (the job's own output). Hidden files and
     folders are passed over. `columns` of a table are carried along (`*` for all the others), with
-    the types of `carried_schema`: a value that doesn't fit its column's type is carried as None.
+    the types of `carried_schema`.
     Memory doesn't grow with the number of files, save for some 8 bytes each where identifiers could clash.
 
     Raises UserMistake for an input that isn't there or can't be listed, and for
@@ -54,8 +56,9 @@ def list_sizes(
     if text_column is None:
         yield from (document.size for document in list_documents(inputs, skip=skip))
     else:
+        lacking = _once(inputs, skip, [text_column])
         for file, _ in table_files(inputs, skip):
-            yield from sizes(file, text_column)
+            yield from sizes(file, text_column, lacking)
 
 
 def _all(
@@ -83,8 +86,14 @@ def _files(inputs: Sequence[str], skip: Path | str | None) -> Iterator[Document]
 
 
 def _rows(inputs: Sequence[str], skip: Path | str | None, wanted: Wanted) -> Iterator[Document]:
+    lacking = _once(inputs, skip, [wanted.text, *([wanted.id] if wanted.id else [])])
     for file, alone in table_files(inputs, skip):
-        yield from rows(file, wanted, alone=alone and len(inputs) == 1)
+        yield from rows(file, wanted, lacking, alone=alone and len(inputs) == 1)
+
+
+def _once(inputs: Sequence[str], skip: Path | str | None, wanted: Sequence[str]) -> Callable[[], None]:
+    """Return what requires the columns of the tables, and does so the first time alone."""
+    return functools.cache(lambda: require_columns(table_files(inputs, skip), wanted, inputs=len(inputs)))
 
 
 def _unique(documents: Iterable[Document], *, of_rows: bool) -> Iterator[Document]:

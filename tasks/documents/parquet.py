@@ -1,9 +1,12 @@
 """Parquet, streamed: memory doesn't grow with its row groups."""
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.documents.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
@@ -38,16 +41,35 @@ class Parquet:
         self.schema: pa.Schema = self._file.schema_arrow
         self.columns: list[str] = self.schema.names
 
+    @functools.cached_property
+    def kinds(self) -> Mapping[str, pa.DataType]:
+        """The types that the values of the columns have here: times that Python lacks are text, as Arrow writes them.
+
+        The columns of dates and times are read for it: a footer needn't tell their extremes.
+        """
+        found = {field.name: plain(field.type) for field in self.schema}
+        timely = [name for name, kind in found.items() if _is_temporal(kind)]
+        # Whoever reads the rows finds what is damaged.
+        with contextlib.suppress(pa.ArrowException, OSError):
+            for batch in self._file.iter_batches(columns=timely) if timely else ():
+                for name, array in zip(batch.schema.names, batch.columns, strict=True):
+                    if _is_temporal(found[name]) and not _is_of_python(array, found[name]):
+                        found[name] = _textual(found[name])
+        return found
+
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """Yield the rows; a text that isn't UTF-8 is a trouble."""
         there = [column for column in wanted if column in self.columns]
         for batch in self._file.iter_batches(self._rows_at_once(wanted), columns=there):
             troubles: dict[int, str] = {}
             columns = {
-                column: _values(array, troubles)
+                column: _values(array, self._kind(column, array.type), troubles)
                 for column, array in zip(batch.schema.names, batch.columns, strict=True)
             }
             yield Batch(batch.num_rows, columns, troubles)
+
+    def _kind(self, column: str, kind: pa.DataType) -> pa.DataType:
+        return self.kinds[column] if _is_temporal(plain(kind)) else plain(kind)
 
     def _rows_at_once(self, wanted: Sequence[str]) -> int:
         """As many rows as hold about BYTES_AT_ONCE, by the row group whose rows are the largest."""
@@ -74,10 +96,53 @@ def plain(kind: pa.DataType) -> pa.DataType:
     return PLAIN.get(kind, kind)
 
 
-def _values(array: pa.Array, troubles: dict[int, str]) -> Sequence[Any]:
-    kind = plain(array.type)
+def _is_temporal(kind: pa.DataType) -> bool:
+    """Whether values of a type are, or hold, times that Python may lack."""
+    inner = [kind.field(place).type for place in range(kind.num_fields)]
+    return any(map(_is_temporal, inner)) if inner else pa.types.is_temporal(kind)
+
+
+def _textual(kind: pa.DataType) -> pa.DataType:
+    """Return a type with text for each time in it."""
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_textual(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_textual(kind.value_type))
+    return pa.string() if _is_temporal(kind) else kind
+
+
+def _is_of_python(array: pa.Array, kind: pa.DataType) -> bool:
+    try:
+        found = _cast(array, kind)
+        if not kind.num_fields:
+            # Between the first and the last time of a flat column there is none that Python lacks.
+            counts = pa.int32() if kind.bit_width == 32 else pa.int64()
+            found = pa.array(list(pc.min_max(found.view(counts)).as_py().values()), counts).view(kind)
+        pa.array(found.to_pylist(), kind)
+    except (pa.ArrowException, ValueError, OverflowError, LookupError):
+        return False
+    return True
+
+
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if kind == array.type else array.cast(kind, safe=False)
+
+
+def _as_text(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Cast times to text; those of a zone that Arrow doesn't know are written in UTC."""
+    try:
+        return array.cast(kind)
+    except pa.ArrowException:
+        if not pa.types.is_timestamp(array.type):
+            raise
+        return pc.binary_join_element_wise(array.cast(pa.timestamp(array.type.unit)).cast(pa.string()), "Z", "")
+
+
+def _values(array: pa.Array, kind: pa.DataType, troubles: dict[int, str]) -> Sequence[Any]:
+    if pa.types.is_temporal(array.type) and pa.types.is_string(kind):
+        array = _as_text(array, kind)
     if kind != pa.string():
-        values: list[Any] = (array if kind == array.type else array.cast(kind, safe=False)).to_pylist()
+        values: list[Any] = _cast(array, kind).to_pylist()
         return values
     try:
         # Three times as fast as to_pylist.

@@ -7,16 +7,19 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from tasks.documents.batch import Batch, missing
+from tasks.documents.batch import Batch
+from tasks.documents.carried import kinds_in
 from tasks.documents.document import Document
-from tasks.documents.fitting import fitted
+from tasks.documents.fitting import Unfit, fitted
 from tasks.documents.partitions import partitions
 from tasks.documents.remote import said, shown
 from tasks.documents.tables import damage, opened
 from tasks.errors import DocmillError, JobStopped, UserMistake
 
-NO_ID = "no_id"
+NO_ID, NO_TEXT, DAMAGED = "no_id", "no_text", "damaged"
 T = TypeVar("T")
+# What is asked where a table lacks a column: raises UserMistake where no row of any table has it.
+Lacking = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +39,31 @@ class _File:
     wanted: Wanted
     prefix: str
     folders: dict[str, str | None]
+    lacking: Lacking
 
     def name(self, number: int) -> str:
         """Return what row `number` is called where it has no id of its own."""
         return f"{self.prefix}#{number}"
 
 
-def rows(file: Document, wanted: Wanted, *, alone: bool) -> Iterator[Document]:
+def rows(file: Document, wanted: Wanted, lacking: Lacking, *, alone: bool) -> Iterator[Document]:
     """Yield a document for each row, called by its id, else by its number (after the file's name, save `alone`).
 
-    A row whose text is null or no string is an empty document, which fails by name later;
-    one that can't be read, or has no id, is a document with `trouble`: no row is dropped.
-    So is the rest of a table that is damaged, as one document.
+    A row that has no text (null, none at all, or another value), no id, or can't be read, is a
+    document with `trouble`: no row is dropped. So is the rest of a table that is damaged, as one document.
 
-    Raises UserMistake for a column that isn't there or a table that can't be opened, and
-    JobStopped where its store fails later.
+    Raises UserMistake for a table that can't be opened, and as `lacking` does, and JobStopped where its store fails
+    later, or where a carried value isn't of its column's type, since the table has changed.
     """
-    table = _File(file, wanted, "" if alone else file.document_id, {} if alone else partitions(file.document_id))
+    table = _File(
+        file, wanted, "" if alone else file.document_id, {} if alone else partitions(file.document_id), lacking
+    )
     yield from _each(table, _documents, lambda rest: rest)
 
 
-def sizes(file: Document, text: str) -> Iterator[int]:
+def sizes(file: Document, text: str, lacking: Lacking) -> Iterator[int]:
     """Yield the sizes of the documents of `rows`, which aren't made for it: that is four times as fast."""
-    table = _File(file, Wanted(text, None, pa.schema([])), file.document_id, partitions(file.document_id))
+    table = _File(file, Wanted(text, None, pa.schema([])), file.document_id, partitions(file.document_id), lacking)
     yield from _each(table, _sizes, lambda rest: rest.size)
 
 
@@ -95,9 +100,8 @@ def _batches(table: _File) -> Iterator[Batch]:
     wanted = table.wanted
     needed = [wanted.text, *([wanted.id] if wanted.id else [])]
     with opened(table.file, needed) as reader:
-        absent = missing(needed, [*reader.columns, *table.folders])
-        if absent:
-            raise UserMistake(f"{table.file.path or table.file.source}: {absent}")
+        if not {*needed} <= {*reader.columns, *table.folders}:
+            table.lacking()
         names = dict.fromkeys([*needed, *wanted.carried.names])
         # A record of JSON Lines may have what the first one hasn't.
         of_file = [name for name in names if name in reader.columns or name not in table.folders]
@@ -113,14 +117,31 @@ def _documents(table: _File, batch: Batch, first: int) -> list[Document]:
     names = _names(table, ids, numbers)
     carried = _carried(table, batch)
     made = list(map(Document, names, sources, map(_size, texts), repeat(None), texts, carried))
-    for place, trouble in batch.troubles.items():
-        name = table.name(first + place) if wanted.id else names[place]
-        made[place] = made[place]._replace(document_id=name, text="", size=0, trouble=trouble)
-    for place, value in enumerate(ids or ()):
-        if (value is None or value == "") and place not in batch.troubles:
-            trouble = f"row {first + place} has no value in its id column: give each row one"
-            made[place] = made[place]._replace(trouble=trouble, trouble_kind=NO_ID)
+    for place, (kind, trouble) in _troubles(table, batch, ids, first):
+        made[place] = made[place]._replace(trouble=trouble, trouble_kind=kind)
+        if kind == DAMAGED:
+            name = table.name(first + place) if wanted.id else names[place]
+            made[place] = made[place]._replace(document_id=name, text="", size=0)
     return made
+
+
+def _troubles(
+    table: _File, batch: Batch, ids: Sequence[Any] | None, first: int
+) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield the rows that can't be read, and why: the last reason that is given of a row counts."""
+    text = table.wanted.text
+    for place, value in enumerate(_column(table, batch, text)):
+        if not isinstance(value, str) and _as_string(value) is None:
+            yield place, (NO_TEXT, f"row {first + place} holds {_named(value)} in its column {text!r}")
+    for place, value in enumerate(ids or ()):
+        if value is None or value == "":
+            yield place, (NO_ID, f"row {first + place} has no value in its id column: give each row one")
+    yield from ((place, (DAMAGED, trouble)) for place, trouble in batch.troubles.items())
+
+
+def _named(value: Any) -> str:
+    kinds = {type(None): "no text", dict: "an object, no text", bytes: "bytes that aren't UTF-8"}
+    return kinds.get(type(value), f"a {type(value).__name__}, no text")
 
 
 def _sizes(table: _File, batch: Batch, _: int) -> list[int]:
@@ -131,7 +152,20 @@ def _sizes(table: _File, batch: Batch, _: int) -> list[int]:
 
 
 def _texts(table: _File, batch: Batch) -> list[str]:
-    return [value if isinstance(value, str) else "" for value in _column(table, batch, table.wanted.text)]
+    return [
+        value if isinstance(value, str) else _as_string(value) or ""
+        for value in _column(table, batch, table.wanted.text)
+    ]
+
+
+def _as_string(value: Any) -> str | None:
+    """Return text that Parquet keeps as bytes, as writers without its types do; None for what isn't text."""
+    if not isinstance(value, bytes):
+        return value if isinstance(value, str) else None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _size(text: str) -> int:
@@ -157,5 +191,17 @@ def _carried(table: _File, batch: Batch) -> Sequence[dict[str, Any] | None]:
     schema = table.wanted.carried
     if not len(schema):
         return [None] * batch.rows
-    columns = [fitted(_column(table, batch, field.name), field.type) for field in schema]
+    columns = [_fitted(table, _column(table, batch, field.name), field) for field in schema]
     return [dict(zip(schema.names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _fitted(table: _File, values: Sequence[Any], field: pa.Field) -> Sequence[Any]:
+    try:
+        return fitted(values, field.type)
+    except Unfit as error:
+        kinds_in.cache_clear()
+        place = shown(table.file.path or table.file.source)
+        raise JobStopped(
+            f"{place}: its column {field.name!r} is no longer of {field.type} ({error}): the table has changed since "
+            "the job began: run the same command again"
+        ) from error

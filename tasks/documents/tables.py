@@ -24,7 +24,9 @@ PACKED = ".gz"
 class Table(Protocol):
     """An open table."""
 
-    columns: list[str]
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns; objects of JSON Lines may have more."""
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """Yield the rows of those of the columns that are there."""

@@ -41,12 +41,17 @@ class InUse(UserMistake):
 
 
 class CallFailed(DocmillError):
-    """One call failed; `reason` is a stable word for the `error_kind` column."""
+    """One call failed; `reason` is a stable word for the `error_kind` column.
 
-    def __init__(self, reason: str, message: str, *, status: int | None = None) -> None:
+    `paid` is what the provider answered and is paid for although it can't be used: an
+    Answer or Vectors (tasks/providers).
+    """
+
+    def __init__(self, reason: str, message: str, *, status: int | None = None, paid: object = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.status = status
+        self.paid = paid
         self.attempts = 1
 
 
@@ -60,13 +65,14 @@ class Transient(CallFailed):
         *,
         status: int | None = None,
         retry_after: float | None = None,
+        paid: object = None,
     ) -> None:
-        super().__init__(reason, message, status=status)
+        super().__init__(reason, message, status=status, paid=paid)
         self.retry_after = retry_after
 
 
 class SetAside(CallFailed):
-    """Asking again would fail again; only this call is lost."""
+    """Asking again would fail again; only this call is lost. One that is `paid` is not asked again in later runs."""
 
 
 class Overflow(SetAside):

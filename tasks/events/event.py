@@ -17,6 +17,7 @@ Name = Literal[
     "call refused",
     "call retried",
     "call answered",
+    "call paid",
     "call reused",
     "call given up",
     "call left",
@@ -39,6 +40,7 @@ LEVELS: Final[Mapping[Name, Level]] = {
     "call sent": "debug",
     "call left": "debug",
     "call refused": "warning",
+    "call paid": "warning",  # in vain: its answer is of no use
     "call given up": "warning",
     "answer set aside": "warning",
     "route down": "warning",

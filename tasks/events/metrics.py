@@ -55,7 +55,7 @@ class Metrics:
             self._calls.add(1, {**route, "docmill.outcome": OUTCOMES[name]})
         if name in ("call given up", "answer set aside"):
             self._failures.add(1, {**route, "error.type": fields["error_kind"]})
-        elif name == "call answered":
+        elif name in ("call answered", "call paid"):
             self._pay(event, route)
         elif name == "call retried":
             self._retries.add(1, {**route, "error.type": fields["error_kind"]})

@@ -17,7 +17,7 @@ JOB: Key = ("job", "")
 # An answer among them: that it was sent may have been dropped.
 BEGINS = frozenset({"call sent", "call answered", "call reused"})
 ENDS = frozenset({"call answered", "call given up", "call left", "call reused"})
-ATTEMPTS = frozenset({"call sent", "call waited", "call refused", "call retried"})
+ATTEMPTS = frozenset({"call sent", "call waited", "call refused", "call retried", "call paid"})
 
 
 class Spans:

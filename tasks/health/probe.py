@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from tasks.dispatch.client import Client
-from tasks.dispatch.dispatcher import Call, Dispatcher, Paid, Transport
+from tasks.dispatch.dispatcher import Dispatcher, Transport
+from tasks.dispatch.exchange import Call, Exchange, Paid
 from tasks.dispatch.limits import Limits
 from tasks.dispatch.retries import Policy
 from tasks.dispatch.spending import Spending
@@ -31,6 +32,9 @@ ONCE = Policy(least=1, least_timeouts=1, most=1)
 _SENTENCE = "Line {number}: at the mill the river stood at {mark} marks, and the keeper wrote it down. "
 # The server answers a probe that may have been paid for, though nobody heard it.
 _UNHEARD = frozenset({"timeout", "connection"})
+
+# Sixteen tokens are too few for a first word.
+WORDLESS = frozenset({"empty_answer", "reasoning_only"})
 
 Outcome = Event | Skipped
 
@@ -157,27 +161,45 @@ class Prober:
         )
 
 
+@dataclass(slots=True)
+class ProbeBooks:
+    """The books of a probe, which is asked once: what it took, if that is known. A Bookkeeper."""
+
+    timed: Timed
+    paid: Paid | None = None
+
+    def stopped(self) -> JobStopped | None:
+        """Return why it isn't asked again: a refused call is, by the dispatcher."""
+        return JobStopped("asked once") if self.timed.heard is not None else None
+
+    async def reserve(self) -> None:
+        """Nothing: the whole probe is within its budget already."""
+
+    async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
+        """Nothing: what was paid for is noted with the event."""
+
+    def count(self, exchange: Exchange) -> None:
+        """Keep what the provider answered, of use or not."""
+        self.paid = exchange.paid
+
+    def expect(self, late: "asyncio.Task[None]") -> None:
+        """Nothing: a probe is never hedged."""
+
+
 async def _sent(dispatcher: Dispatcher, call: Call, timed: Timed) -> tuple[Paid | None, str | None, int | None]:
     """Send a probe once; return its answer, or what went wrong, with the status."""
-
-    async def record(_: Call, __: Reply, ___: int, ____: int) -> None:
-        """What was paid for is noted with the event."""
-
-    def stopped() -> JobStopped | None:
-        # A refused call is asked again by the dispatcher: a probe is not.
-        return JobStopped("asked once") if timed.heard is not None else None
-
+    books = ProbeBooks(timed)
     try:
-        return (await dispatcher.send(call, "probe", record, stopped)).answer, None, None
+        return (await dispatcher.send(call, "probe", books)).answer, None, None
     except RouteDown as error:
         failed = error.exhausted
-        return None, failed.reason if failed else error.kind, failed.status if failed else None
+        return books.paid, failed.reason if failed else error.kind, failed.status if failed else None
     except CallFailed as error:
-        # A model that thinks has no word ready yet: it was there all the same.
-        return None, None if error.reason == "empty_answer" else error.reason, error.status
+        # A model that reasons has no word ready yet: it was there all the same.
+        return books.paid, None if error.reason in WORDLESS else error.reason, error.status
     except JobStopped as error:
         status = timed.heard.status if timed.heard else None
-        return None, f"http_{status}" if type(error) is JobStopped else error.kind, status
+        return books.paid, f"http_{status}" if type(error) is JobStopped else error.kind, status
 
 
 def blank(target: Target, at: datetime) -> Event:

@@ -58,5 +58,7 @@ async def answered(job: Job, document: Document, work: Work, reading: Reading | 
             work.cuts += 1
             continue
         except DocumentFailed as error:
+            await work.heard_out()
             return document_rows(job.ledger.job_id, document, work, reading, error, route, cut)
+        await work.heard_out()
         return document_rows(job.ledger.job_id, document, work, reading, outcome, route, cut)

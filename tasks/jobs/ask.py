@@ -8,18 +8,17 @@ from typing import Any
 
 from tasks.chunking.template import TEMPLATES, conversation
 from tasks.chunking.tokenizer import Tokenizer
-from tasks.dispatch.dispatcher import Call, Delivered, Paid
+from tasks.dispatch.exchange import Call, Exchange, Paid
 from tasks.errors import CallFailed, JobStopped, Overflow, RouteLost, SetAside
 from tasks.jobs.measure import Measures
 from tasks.jobs.meter import Meter
-from tasks.jobs.pay import Paying, Usage
+from tasks.jobs.pay import Paying, Usage, is_kept
 from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
 from tasks.jobs.talk import Prompt, Talk, Talker, Text, opened
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Kept
-from tasks.providers.openai import CUT
-from tasks.providers.structured import Structured, refuses_format, response_format
-from tasks.providers.wire import Answer, Completion, call_id, encode
+from tasks.providers.structured import Structured, fails_format, refuses_format, response_format
+from tasks.providers.wire import CUT, Answer, Completion, call_id, encode
 
 MAX_CONTINUATIONS = 3
 
@@ -119,31 +118,38 @@ class Asker(Paying):
         return tokens <= self.measures.latest.most(self.route.window.room(0))
 
     def _asked_often(self, work: Work, place: Place) -> bool:
-        return sum(_place_of(row) == _span(place) for row in work.calls) > MAX_CONTINUATIONS
+        used = (row for row in work.calls if row["error_kind"] is None)
+        return sum(_place_of(row) == _span(place) for row in used) > MAX_CONTINUATIONS
 
     async def _one(self, work: Work, place: Place, talk: Talk) -> Answer:
-        """Get one answer, kept or paid, and note it as a row."""
+        """Get one answer, kept or paid; each exchange that it took is a row."""
         talk = self._spoken(talk)
         call, turns = self._call(talk), len(talk.turns)
+        self._put_beside(work, place, call)
         try:
-            got = await self._kept_or_paid(work, place, call)
+            return await self._kept_or_paid(work, place, call, turns)
         except _Unformatted:
             return await self._one(work, place, talk)
         except CallFailed as error:
-            if talk.schema is not None and refuses_format(error):
-                self.structured = None  # from now on by the instructions alone, which every prompt has
-                return await self._one(work, place, talk)
+            # A route that never took a format may break over it without a word of why.
+            breaks = error.status in (500, 501) and not self.dispatcher.takes_format
+            if talk.schema is not None and (breaks or fails_format(error) or refuses_format(error)):
+                return await self._unformatted(work, place, talk, error)
             aside = work.given_up[call.call_id] = error if isinstance(error, SetAside) else given_up(error)
             cut_again = isinstance(error, Overflow) and work.may_cut_again
             if not cut_again and work.begin_row(f"{call.call_id} failed", place, turns):
                 work.failures.append(failed_call_row(work, place, self.route, call.call_id, aside))
             raise aside from error
-        answer = self._completed(got.answer, call)
-        if work.begin_row(call.call_id, place, turns):
-            times = 2 if got.hedged else 1
-            cost = 0.0 if got.reused else self._cost(answer, times)
-            self._count(work, call, got, answer, cost)
-            work.calls.append(call_row(work, place, self.route, call, answer, got, cost))
+
+    async def _unformatted(self, work: Work, place: Place, talk: Talk, error: CallFailed) -> Answer:
+        """Ask by the instructions alone, which every prompt has: this time, or from now on where the route refuses."""
+        plain = talk._replace(schema=None)
+        if fails_format(error):
+            return await self._one(work, place, plain)
+        if refuses_format(error):
+            self.structured = None
+        answer = await self._one(work, place, plain)
+        self.structured = None  # it is answered so, and was not otherwise
         return answer
 
     def _spoken(self, talk: Talk) -> Talk:
@@ -179,81 +185,106 @@ class Asker(Paying):
         identity = call_id(route.provider, dispatcher.account.place, path, encoded)
         return Call(identity, path, encoded, prompt_tokens, answer_tokens, request.response_format is not None)
 
-    async def _kept_or_paid(self, work: Work, place: Place, call: Call) -> Got:
+    async def _kept_or_paid(self, work: Work, place: Place, call: Call, turns: int) -> Answer:
         """Equal requests in flight at once are asked once: the later ones find the first's answer."""
         while (asked := self._asked.get(call.call_id)) is not None:
             await asked.wait()
         kept = self._kept(call)
         if kept is not None:
-            found, answer = kept
-            # Paid in an earlier run of this job, or just now for an equal chunk of this document.
-            mine = (found.job_id, found.document_id) == (self.ledger.job_id, work.document_id)
-            mine = mine and not work.has_other_row(call.call_id, place)
-            return Got(answer, found.attempts, found.latency_ms, found.created_at, reused=not mine, kept=True)
+            return self._found(work, place, call, turns, kept)
         exhausted = work.given_up.get(call.call_id)
         if exhausted is not None:
             raise exhausted
         self._asked[call.call_id] = asyncio.Event()
         try:
-            delivered, answer = await self._paid(work, call)
+            delivered = await self.payer.pay(
+                work, call, partial(self._note, work, place, turns), unwanted=partial(self._unwanted, call)
+            )
         finally:
             self._asked.pop(call.call_id).set()
-        when = datetime.now(UTC)
-        return Got(answer, delivered.attempts, delivered.latency_ms, when, False, delivered.hedged)
+        return self._completed(completion(delivered.answer), call)
 
-    def _kept(self, call: Call) -> tuple[Kept, Answer] | None:
-        """Return a kept answer, unless what was kept isn't one: then it is asked for again."""
+    def _kept(self, call: Call) -> tuple[Kept, Answer, CallFailed | None] | None:
+        """Return a kept answer, and why it is of no use where it isn't; None where it is asked for (again)."""
         kept = self.ledger.answer(call.call_id)
         if kept is None:
             return None
         try:
-            return kept, self.dispatcher.wire.answer(kept.reply)
+            return kept, self.dispatcher.wire.answer(kept.reply), None
+        except SetAside as error:
+            return (kept, error.paid, error) if isinstance(error.paid, Answer) else None
         except (CallFailed, RouteLost):
             return None
 
-    async def _paid(self, work: Work, call: Call) -> tuple[Delivered, Answer]:
-        """Ask the provider, and learn how it counts."""
+    def _found(
+        self, work: Work, place: Place, call: Call, turns: int, kept: tuple[Kept, Answer, CallFailed | None]
+    ) -> Answer:
+        """Return an answer that was paid before, in an earlier run or just now for an equal chunk. Raises SetAside."""
+        found, answer, error = kept[0], self._completed(kept[1], call), kept[2]
+        mine = (found.job_id, found.document_id) == (self.ledger.job_id, work.document_id)
+        mine = mine and not work.has_other_row(call.call_id, place)
+        kind = error.reason if error else None
+        got = Got(answer, found.attempts, found.latency_ms, found.created_at, not mine, kind)
+        if work.begin_row(call.call_id, place, turns):
+            cost = self._cost(answer) if mine else 0.0
+            work.calls.append(call_row(work, place, self.route, call, got, cost))
+            self.dispatcher.notes.reused(call.call_id, work.document_id)
+            if mine:
+                self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+            else:
+                self.meter.found()
+        if error is not None:
+            raise error
+        return answer
 
-        def usage_of(paid: Paid, times: int) -> Usage:
-            answer = self._completed(completion(paid), call)
-            return Usage(answer.prompt_tokens or 0, answer.completion_tokens or 0, self._cost(answer, times))
-
-        delivered = await self.payer.pay(work, call, usage_of, unwanted=partial(self._unwanted, call))
-        answer = completion(delivered.answer)
+    def _note(self, work: Work, place: Place, turns: int, exchange: Exchange) -> Usage:
+        """Put an exchange down as a row the moment it is paid, and learn how the provider counts."""
+        call, error = exchange.call, exchange.error
+        answer = self._completed(completion(exchange.paid), call)
+        cost, kind = self._cost(answer), error.reason if error else None
+        got = Got(answer, exchange.attempts, exchange.latency_ms, datetime.now(UTC), error_kind=kind)
+        if error is None or is_kept(exchange):
+            work.begin_row(call.call_id, place, turns)
+        work.calls.append(call_row(work, place, self.route, call, got, cost))
         if answer.prompt_tokens and not self.extras.get("integrity"):
             self.measures.learn(call.prompt_tokens, answer.prompt_tokens)
-        return delivered, answer
+        return Usage(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+
+    def _put_beside(self, work: Work, place: Place, call: Call) -> None:
+        """Put down what an earlier run paid for a call beside its kept answer."""
+        if not work.looks_beside(call.call_id):
+            return
+        for paid in self.ledger.paid_beside(call.call_id):
+            if paid.document_id == work.document_id and paid.tokens is not None:
+                answer = Answer("", None, *paid.tokens, paid.cost, paid.served_by)
+                got = Got(answer, paid.attempts, paid.latency_ms, paid.created_at, error_kind=paid.reason)
+                work.calls.append(call_row(work, place, self.route, call, got, paid.cost))
+                self.meter.paid(*paid.tokens, paid.cost)
 
     def _completed(self, answer: Answer, call: Call) -> Answer:
         """Fill in the counts a provider left out, and say `length` where the answer is at its most."""
         prompt = call.prompt_tokens if answer.prompt_tokens is None else answer.prompt_tokens
-        written = answer.completion_tokens
-        written = self.tokenizer.count(answer.text) if written is None else written
-        full = answer.finish_reason in CUT or written >= call.max_tokens
-        finish = "length" if full else answer.finish_reason
+        written, most = answer.completion_tokens, call.max_tokens
+        if written is None:
+            written = self.tokenizer.count(answer.text)
+        # More than the most are not all the answer's: the model reasoned.
+        full = written == most or (written > most and self.tokenizer.count(answer.text) >= most)
+        finish = "length" if answer.finish_reason in CUT or full else answer.finish_reason
         return Answer(answer.text, finish, prompt, written, answer.cost, answer.served_by)
 
-    def _cost(self, answer: Answer, times: int) -> float | None:
-        """Return the USD of an answer; of one that was asked for twice, as if both were paid."""
+    def _cost(self, answer: Answer) -> float | None:
+        """Return the USD of an answer: the provider's word, else by the route's price; None where that isn't known."""
         if answer.cost is not None:
-            return answer.cost * times
+            return answer.cost
         price = self.route.price
-        return price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0) * times if price else None
-
-    def _count(self, work: Work, call: Call, got: Got, answer: Answer, cost: float | None) -> None:
-        if got.kept:
-            self.dispatcher.notes.reused(call.call_id, work.document_id)
-        if got.reused:
-            self.meter.found()
-        else:
-            self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+        return price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0) if price else None
 
 
 def _span(place: Place) -> tuple[object, ...]:
     return place.level, place.position, place.start, place.end
 
 
-def completion(paid: Paid) -> Answer:
+def completion(paid: Paid | None) -> Answer:
     """Return the answer of a completion."""
     if not isinstance(paid, Answer):
         raise TypeError("vectors in place of an answer")

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tasks.documents.carried import ALL, carried_schema
 from tasks.documents.document import Document
+from tasks.documents.fitting import as_text
 from tasks.jobs.options import Options
 from tasks.jobs.prompts import COLUMN, FIELD, SCHEMA, TEXT, read_template
 from tasks.results.columns import free_name
@@ -80,9 +81,7 @@ def _about(name: str) -> Mapping[str, str]:
 
 
 def _text(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return str(_clean(value or ""))
-    return json.dumps(value, ensure_ascii=False, default=str).strip('"')
+    return str(_clean(as_text(value) or ""))
 
 
 def _clean(value: Any) -> Any:

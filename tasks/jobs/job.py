@@ -215,11 +215,12 @@ class Job(Generic[S]):
     def _summed(self) -> Totals:
         """Sum up what this job did in all its runs, and what it found unchanged."""
         sums = self.ledger.sums()
-        done, partial, failed = (sums.get(status, Sums()) for status in ("done", "partial", "failed"))
-        every = (done, partial, failed)
+        done, partial, failed, begun = (sums.get(status, Sums()) for status in ("done", "partial", "failed", ASSIGNED))
+        every = (done, partial, failed, begun)
         costs = [one.cost_usd for one in every]
+        lost_calls, lost_cost = self.ledger.lost()
         return Totals(
-            documents=sum(one.documents for one in every) + self.unchanged + self.passed,
+            documents=done.documents + partial.documents + failed.documents + self.unchanged + self.passed,
             done=done.documents,
             partial=partial.documents,
             failed=failed.documents,
@@ -229,11 +230,13 @@ class Job(Generic[S]):
             prompt_tokens=sum(one.prompt_tokens for one in every),
             completion_tokens=sum(one.completion_tokens for one in every),
             cost_usd=None if None in costs else self._paid(cost for cost in costs if cost is not None),
+            lost_calls=lost_calls,
+            lost_cost_usd=round(lost_cost, 10),
         )
 
     def _paid(self, costs: Iterable[float]) -> float:
-        """The documents' costs, or all that was paid where a stopped job has documents half done."""
-        return round(max(sum(costs), self.ledger.spent()), 10)
+        """The documents' costs, or all that was paid where the rows of some couldn't be written."""
+        return round(max(sum(costs), self.ledger.paid()), 10)
 
     def broke(self, error: BaseException) -> None:
         """Write into job.json that the job ended by an error nobody foresaw; it stays resumable."""

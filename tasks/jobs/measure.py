@@ -24,7 +24,11 @@ SPARE = 1.01
 # Where an overflow doesn't say how large the window is.
 STEP = 1.5
 LEAST_WINDOW = 256
-WINDOW = re.compile(r"(?:maximum context length|context (?:length|size|window))\D{0,20}?(\d{3,})", re.IGNORECASE)
+# OpenAI, vLLM and llama.cpp; Gemini; Mistral ("with 65536 maximum context length"); Anthropic ("> 200000 maximum").
+WINDOW = re.compile(
+    r"(?:context (?:length|size|window)|maximum number of tokens)\D{0,20}?(?P<after>\d{3,})|(?P<before>\d{3,}) maximum",
+    re.IGNORECASE,
+)
 
 
 class Measure(NamedTuple):
@@ -75,7 +79,7 @@ class Measures:
         if measure != self.latest:
             return  # another document has learned it meanwhile
         found = WINDOW.search(said)
-        window = int(found[1]) if found else context
+        window = int(found["after"] or found["before"]) if found else context
         factor = context / window * SPARE if LEAST_WINDOW <= window < context else STEP
         self._add(Measure(measure.extra, round(measure.ratio * factor, 4)))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 TROUBLES = 5
 COUNTS = ("done", "partial", "failed", "unchanged", "resumed", "calls", "reused", "prompt_tokens", "completion_tokens",
-          "cost", "cost_unknown")  # fmt: skip
+          "cost", "cost_unknown", "lost_calls", "lost_cost")  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -29,6 +29,8 @@ class Meter:
     completion_tokens: int = 0
     cost: float = 0.0
     cost_unknown: int = 0
+    lost_calls: int = 0
+    lost_cost: float = 0.0
     pruned: int = 0
     waiting: str = ""
     troubles: list[str] = field(default_factory=list)
@@ -58,6 +60,12 @@ class Meter:
             self.completion_tokens += completion_tokens
             self.cost += cost or 0.0
             self.cost_unknown += cost is None
+
+    def lost(self, worst: float) -> None:
+        """Count a call whose answer was lost, and the USD that it cost at the most."""
+        with self._lock:
+            self.lost_calls += 1
+            self.lost_cost += worst
 
     def found(self) -> None:
         """Count one call whose answer was there already."""

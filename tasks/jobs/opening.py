@@ -48,7 +48,8 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         ledger.begin(prepared.identity, prepared.flow)
         asks = options.runner == "threads"
         share = stack.enter_context(sharing(options.share_limits)) if asks else None
-        spending = Spending(options.budget, ledger.spent() if options.budget is not None else 0.0)
+        limited = options.budget is not None
+        spending = Spending(options.budget, ledger.spent(), ledger.lost()[1]) if limited else Spending(None)
         job = stack.enter_context(speaking(prepared, ledger, state, meter, Means(spending, share, asks)))
         opened.append(job)
         remember(prepared.stops, options)

@@ -1,30 +1,34 @@
-"""Send a call within the budget, and note what its answer cost."""
+"""Send a call within the budget, and count what each exchange cost the moment it is known."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher, Paid
+from tasks.dispatch.dispatcher import Delivered, Dispatcher
+from tasks.dispatch.exchange import HEDGED, Call, Exchange
 from tasks.dispatch.spending import Spending
-from tasks.errors import JobStopped, RouteDown
+from tasks.errors import JobStopped, RouteDown, SetAside
 from tasks.jobs.measure import Measures
+from tasks.jobs.meter import Meter
 from tasks.jobs.rows import Work
 from tasks.ledger.ledger import Ledger
+from tasks.ledger.records import PaidBeside
 from tasks.providers.wire import Reply
 from tasks.routing.route import Route
 
 
 class Usage(NamedTuple):
-    """What an answer took: tokens, as its row has them, and USD (None: not known)."""
+    """What an exchange took: tokens, as its row has them, and USD (None: not known)."""
 
     prompt_tokens: int
     completion_tokens: int
     cost: float | None
 
 
-# What an answer took that was asked for so many times.
-UsageOf = Callable[[Paid, int], Usage]
+# Puts down a paid exchange as rows of its documents, and returns what it took.
+Note = Callable[[Exchange], Usage]
 # Why a call isn't to be sent any more as it is.
 Unwanted = Callable[[], JobStopped | None]
 
@@ -38,6 +42,7 @@ class Payer:
     ledger: Ledger
     spending: Spending
     measures: Measures
+    meter: Meter
     stopped: Callable[[], JobStopped | None]
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     # How many times the worst case the dearest answer cost.
@@ -48,75 +53,166 @@ class Payer:
         self,
         work: Work,
         call: Call,
-        usage_of: UsageOf,
+        note: Note,
         came: Callable[[], None] = lambda: None,
         unwanted: Unwanted = lambda: None,
     ) -> Delivered:
         """Ask the provider. With a budget the first call goes alone: its answer tells how the route counts.
 
         `came` is called just before a reply is recorded; `unwanted` says why a call isn't to
-        be sent. Raises as `Dispatcher.send` does, and BudgetReached.
+        be sent. Raises as `Dispatcher.send` does.
         """
+        payment = Payment(self, work, call, note, came, unwanted)
         if self.spending.limit is None or self._heard.is_set():
-            return await self._within_budget(work, call, usage_of, came, unwanted)
+            return await self._sent(payment)
         async with self._alone:
             if not self._heard.is_set():
-                delivered = await self._within_budget(work, call, usage_of, came, unwanted)
-                self._heard.set()
-                return delivered
-        return await self._within_budget(work, call, usage_of, came, unwanted)
+                return await self._sent(payment)
+        return await self._sent(payment)
 
-    def _why_not(self, unwanted: Unwanted) -> JobStopped | None:
-        """Return why nobody is to be asked any more, or not so; just before a call is sent."""
-        return unwanted() or self.stopped() or self.spending.overdrawn()
-
-    async def _within_budget(
-        self, work: Work, call: Call, usage_of: UsageOf, came: Callable[[], None], unwanted: Unwanted
-    ) -> Delivered:
-        price = self.route.price
-        worst = price.cost(self.measures.latest.told(call.prompt_tokens), call.max_tokens) if price else 0.0
-        worst *= self._dearer
-        reserved = 2 * worst if self.dispatcher.hedge else worst
-        await self.spending.reserve(reserved)
-        cost = 0.0
+    async def _sent(self, payment: "Payment") -> Delivered:
+        work, call = payment.work, payment.call
         try:
-
-            async def record(call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
-                came()
-                await self.ledger.record(
-                    call, reply, attempts, latency_ms, document_id=work.document_id, route=self.route, worst=reserved
-                )
-
-            try:
-                delivered = await self.dispatcher.send(call, work.document_id, record, lambda: self._why_not(unwanted))
-            except RouteDown as error:
-                if error.exhausted is not None:
-                    work.exhausted[call.call_id] = error.exhausted
-                    work.exhausted_at[self.route] = self.dispatcher.clock()
-                raise
-            usage = usage_of(delivered.answer, 2 if delivered.hedged else 1)
-            self._note(call, work, delivered, usage)
-            known = usage.cost
-            cost = reserved if known is None else known
-            if worst > 0:
-                self._dearer = max(self._dearer, self._dearer * cost / reserved)
-            self.ledger.costs(call.call_id, known)
+            return await self.dispatcher.send(call, work.document_id, payment)
+        except RouteDown as error:
+            if error.exhausted is not None:
+                work.exhausted[call.call_id] = error.exhausted
+                work.exhausted_at[self.route] = self.dispatcher.clock()
+            raise
         finally:
-            await self.spending.settle(reserved, cost)
-        return delivered
+            await payment.free()
 
-    def _note(self, call: Call, work: Work, delivered: Delivered, usage: Usage) -> None:
-        self.dispatcher.notes.observer.note(
-            "call answered",
-            call_id=call.call_id,
-            document_id=work.document_id,
-            attempt=delivered.attempts,
-            latency_ms=delivered.latency_ms,
+    def worst(self, call: Call) -> float:
+        """Return the most that one exchange may cost, in USD, by all that is known of the route; 0 without a price."""
+        price = self.route.price
+        known = price.cost(self.measures.latest.told(call.prompt_tokens), call.max_tokens) if price else 0.0
+        return known * self._dearer
+
+    def learn(self, worst: float, cost: float) -> None:
+        """Learn from what an exchange cost, for which so much was reserved."""
+        self._heard.set()
+        if worst > 0:
+            self._dearer = max(self._dearer, self._dearer * cost / worst)
+
+
+@dataclass(slots=True)
+class Payment:
+    """The books of one call: what is reserved for it, and what its exchanges cost. A Bookkeeper."""
+
+    payer: Payer
+    work: Work
+    call: Call
+    note: Note
+    came: Callable[[], None]
+    unwanted: Unwanted
+    _worst: float = 0.0
+    _held: float = 0.0
+    _recorded: bool = False
+    _late: "list[asyncio.Task[None]]" = field(default_factory=list)
+
+    def stopped(self) -> JobStopped | None:
+        """Return why nobody is to be asked any more, or not so; just before a call is sent."""
+        return self.unwanted() or self.payer.stopped() or self.payer.spending.overdrawn()
+
+    async def reserve(self) -> None:
+        """Have one more attempt within the budget: what an earlier one cost is no longer reserved.
+
+        What is left of that is freed first: two who hold some and wait for more would wait for ever.
+        """
+        self._worst = self.payer.worst(self.call)
+        needed = (2 if self.payer.dispatcher.hedge else 1) * self._worst
+        if needed > self._held:
+            held, self._held = self._held, 0.0
+            await self.payer.spending.settle(held, 0.0)
+            await self.payer.spending.reserve(needed)
+            self._held = needed
+
+    async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
+        """Make a reply durable; its cost is at its worst until it is counted."""
+        self.came()
+        self._recorded = True
+        await self.payer.ledger.record(
+            call, reply, attempts, latency_ms,
+            document_id=self.work.document_id, route=self.payer.route, worst=self._worst,
+        )  # fmt: skip
+
+    def count(self, exchange: Exchange) -> None:
+        """Count an exchange: in the budget, in the ledger, and among its documents' rows."""
+        if exchange.paid is None:
+            self._lost(exchange)
+            return
+        usage = self.note(exchange)
+        cost = self._worst if usage.cost is None else usage.cost
+        self._book(cost)
+        self.payer.learn(self._worst, cost)
+        self.payer.meter.paid(usage.prompt_tokens, usage.completion_tokens, usage.cost)
+        if exchange.error is None or is_kept(exchange):
+            self.payer.ledger.costs(self.call.call_id, usage.cost)
+        else:
+            self._pay_beside(exchange, usage)
+        self._tell(exchange, usage)
+
+    def expect(self, late: "asyncio.Task[None]") -> None:
+        """Have the document wait for the slower of two requests."""
+        self._late.append(late)
+        self.work.late.append(late)
+
+    async def free(self) -> None:
+        """Free what is reserved, once nothing is under way any more."""
+        if any(not late.done() for late in self._late):
+            self.work.late.append(asyncio.create_task(self._free_later()))
+            return
+        held, self._held = self._held, 0.0
+        await self.payer.spending.settle(held, 0.0)
+
+    async def _free_later(self) -> None:
+        await asyncio.gather(*self._late, return_exceptions=True)
+        await self.free()
+
+    def _book(self, cost: float, *, lost: bool = False) -> None:
+        part = min(cost, self._held)
+        self._held -= part
+        self.payer.spending.pay(cost, part, lost=lost)
+
+    def _lost(self, exchange: Exchange) -> None:
+        """Count an answer that was lost at the most it may have cost."""
+        self._book(self._worst, lost=True)
+        self.payer.meter.lost(self._worst)
+        self._pay_beside(exchange, Usage(0, 0, None))
+
+    def _pay_beside(self, exchange: Exchange, usage: Usage) -> None:
+        """Have the ledger keep what an exchange cost whose answer isn't kept, or will be replaced by another."""
+        reason = exchange.error.reason if exchange.error else ""
+        tokens = None if exchange.paid is None else (usage.prompt_tokens, usage.completion_tokens)
+        served_by = getattr(exchange.paid, "served_by", None)
+        beside = PaidBeside(
+            self.call.call_id, self.work.document_id, reason, tokens, usage.cost, self._worst, exchange.attempts,
+            exchange.latency_ms, served_by, datetime.now(UTC),
+        )  # fmt: skip
+        self.payer.ledger.pay_beside(beside)
+        if self._recorded and reason != HEDGED:  # its reply is in the ledger too, until another takes its place
+            self._recorded = False
+            self.payer.ledger.costs(self.call.call_id, 0.0)
+
+    def _tell(self, exchange: Exchange, usage: Usage) -> None:
+        self.payer.dispatcher.notes.observer.note(
+            "call answered" if exchange.error is None else "call paid",
+            call_id=self.call.call_id,
+            document_id=self.work.document_id,
+            attempt=exchange.attempts,
+            latency_ms=exchange.latency_ms,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cost_usd=usage.cost,
-            hedged=delivered.hedged,
+            hedged=bool(self._late),
+            error_kind=exchange.error.reason if exchange.error else None,
         )
+
+
+def is_kept(exchange: Exchange) -> bool:
+    """Whether a paid answer of no use is what the ledger keeps of its call: it isn't asked for again."""
+    error = exchange.error
+    return isinstance(error, SetAside) and error.paid is not None
 
 
 @dataclass(slots=True)

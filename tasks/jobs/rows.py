@@ -1,11 +1,12 @@
 """The rows that a document leads to in the result tables."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from tasks.dispatch.dispatcher import Call
+from tasks.dispatch.exchange import Call
 from tasks.documents.document import Content, Document, Unread
 from tasks.errors import CallFailed, DocumentFailed
 from tasks.jobs.cut import Cut
@@ -46,6 +47,9 @@ class Work:
     cuts: int = 1
     # The last answer that isn't valid, as it came.
     raw: str | None = None
+    # The slower ones of requests that were asked twice.
+    late: "list[asyncio.Task[None]]" = field(default_factory=list)
+    _beside: set[str] = field(default_factory=set)
     _rows: dict[str, set[tuple[Place, int]]] = field(default_factory=dict)
 
     @property
@@ -60,21 +64,35 @@ class Work:
         places.add((place, turns))
         return not known
 
+    def looks_beside(self, call_id: str) -> bool:
+        """Whether what was paid beside a call's kept answer has no rows yet: once for each call."""
+        new = call_id not in self._beside
+        self._beside.add(call_id)
+        return new
+
+    async def heard_out(self) -> None:
+        """Wait for the slower of requests that were asked twice; where the job is cut off, they are too."""
+        while late := [task for task in self.late if not task.done()]:
+            try:
+                await asyncio.wait(late)
+            except asyncio.CancelledError:
+                for task in late:
+                    task.cancel()
+
     def has_other_row(self, call_id: str, place: Place) -> bool:
         """Whether the same call has a row already for another place of the document."""
         return any(other != place for other, _ in self._rows.get(call_id, ()))
 
 
 class Got(NamedTuple):
-    """An answer, and how it came: `kept` since before it was asked for, `reused` where this job didn't pay it."""
+    """An answer and how it came: `reused` where this job didn't pay it; `error_kind` says why it is of no use."""
 
     answer: Answer
     attempts: int
     latency_ms: int
     created_at: datetime
-    reused: bool
-    hedged: bool = False
-    kept: bool = False
+    reused: bool = False
+    error_kind: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -105,10 +123,9 @@ class Reading:
     cuts: dict[Route, Cut] = field(default_factory=dict)
 
 
-def call_row(
-    work: Work, place: Place, route: Route, call: Call, answer: Answer, got: Got, cost: float | None
-) -> dict[str, Any]:
-    """Return the row of an answered call; `cost` is what this job paid for it."""
+def call_row(work: Work, place: Place, route: Route, call: Call, got: Got, cost: float | None) -> dict[str, Any]:
+    """Return the row of an exchange that was paid or reused; `cost` is what this job paid for it in USD."""
+    answer = got.answer
     return {
         "call_id": call.call_id,
         "document_id": work.document_id,
@@ -127,8 +144,9 @@ def call_row(
         "latency_ms": got.latency_ms,
         "attempts": got.attempts,
         "finish_reason": answer.finish_reason,
-        "output": answer.text,
+        "output": answer.text or None,
         "reused": got.reused,
+        "error_kind": got.error_kind,
         "created_at": got.created_at,
     }
 

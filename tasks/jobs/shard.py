@@ -15,7 +15,7 @@ from tasks.jobs.expect import CHARACTERS_A_TOKEN
 from tasks.jobs.job import Job, Settled
 from tasks.jobs.read import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE, Read, read_all
 from tasks.jobs.rows import Reading, Result, Work
-from tasks.jobs.write import rows_of, write
+from tasks.jobs.write import begun_rows, rows_of, write, write_begun
 
 CALLS_A_SHARD = 1000
 FLUSH_SECONDS = 5.0
@@ -60,6 +60,7 @@ async def run_shard(job: Job, documents: Sequence[Document], part: int | None = 
     await shard.flush()
     with contextlib.suppress(asyncio.CancelledError):
         await answering
+    await shard.put_down_begun()
     job.observer.note("shard ended", part=part, written=shard.written)
     return Worked(shard.written, shard.left["unchanged"])
 
@@ -80,6 +81,7 @@ class _Shard:
         self.written = 0
         self.left: Counter[str] = Counter()
         self._waiting: list[Result] = []
+        self._begun: list[Work] = []
 
     async def answer(self, documents: Sequence[Document]) -> None:
         """Read the documents in small batches, and answer them side by side."""
@@ -148,7 +150,11 @@ class _Shard:
         try:
             self._add(completed(self.job, document, await answered(self.job, document, work, reading)))
         except JobStopped as error:
+            self._begun.append(work)
             self.job.stop(error)
+        except asyncio.CancelledError:
+            self._begun.append(work)
+            raise
         finally:
             self.job.waiting.left(work)
             self.job.places.release()
@@ -174,6 +180,12 @@ class _Shard:
         if results:
             written = await asyncio.to_thread(self._write, results)
             self.written += len(results) if written else 0
+
+    async def put_down_begun(self) -> None:
+        """Write what was paid for documents that the stopped job has left without an end."""
+        begun = [work for work in self._begun if work.calls]
+        if begun:
+            await asyncio.to_thread(write_begun, self.job, self.part, begun_rows(begun, self.job.schemas))
 
     def _write(self, results: Sequence[Result]) -> bool:
         return write(self.job, self.part, rows_of(results, self.job.schemas))

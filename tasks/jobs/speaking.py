@@ -151,7 +151,7 @@ def _payer(
         told_period=provider.told_period,
         notes=Notes(watching(job, stop)),
     )
-    return Payer(stop.route, dispatcher, job.ledger, spending, measures, job.stopped)
+    return Payer(stop.route, dispatcher, job.ledger, spending, measures, job.meter, job.stopped)
 
 
 def _strategist(job: Job, stop: Stop, payer: Payer) -> Strategist:

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from tasks.errors import JobStopped
 from tasks.jobs.job import Job
-from tasks.jobs.rows import Result
-from tasks.ledger.records import Finished
+from tasks.jobs.rows import Result, Work
+from tasks.ledger.records import ASSIGNED, Finished
 from tasks.results.parts import as_table, write_part
 from tasks.results.schemas import Schemas
 
@@ -33,7 +33,18 @@ def rows_of(results: Sequence[Result], schemas: Schemas) -> Rows:
     return Rows(tables, [_finished(result) for result in results])
 
 
-def write(job: Job[Any], part: int, *some: Rows) -> bool:
+def begun_rows(works: Sequence[Work], schemas: Schemas) -> Rows:
+    """Return what was paid for documents that have no end yet: the job was stopped."""
+    calls = as_table([call for work in works for call in work.calls], schemas["calls"])
+    return Rows({"calls": calls}, [_counted(work.document_id, work.calls) for work in works])
+
+
+def write_begun(job: Job[Any], part: int, rows: Rows) -> None:
+    """Write what was paid for documents without an end, whose rows in the other tables stay as they are."""
+    write(job, part, rows, schemas={"calls": job.schemas["calls"]})
+
+
+def write(job: Job[Any], part: int, *some: Rows, schemas: Schemas | None = None) -> bool:
     """Write rows, and record that they are; where the disk refuses, stop the job."""
     finished = [one for rows in some for one in rows.finished]
     try:
@@ -44,7 +55,7 @@ def write(job: Job[Any], part: int, *some: Rows) -> bool:
                 tables = _tables(some, None if len(mine) == len(homes) else mine)
                 with job.ledger.writing(home):
                     job.check_leader()
-                    write_part(job.output, home, mine, tables, job.schemas)
+                    write_part(job.output, home, mine, tables, schemas or job.schemas)
                 job.observer.note("part written", part=home, documents=len(mine))
         job.ledger.finish(finished, homes, job.work)
     except JobStopped as error:
@@ -68,16 +79,23 @@ def _names(some: Sequence[Rows]) -> list[str]:
 
 
 def _finished(result: Result) -> Finished:
+    row = result.document
+    counted = _counted(row["document_id"], result.calls)
+    return counted._replace(
+        content_sha256=row["content_sha256"], status=row["status"], cost_usd=row["cost_usd"], work=result.work
+    )
+
+
+def _counted(document_id: str, calls: Sequence[Mapping[str, Any]]) -> Finished:
     """Tokens and cost are what was paid for: a reused answer adds none."""
-    row, paid = result.document, [call for call in result.calls if not call["reused"]]
+    paid, costs = [call for call in calls if not call["reused"]], [call["cost_usd"] for call in calls]
     return Finished(
-        row["document_id"],
-        row["content_sha256"],
-        row["status"],
-        len(result.calls),
-        len(result.calls) - len(paid),
+        document_id,
+        None,
+        ASSIGNED,
+        len(calls),
+        len(calls) - len(paid),
         sum([call["prompt_tokens"] for call in paid]),
         sum([call["completion_tokens"] for call in paid]),
-        row["cost_usd"],
-        result.work,
+        None if None in costs else sum(costs),
     )

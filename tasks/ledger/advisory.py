@@ -16,7 +16,7 @@ import psycopg
 
 from tasks.errors import LeaderLost, StorageFailed, UserMistake
 from tasks.ledger import server as server_module
-from tasks.ledger.dialect import SCHEMA
+from tasks.ledger.dialect import SCHEMA, SCHEMA_5
 from tasks.ledger.lock import in_use, me, named
 from tasks.ledger.schema import VERSION
 from tasks.ledger.server import Connection, Server, pauses
@@ -87,6 +87,10 @@ class Hold:
                 if _fetched(connection, b"SELECT to_regnamespace(%s)", self._server.schema) is None:
                     connection.execute(f"CREATE SCHEMA {self._server.schema}".encode())
                 connection.execute(SCHEMA.encode())
+                connection.execute(PUT, (VERSION_NOTE, "4"))
+        if _fetched(connection, GET, VERSION_NOTE) == "4":
+            with connection.transaction():
+                connection.execute(SCHEMA_5.encode())
                 connection.execute(PUT, (VERSION_NOTE, str(VERSION)))
         version = _fetched(connection, GET, VERSION_NOTE)
         if version != str(VERSION):

@@ -32,6 +32,16 @@ CREATE TABLE texts (
 );
 CREATE TABLE notes (name text PRIMARY KEY, text text NOT NULL);
 """
+# What version 5 added to version 4.
+SCHEMA_5 = """
+CREATE TABLE exchanges (
+    exchange_id text PRIMARY KEY, call_id text NOT NULL, job_id text NOT NULL, document_id text NOT NULL,
+    reason text NOT NULL, prompt_tokens bigint, completion_tokens bigint, worst_usd double precision,
+    cost_usd double precision, attempts bigint NOT NULL, latency_ms bigint NOT NULL, served_by text,
+    created_at double precision NOT NULL
+);
+CREATE INDEX exchanges_of_job ON exchanges (job_id);
+"""
 OTHERWISE = (
     (" INDEXED BY call_ids", ""),
     (

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
-from tasks.dispatch.dispatcher import Call
+from tasks.dispatch.exchange import Call
 from tasks.ledger.known import Known
-from tasks.ledger.records import ASSIGNED, Finished, Kept, Owned, Seen, Sums
+from tasks.ledger.records import ASSIGNED, Finished, Kept, Owned, PaidBeside, Seen, Sums
 from tasks.ledger.schema import ANSWERS, checksum
 from tasks.ledger.statements import (
     ANSWER,
@@ -22,11 +22,15 @@ from tasks.ledger.statements import (
     BEGIN,
     CALL_IDS,
     COST,
+    EXCHANGE,
+    EXCHANGES,
     FINISH,
     FORGET,
     HOMES,
+    LOST,
     OWN,
     OWNED,
+    PAID,
     PARTS,
     PLACED,
     SEEN,
@@ -53,6 +57,7 @@ class Ledger:
         # The event loop adds to the first; what other processes have written is learned into one of its own.
         self._known = Known()
         self._others: Known | None = None
+        self._beside: dict[str, list[PaidBeside]] = {}
         self.had_answers = False
         self._numbering = threading.Lock()
         with contextlib.ExitStack() as undo:
@@ -68,6 +73,7 @@ class Ledger:
         others = Known()
         self.had_answers = self._fill(others)
         self._others = others
+        self._look_beside()
 
     def _fill(self, known: Known) -> bool:
         """Have a filter know the answers that are there; return whether there are any."""
@@ -94,11 +100,25 @@ class Ledger:
         self._store.write(BEGIN, (self.job_id, work, datetime.now(UTC).isoformat()))
         began = self._store.read("SELECT started_at FROM jobs WHERE job_id = ?", (self.job_id,))[0][0]
         self._began = datetime.fromisoformat(str(began))
+        self._look_beside()
         return self.job_id
 
     def join(self, job_id: str) -> None:
         """Work on a job that another process has begun."""
         self.job_id = job_id
+        self._look_beside()
+
+    def _look_beside(self) -> None:
+        """Remember what was paid beside the kept answers: there is little of it."""
+        self._beside = {}
+        for row in self._store.read(EXCHANGES, (self.job_id,)):
+            call_id, document_id, reason, prompt, written, cost, worst, attempts, latency_ms, served_by, at = row
+            found = PaidBeside(
+                str(call_id), str(document_id), str(reason), (_int(prompt), _int(written)),
+                None if cost is None else float(cost), float(worst or 0.0), _int(attempts), _int(latency_ms),
+                None if served_by is None else str(served_by), datetime.fromtimestamp(float(at or 0.0), UTC),
+            )  # fmt: skip
+            self._beside.setdefault(found.call_id, []).append(found)
 
     def writing(self, part: int) -> contextlib.AbstractContextManager[None]:
         """Keep the other processes that work on the job from writing to a part for the block."""
@@ -162,9 +182,32 @@ class Ledger:
             self._store.note(COST, (call_id, cost))
 
     def spent(self) -> float:
-        """Return the USD this job has paid so far, in all its runs; an answer of unknown cost at its worst."""
+        """Return the USD this job has paid so far, in all its runs; what isn't known is counted at its worst."""
         self._store.write("SELECT 1")  # what was queued before is committed then
-        return float(self._store.read(SPENT, (self.job_id,))[0][0] or 0.0)
+        return float(self._store.read(SPENT, (self.job_id, self.job_id))[0][0] or 0.0)
+
+    def paid(self) -> float:
+        """Return the USD that this job's answers are known to have cost, in all its runs."""
+        self._store.write("SELECT 1")
+        return float(self._store.read(PAID, (self.job_id, self.job_id))[0][0] or 0.0)
+
+    def lost(self) -> tuple[int, float]:
+        """Return how many of this job's answers were lost, and the USD that they cost at the most."""
+        count, worst = self._store.read(LOST, (self.job_id,))[0]
+        return _int(count), float(worst or 0.0)
+
+    def pay_beside(self, paid: PaidBeside) -> None:
+        """Note what an exchange cost whose answer isn't kept."""
+        tokens = paid.tokens or (None, None)
+        self._store.note(
+            EXCHANGE,
+            (f"{paid.call_id} {time.time_ns()}", paid.call_id, self.job_id, paid.document_id, paid.reason, *tokens,
+             paid.worst, paid.cost, paid.attempts, paid.latency_ms, paid.served_by, paid.created_at.timestamp()),
+        )  # fmt: skip
+
+    def paid_beside(self, call_id: str) -> Sequence[PaidBeside]:
+        """Return what this job had paid for a call beside its kept answer when it was taken up."""
+        return self._beside.get(call_id, ())
 
     def seen(self, document_ids: Sequence[str]) -> dict[str, Seen]:
         """Return what is known of these documents."""

@@ -22,6 +22,24 @@ class Kept:
     created_at: datetime
 
 
+class PaidBeside(NamedTuple):
+    """An exchange that was paid, or may have been, beside the answer that is kept of its call, and why it is of no use.
+
+    `tokens` are those read and written; None where the answer was lost: then it cost `worst` (USD) at the most.
+    """
+
+    call_id: str
+    document_id: str
+    reason: str
+    tokens: tuple[int, int] | None
+    cost: float | None
+    worst: float
+    attempts: int
+    latency_ms: int
+    served_by: str | None
+    created_at: datetime
+
+
 class Seen(NamedTuple):
     """A document as the ledger knows it."""
 

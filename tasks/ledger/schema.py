@@ -42,10 +42,18 @@ CREATE TABLE IF NOT EXISTS texts (
 """
 # The sums of a job are asked for twice a run; an index for them cost each document as much as its row.
 OF_JOB = "CREATE INDEX IF NOT EXISTS documents_of_job ON documents (job_id, status);\n"
-SCHEMA = SCHEMA_3.replace(OF_JOB, "")
-VERSION = 4
+SCHEMA_4 = SCHEMA_3.replace(OF_JOB, "")
+# What was paid, or may have been, beside the answers that are kept; tokens are null where the answer was lost.
+SCHEMA = f"""{SCHEMA_4}
+CREATE TABLE IF NOT EXISTS exchanges (
+    exchange_id TEXT PRIMARY KEY, call_id TEXT NOT NULL, job_id TEXT NOT NULL, document_id TEXT NOT NULL,
+    reason TEXT NOT NULL, prompt_tokens INTEGER, completion_tokens INTEGER, worst_usd REAL, cost_usd REAL,
+    attempts INTEGER NOT NULL, latency_ms INTEGER NOT NULL, served_by TEXT, created_at REAL NOT NULL
+) WITHOUT ROWID, STRICT;
+"""
+VERSION = 5
 # What a ledger of an earlier version holds; it is made one of this version when it is opened.
-SCHEMAS = {2: SCHEMA_2, 3: SCHEMA_3, VERSION: SCHEMA}
+SCHEMAS = {2: SCHEMA_2, 3: SCHEMA_3, 4: SCHEMA_4, VERSION: SCHEMA}
 RENEW = f"BEGIN IMMEDIATE; {SCHEMA} DROP INDEX IF EXISTS documents_of_job; PRAGMA user_version={VERSION}; COMMIT"
 # All that an answer's checksum is of, which comes second.
 ANSWERS = "SELECT body, checksum, call_id, job_id, document_id, status, attempts, latency_ms, created_at FROM answers"

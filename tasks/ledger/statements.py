@@ -26,10 +26,18 @@ COST = Many(
     ") UPDATE answers SET cost_usd = noted.cost FROM noted WHERE call_id = noted.id",
     is_note=True,
 )
+_EXCHANGE = {
+    "exchange_id": TEXT, "call_id": TEXT, "job_id": TEXT, "document_id": TEXT, "reason": TEXT, "prompt_tokens": WHOLE,
+    "completion_tokens": WHOLE, "worst_usd": REAL, "cost_usd": REAL, "attempts": WHOLE, "latency_ms": WHOLE,
+    "served_by": TEXT, "created_at": REAL,
+}  # fmt: skip
+EXCHANGE = _upsert("exchanges", _EXCHANGE, ["created_at"], is_note=True)
 ASSIGN = _upsert(
     "documents",
     {"document_id": TEXT, "job_id": TEXT, "work": TEXT, "status": TEXT, "part": WHOLE},
     ("job_id", "status"),
+    # What another job paid for it is none of this one's.
+    *("calls = 0", "reused_calls = 0", "prompt_tokens = 0", "completion_tokens = 0", "cost_usd = NULL"),
 )
 _OUTCOME = {
     "job_id": TEXT, "work": TEXT, "content_sha256": TEXT, "status": TEXT, "calls": WHOLE, "reused_calls": WHOLE,
@@ -55,10 +63,23 @@ PARTS = (
     "SELECT part, count(*), sum(calls), count(*) FILTER (WHERE status IN ('failed', 'partial')) "
     "FROM documents WHERE status != ? GROUP BY part ORDER BY part"
 )
-SPENT = "SELECT sum(coalesce(cost_usd, worst_usd)) FROM answers WHERE job_id = ?"
+SPENT = (
+    "SELECT (SELECT coalesce(sum(coalesce(cost_usd, worst_usd)), 0) FROM answers WHERE job_id = ?) + "
+    "(SELECT coalesce(sum(coalesce(cost_usd, worst_usd)), 0) FROM exchanges WHERE job_id = ?)"
+)
+PAID = (
+    "SELECT (SELECT coalesce(sum(cost_usd), 0) FROM answers WHERE job_id = ?) + "
+    "(SELECT coalesce(sum(cost_usd), 0) FROM exchanges WHERE job_id = ?)"
+)
+LOST = "SELECT count(*), sum(worst_usd) FROM exchanges WHERE job_id = ? AND prompt_tokens IS NULL"
+EXCHANGES = (
+    "SELECT call_id, document_id, reason, prompt_tokens, completion_tokens, cost_usd, worst_usd, attempts, latency_ms, "
+    "served_by, created_at FROM exchanges WHERE job_id = ? AND prompt_tokens IS NOT NULL"
+)
 SUMS = (
     "SELECT status, count(*), sum(calls), sum(reused_calls), sum(prompt_tokens), sum(completion_tokens), "
-    "sum(cost_usd), count(cost_usd) FROM documents WHERE job_id = ? GROUP BY status"
+    "sum(cost_usd), count(*) FILTER (WHERE cost_usd IS NOT NULL OR calls = 0) "
+    "FROM documents WHERE job_id = ? GROUP BY status"
 )
 CALL_IDS = "SELECT call_id FROM answers INDEXED BY call_ids"
 BEGIN = (

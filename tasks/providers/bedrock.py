@@ -6,21 +6,27 @@ list beside it and tells no cost; limits that a 429 refuses come without a Retry
 """
 
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any
 
 from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient, UserMistake
-from tasks.providers.failures import OVERFLOW, message_of
+from tasks.providers.failures import message_of
 from tasks.providers.numbers import whole
 from tasks.providers.openai import decoded, table
+from tasks.providers.refusals import means
+from tasks.providers.unusable import fault_in, text_of
 from tasks.providers.vectors import Embedding, Vectors
 from tasks.providers.wire import Answer, Completion, Message, Reply
 from tasks.routing.listed import Listed
 
 NO_SYSTEM = ("mistral.mistral-7b", "mistral.mixtral-8x7b")
-FINISHED = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
-WITHHELD = frozenset({"content_filtered", "guardrail_intervened"})
 # An answer that ran into the end of the window is cut off, not refused.
-CUT_BY_WINDOW = "model_context_window_exceeded"
+FINISHED = {
+    "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "model_context_window_exceeded": "length",
+    "malformed_model_output": "error", "malformed_tool_use": "error",
+}  # fmt: skip
+# Tokens that were read from a cache, or written to it, aren't among the input's.
+READ = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 REFUSED = frozenset({
     "AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException", "ServiceQuotaExceededException",
     "InvalidSignatureException", "MissingAuthenticationTokenException",
@@ -53,15 +59,16 @@ class Bedrock:
         body = decoded(reply)
         if reply.status >= 300:
             raise _refusal(reply, body)
-        reason = body.get("stopReason")
-        if reason in WITHHELD:
-            raise SetAside("content_filter", "the provider's filter withheld the answer", status=reply.status)
-        text = _text(body)
-        if reason == "malformed_model_output" or not text.strip():
-            raise Transient("empty_answer", f"an empty answer (stopReason {reason})", status=reply.status)
-        usage = table(body, "usage")
-        finish = "length" if reason == CUT_BY_WINDOW else FINISHED.get(str(reason), str(reason) if reason else None)
-        return Answer(text, finish, whole(usage.get("inputTokens")), whole(usage.get("outputTokens")), None, None)
+        reason, usage = body.get("stopReason"), table(body, "usage")
+        finish = FINISHED.get(str(reason), str(reason) if reason else None)
+        message = table(table(body, "output"), "message")
+        prompt = [whole(usage.get(name)) for name in READ]
+        tokens = None if prompt[0] is None else sum(filter(None, prompt))
+        answer = Answer(text_of(message.get("content")), finish, tokens, whole(usage.get("outputTokens")), None, None)
+        fault = fault_in(_openai_message(message), answer)
+        if fault is not None:
+            raise fault
+        return answer
 
     def embedding(self, request: Embedding) -> tuple[str, dict[str, Any]]:
         """Refuse: Converse has no embeddings. Raises UserMistake."""
@@ -87,13 +94,14 @@ def _without_system(request: Completion) -> list[Message]:
     return [Message(first.role, f"{said}\n\n{first.content}"), *others] if said else [first, *others]
 
 
-def _text(body: dict[str, Any]) -> str:
-    try:
-        parts = body["output"]["message"]["content"]
-        text = "".join(part.get("text", "") for part in parts)
-    except (KeyError, TypeError, AttributeError):
-        return ""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _openai_message(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a message isn't text, in OpenAI's words: its reasoning and its tools."""
+    content = message.get("content")
+    parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    return {
+        "reasoning": [part for part in parts if "reasoningContent" in part],
+        "tool_calls": [part for part in parts if "toolUse" in part],
+    }
 
 
 def _refusal(reply: Reply, body: dict[str, Any]) -> DocmillError:
@@ -106,6 +114,6 @@ def _refusal(reply: Reply, body: dict[str, Any]) -> DocmillError:
         return ModelUnknown(f"not found ({said}): check --model and AWS_REGION")
     if reply.status in AGAIN:  # a limit of tokens speaks of too many of them, as a window does
         return Transient(f"http_{reply.status}", said, status=reply.status)
-    if OVERFLOW.search(said):
+    if means(said, "too_long"):
         return Overflow("context_overflow", said, status=reply.status)
     return SetAside(f"http_{reply.status}", said, status=reply.status)

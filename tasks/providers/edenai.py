@@ -9,11 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import Overflow, Transient, UserMistake
-from tasks.providers.failures import OVERFLOW, error_in, failure, message_of
+from tasks.errors import Overflow, UserMistake
+from tasks.providers.failures import error_in, failure, message_of
 from tasks.providers.numbers import amount, per_million
 from tasks.providers.openai import OpenAI, decoded, entry_id, table
-from tasks.providers.vectors import Embedding, Vectors, matrix
+from tasks.providers.refusals import means
+from tasks.providers.unusable import fault_in, text_of
+from tasks.providers.vectors import Embedding, Vectors, read_vectors
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
 
@@ -52,7 +54,7 @@ class EdenAI(OpenAI):
             raise _failed(result, reply)
         items = result.get("items")
         records = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
-        return Vectors(matrix(records, count), None, amount(result.get("cost")))
+        return read_vectors(records, count, None, amount(result.get("cost")))
 
     def answer(self, reply: Reply) -> Answer:
         """Return the answer of either version."""
@@ -102,15 +104,16 @@ def _result(body: Mapping[str, Any], reply: Reply) -> Answer:
     result = next((value for value in body.values() if isinstance(value, Mapping)), {})
     if result.get("status") == "fail" or result.get("error"):
         raise _failed(result, reply)
-    text = result.get("generated_text")
-    if not isinstance(text, str) or not text.strip():
-        raise Transient("empty_answer", "an empty answer", status=reply.status)
-    return Answer(text, None, None, None, amount(result.get("cost")), None)
+    answer = Answer(text_of(result.get("generated_text")), None, None, None, amount(result.get("cost")), None)
+    fault = fault_in({}, answer)
+    if fault is not None:
+        raise fault
+    return answer
 
 
 def _failed(result: Mapping[str, Any], reply: Reply) -> Exception:
     error = result.get("error")
     said = message_of(error) or "the provider failed and doesn't say why"
-    if OVERFLOW.search(said) and not A_RATE.search(said):
+    if means(said, "too_long") and not A_RATE.search(said):
         return Overflow("context_overflow", said, status=reply.status)
     return failure(Reply(200, reply.headers, reply.body), error or said)

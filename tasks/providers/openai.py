@@ -9,11 +9,13 @@ import orjson
 from tasks.errors import SetAside, Transient
 from tasks.providers.failures import error_in, failure
 from tasks.providers.numbers import amount, whole
-from tasks.providers.vectors import Embedding, Vectors, matrix
+from tasks.providers.thoughts import answer_of
+from tasks.providers.unusable import fault_in, is_counted, text_of
+from tasks.providers.usage import read_usage
+from tasks.providers.vectors import Embedding, Vectors, read_vectors
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
 
-CUT = frozenset({"length", "max_tokens", "model_length"})
 # Where servers tell a model's window: vLLM, OpenRouter and Together, Mistral, Monster, llama.cpp.
 WINDOW_KEYS = (
     "max_model_len", "context_length", "max_context_length", "maximum_context_length", "context_window", "max_tokens",
@@ -46,7 +48,7 @@ class OpenAI:
         usage = table(body, "usage")
         listed = body.get("data")
         records = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        return Vectors(matrix(records, count), whole(usage.get("prompt_tokens")), self.cost(body, usage))
+        return read_vectors(records, count, read_usage(usage).prompt_tokens, self.cost(body, usage))
 
     def chat(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a chat completion's path and body."""
@@ -59,23 +61,27 @@ class OpenAI:
         error = error_in(body)
         if error is not None or reply.status >= 300:
             raise failure(reply, error)
+        usage = read_usage(table(body, "usage"))
+        cost, served_by = self.cost(body, table(body, "usage")), body.get("provider")
         choice = _first_choice(body)
-        finish = choice.get("finish_reason")
-        finish = finish if isinstance(finish, str) else None
-        text = _text(choice)
-        if finish == "content_filter":
-            raise SetAside("content_filter", "the provider's filter withheld the answer", status=reply.status)
-        if finish == "error" or not text.strip():
-            raise Transient("empty_answer", f"an empty answer (finish_reason {finish})", status=reply.status)
-        usage = table(body, "usage")
-        return Answer(
-            text,
-            finish,
-            whole(usage.get("prompt_tokens")),
-            whole(usage.get("completion_tokens")),
-            self.cost(body, usage),
-            body.get("provider") if isinstance(body.get("provider"), str) else None,
+        finish, message = choice.get("finish_reason"), table(choice, "message")
+        raw = text_of(message.get("content") if message else choice.get("text"))
+        text = answer_of(raw)
+        answer = Answer(
+            text if text == raw else text.lstrip(),
+            finish if isinstance(finish, str) else None,
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            cost,
+            served_by if isinstance(served_by, str) else None,
         )
+        if not choice and not is_counted(answer):
+            raise Transient("empty_choices", "an answer without choices", status=reply.status)
+        thoughts_only = bool(raw.strip()) and not answer.text.strip()
+        fault = fault_in(message, answer, reasoned=thoughts_only or usage.reasoning_tokens > 0)
+        if fault is not None:
+            raise fault
+        return answer
 
     def cost(self, body: Mapping[str, Any], usage: Mapping[str, Any]) -> float | None:
         """Return the cost in USD: usage.cost, usage.estimated_cost, or the body's own, number or string."""
@@ -156,18 +162,7 @@ def entry_id(entry: Mapping[str, Any]) -> str:
 
 
 def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the first choice; empty where there is none."""
     choices = body.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise Transient("empty_choices", "an answer without choices", status=200)
-    return choices[0]
-
-
-def _text(choice: Mapping[str, Any]) -> str:
-    """The message's content, whole or in typed parts; or a text completion's `text`."""
-    message = choice.get("message")
-    content = message.get("content") if isinstance(message, dict) else choice.get("text")
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    text = content if isinstance(content, str) else ""
-    # An answer that was cut off may end in half a surrogate pair, which no table takes.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, Mapping) else {}

@@ -20,6 +20,8 @@ from tasks.routing.listed import Listed
 # hashlib gives Python's lock away for more bytes than this, and taking it back from
 # busy threads costs more than the hash of a chunk.
 UNLOCKED = 2047
+# How an answer ends that is at its most tokens.
+CUT = frozenset({"length", "max_tokens", "model_length", "MAX_TOKENS"})
 Role = Literal["system", "user", "assistant"]
 
 

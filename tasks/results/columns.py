@@ -6,9 +6,11 @@ free object, a type within itself) becomes a string that holds its JSON.
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -103,6 +105,8 @@ def shown(value: Json) -> str:
 
 
 def _kind(node: Part, root: Node, seen: frozenset[str]) -> Kind:
+    if isinstance(node, Mapping) and _is_number_or_text(node):
+        return NUMBER_OR_TEXT
     found, seen = resolved(node, root, seen)
     if is_object(found) and found.get("properties"):
         fields = {str(name): _kind(one, root, seen) for name, one in found["properties"].items()}
@@ -161,7 +165,30 @@ def _text(value: Json) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
+def _is_number_or_text(node: Node) -> bool:
+    """Whether it is a union of numbers and strings, as pydantic's schema of a Decimal is."""
+    options = [one for word in ("anyOf", "oneOf") for one in node.get(word) or ()]
+    kinds = [one.get("type") if isinstance(one, Mapping) else None for one in options] or node.get("type")
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        return False
+    return {"string"} < {*kinds} - {"null"} <= {"string", "number", "integer"}
+
+
+def _number_or_text(value: Json) -> str:
+    """Return its JSON, but a number in one spelling: of 12.5, "12.50" and "12,50" alike 12.5."""
+    if isinstance(value, str):
+        if not NUMBER.fullmatch(value):
+            return _json(value)
+        value = value.replace(",", ".")
+    digits = format(Decimal(str(value)), "f")
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return "0" if digits == "-0" else digits
+
+
+# Without zeros before it, as codes have; a comma before three figures may part thousands.
+NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+|,(?:\d\d?|\d{4,}))?", re.ASCII)
 TEXT = Kind(pa.string(), _text)
+NUMBER_OR_TEXT = Kind(pa.string(), _number_or_text)
 ANYTHING = Kind(pa.string(), _json)
 WHOLE = Kind(pa.int64(), _whole, "is no whole number of 64 bits")
 REAL = Kind(pa.float64(), _real, "is no number that 64 bits hold")

@@ -39,7 +39,7 @@ def _alike(held: pa.Schema, wanted: pa.Schema) -> bool:
 def _require_castable(folder: Folder, name: str, held: pa.Schema, wanted: pa.Schema) -> None:
     for field in wanted:
         here = held.field(field.name).type if field.name in held.names else field.type
-        if not _widens(here, field.type):
+        if not (_widens(here, field.type) or _holds(folder, name, here, field)):
             raise UserMistake(
                 f"{folder.place}: the column {field.name} of {name.partition('/')[0]} is {here} there and {field.type} "
                 "in this job: give another --output"
@@ -51,3 +51,15 @@ def _widens(held: pa.DataType, wanted: pa.DataType) -> bool:
     same = any(kind(held) and kind(wanted) for kind in (kinds.is_signed_integer, kinds.is_floating))
     wider = same and held.bit_width < wanted.bit_width
     return bool(held.equals(wanted) or kinds.is_null(held) or wider)
+
+
+def _holds(folder: Folder, name: str, held: pa.DataType, wanted: pa.Field) -> bool:
+    """Whether the values that whole numbers or dates have here are the same as floats, or as text."""
+    exact = kinds.is_integer(held) or kinds.is_date32(held)
+    if not exact or not (kinds.is_string(wanted.type) or (kinds.is_integer(held) and kinds.is_float64(wanted.type))):
+        return False
+    try:
+        read_part(folder, name, [wanted.name])[wanted.name].cast(wanted.type)
+    except pa.ArrowException:
+        return False
+    return True

@@ -17,8 +17,9 @@ class Totals:
     """Documents in = done + partial + failed + unchanged.
 
     `calls` are all rows this job wrote to `calls`, `reused_calls` those of them not
-    paid for; tokens are what it paid for, over the documents that came to an end;
-    `cost_usd` (None: not known) is all it paid, for the others too.
+    paid for; tokens and `cost_usd` (None: not known) are all that it paid for, answers of
+    no use and documents without an end among them. `lost_calls` are those whose answer was
+    lost on its way: nobody knows whether they were paid for, `lost_cost_usd` at the most.
     """
 
     documents: int = 0
@@ -31,6 +32,8 @@ class Totals:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float | None = 0.0
+    lost_calls: int = 0
+    lost_cost_usd: float = 0.0
     seconds: float = 0.0
 
 
@@ -55,6 +58,8 @@ class JobRecord:
         values = asdict(self) | {"started_at": self.started_at.isoformat(), "finished_at": finished}
         if self.plan is None:
             del values["plan"]
+        if not self.totals.lost_calls:
+            del values["totals"]["lost_calls"], values["totals"]["lost_cost_usd"]
         return values
 
 

@@ -58,6 +58,7 @@ CALLS = _schema(
     ("output", TEXT, "the answer of this call alone"),
     ("reused", pa.bool_(), "whether the answer had been paid for before, by another document or job"),
     ("created_at", TIME, "when the answer arrived, UTC"),
+    ("error_kind", TEXT, "why the answer, which was paid for, is of no use; null where it is of use"),
 )
 
 FAILURES = _schema(

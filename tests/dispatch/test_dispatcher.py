@@ -6,6 +6,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from pydantic import SecretStr
 
 from tasks.dispatch.breaker import RUN
 from tasks.dispatch.client import Client
-from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
+from tasks.dispatch.dispatcher import Delivered, Dispatcher
+from tasks.dispatch.exchange import Call, Exchange
 from tasks.dispatch.limits import Limits
 from tasks.dispatch.rate import MINUTE, Rate
 from tasks.dispatch.spread import ENOUGH
@@ -48,6 +50,10 @@ class Desk:
         self.declared: tuple[Rate, ...] = ()
         self.recorded: list[Reply] = []
         self.recorded_calls: Counter[str] = Counter()
+        self.counted: list[Exchange] = []
+        self.reserved = 0
+        self.late: list[asyncio.Task[None]] = []
+        self.books = Books
         self.slept: list[float] = []
         self.paused: list[float] = []
         self.dispatcher: Dispatcher | None = None
@@ -67,12 +73,8 @@ class Desk:
         self.slept.append(seconds)
         await asyncio.sleep(self.nap + self.speed * seconds)
 
-    async def _record(self, call: Call, reply: Reply, _attempts: int, _latency_ms: int) -> None:
-        self.recorded.append(reply)
-        self.recorded_calls[call.call_id] += 1
-
     async def deliver(self, text: str) -> Delivered:
-        return await self.used.send(self.call(text), text, self._record, lambda: self.stopped)
+        return await self.used.send(self.call(text), text, self.books(self))
 
     async def _send(self, texts: tuple[str, ...]) -> list[Delivered | BaseException]:
         account = Account("test", self.url, SecretStr(self.key))
@@ -106,6 +108,29 @@ class Desk:
         if isinstance(result, BaseException):
             raise result
         return result
+
+
+@dataclass
+class Books:
+    """The books of one call, in its desk's."""
+
+    desk: Desk
+
+    def stopped(self) -> JobStopped | None:
+        return self.desk.stopped
+
+    async def reserve(self) -> None:
+        self.desk.reserved += 1
+
+    async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
+        self.desk.recorded.append(reply)
+        self.desk.recorded_calls[call.call_id] += 1
+
+    def count(self, exchange: Exchange) -> None:
+        self.desk.counted.append(exchange)
+
+    def expect(self, late: "asyncio.Task[None]") -> None:
+        self.desk.late.append(late)
 
 
 def completion(choices: list[Any]) -> web.Response:
@@ -170,15 +195,18 @@ def test_a_refusal_is_never_recorded_as_an_answer(simulator: Simulator) -> None:
 def test_an_answer_waits_for_its_record(simulator: Simulator) -> None:
     """A reply whose record fails is no answer."""
 
-    class Full(Desk):
-        async def _record(self, _call: Call, reply: Reply, _attempts: int, _latency_ms: int) -> None:
-            await super()._record(_call, reply, _attempts, _latency_ms)
+    class FullBooks(Books):
+        async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
+            await super().record(call, reply, attempts, latency_ms)
             raise JobStopped("the disk is full")
 
-    desk = Full(simulator.url)
+    desk = Desk(simulator.url)
+    desk.books = FullBooks
     with pytest.raises(JobStopped, match="disk is full"):
         desk.send_one("Hello")
     assert simulator.counts.requests == 1
+    assert len(desk.recorded) == 1
+    assert desk.counted == []
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -457,20 +485,30 @@ def test_tokens_that_were_not_used_are_given_back_to_the_limits(simulator: Simul
     assert time.monotonic() - began < 20
 
 
-def test_a_hedged_call_is_overtaken_and_its_answer_recorded_once(simulator: Simulator) -> None:
-    simulator.settings.delays = lambda number: 20.0 if number == ENOUGH + 1 else 0.01
+def test_a_hedged_call_is_overtaken_and_both_answers_are_counted(simulator: Simulator) -> None:
+    simulator.settings.delays = lambda number: 4.0 if number == ENOUGH + 1 else 0.01
 
     async def some() -> tuple[Desk, Delivered]:
         desk = Desk(simulator.url)
         desk.hedge = True
         await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
         async with Client() as desk.used.client:
-            return desk, await desk.deliver("slow")
+            got = await desk.deliver("slow")
+            quick = len(desk.counted)
+            assert desk.used.in_flight == desk.used.limits.in_flight == 1  # the slower one keeps its place
+            await asyncio.gather(*desk.late)
+            await asyncio.sleep(0)
+            assert (quick, len(desk.counted)) == (ENOUGH + 1, ENOUGH + 2)
+            return desk, got
 
-    began = time.monotonic()
     desk, got = asyncio.run(some())
-    assert time.monotonic() - began < 15
     assert got.hedged
+    assert got.latency_ms < 4000
+    slow = desk.counted[-1]
+    assert slow.error is not None
+    assert (slow.error.reason, slow.latency_ms > 2000) == ("hedged", True)
+    assert slow.paid is not None
+    assert slow.paid.completion_tokens == got.answer.completion_tokens
     assert got.attempts == 1
     assert simulator.counts.requests == ENOUGH + 2
     assert set(desk.recorded_calls.values()) == {1}

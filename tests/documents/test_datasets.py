@@ -138,12 +138,22 @@ def test_a_damaged_table_among_others_is_one_failed_document(tmp_path: Path) -> 
     assert (damaged.document_id, failed.value.reason) == ("b.parquet#0", "damaged")
 
 
-def test_a_table_of_a_dataset_without_the_text_column_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "a.parquet", body=["a"])
-    write(tmp_path / "b.parquet", other=["b"])
+@pytest.mark.parametrize("names", [("a.parquet", "b.parquet"), ("b.parquet", "a.parquet"), ("b.jsonl", "a.parquet")])
+def test_the_rows_of_a_table_without_the_text_column_fail_where_another_table_has_it(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    write(tmp_path / names[0], body=["a"])
+    write(tmp_path / names[1], other=["b"])
+    found = {document.document_id: document.trouble_kind for document in listed(tmp_path) if document.trouble}
+    assert found == {f"{names[1]}#0": "no_text"}
+
+
+def test_a_column_that_no_table_has_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", x=["a"])
+    write(tmp_path / "b.jsonl", y=["b"])
     with pytest.raises(UserMistake) as refused:
         listed(tmp_path)
-    assert str(refused.value) == f"{tmp_path / 'b.parquet'}: no column 'body'; it has other"
+    assert str(refused.value) == f"{tmp_path / 'a.parquet'}: no column 'body' (nor in 1 other table); it has x, y"
 
 
 def test_the_rows_of_two_tables_given_by_hand_are_called_after_them(tmp_path: Path) -> None:
@@ -262,12 +272,6 @@ def test_the_types_of_csv_are_told_with_care(tmp_path: Path) -> None:
         "mixed": "1",
     }
     assert second == {"n": None, "code": "08", "price": 2.0, "day": None, "at": None, "yes": None, "mixed": "x"}
-
-
-def test_a_value_that_does_not_fit_the_type_of_its_column_is_carried_as_nothing(tmp_path: Path) -> None:
-    numbers: list[Any] = [*range(3_000), "many", 3_001]
-    write(tmp_path / "a.jsonl", body=["x"] * len(numbers), n=numbers)
-    assert [row["n"] for row in carried(tmp_path, "n")] == [*range(3_000), None, 3_001]
 
 
 VALUES = st.one_of(

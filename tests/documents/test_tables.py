@@ -133,14 +133,14 @@ def test_a_table_of_many_batches_loses_no_row(tmp_path: Path, write: Writer) -> 
 
 
 @pytest.mark.parametrize("write", [parquet, jsonl])
-@pytest.mark.parametrize("value", [None, 7])
+@pytest.mark.parametrize("value", [None, 7, True, 1.5, ["a"], {"text": "a"}])
 def test_a_row_whose_text_is_no_string_fails_by_name_and_is_not_dropped(
     tmp_path: Path, write: Writer, value: object
 ) -> None:
     (document,) = listed(write(tmp_path / "table", [{"name": "odd", "body": value}]))
     with pytest.raises(DocumentFailed) as failed:
         extract(document)
-    assert (document.document_id, failed.value.reason) == ("odd", "empty")
+    assert (document.document_id, failed.value.reason) == ("odd", "no_text")
 
 
 def test_a_number_in_the_id_column_of_parquet_is_its_digits(tmp_path: Path) -> None:
@@ -344,3 +344,134 @@ def test_memory_does_not_grow_with_a_row_group_of_parquet(tmp_path: Path) -> Non
         assert document.size > 2_000
         most = max(most, pa.total_allocated_bytes() - before)
     assert most < 60_000_000  # of 120 MB
+
+
+A, B, C = ("a", "A"), ("b", "B"), ("c", "C")
+LINES = ['{"name": "a", "body": "A"}', '{"name": "b", "body": "B"}', '{"name": "c", "body": "C"}']
+
+
+def bad(number: int, reason: str = "damaged", name: str | None = None) -> tuple[str, str]:
+    return (name or f"#{number}", reason)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("\n".join(LINES), [A, B, C]),
+        ('{"name": "x", "title": "no body"}\n' + LINES[0], [bad(0, "no_text", "x"), A]),
+        ('{"title": "neither"}\n' + LINES[0], [bad(0, "no_id"), A]),
+        ('{"name": "x", "body": null}\n' + LINES[0], [bad(0, "no_text", "x"), A]),
+        ('{"name": "x", "body": {"text": "nested"}}\n' + LINES[0], [bad(0, "no_text", "x"), A]),
+        ('{"name": "x", "body": ["a"]}\n' + LINES[0], [bad(0, "no_text", "x"), A]),
+        ('{"name": "x", "body": ""}\n' + LINES[0], [bad(0, "empty", "x"), A]),
+        ("null\n" + LINES[0], [bad(0), A]),
+        ('"a string"\n[1, 2]\n7\n' + LINES[0], [bad(0), bad(1), bad(2), A]),
+        ("{}\n" + LINES[0], [bad(0, "no_id"), A]),
+        ("\n \n\t\n" + LINES[0] + "\n\n" + LINES[1] + "\n\n", [A, B]),
+        ("\ufeff" + LINES[0], [A]),
+        ("\r\n".join(LINES) + "\r\n", [A, B, C]),
+        (",\n".join(LINES), [A, B, C]),
+        (LINES[0] + '\n{"name": "b", "body": "B",}\n' + LINES[2], [A, bad(1), C]),
+        (LINES[0] + '\n{"name": "b", "bo\n' + LINES[2], [A, bad(1), C]),
+        ('{"name": "a", "body": "A", "n": NaN}\n{"name": "b", "body": "B", "n": -Infinity}', [A, B]),
+        ('{"name": "a", "body": "first", "body": "A"}', [A]),
+        ('{"name": "a", "body": "A", "n": ' + "9" * 400 + "}", [A]),
+        ('{"name": "a", "body": "A", "n": 1e400}', [A]),
+        ('{"name": "a\0", "body": "A"}', [("a\ufffd", "A")]),
+        ("[" + ", ".join(LINES) + "]", [A, B, C]),
+        ("[\n" + ",\n".join(LINES) + "\n]\n", [A, B, C]),
+        ("[" + ",\n".join(LINES) + "]", [A, B, C]),
+        (json.dumps([json.loads(line) for line in LINES], indent=2), [A, B, C]),
+        ("\n".join(json.dumps(json.loads(line), indent=2) for line in LINES), [A, B, C]),
+        ('[{"name": "a", "body": "A", "x": {"}": "{", "y": [{}]}}, {"name": "b", "body": "B"}]', [A, B]),
+        ("[" + LINES[0] + ', {"name": "b", "body" "B"}, ' + LINES[2] + "]", [A, bad(1), C]),
+    ],
+)
+def test_whatever_json_lines_hold_each_row_that_can_be_read_is(
+    tmp_path: Path, content: str, expected: list[tuple[str, str]]
+) -> None:
+    (tmp_path / "t.jsonl").write_text(content, encoding="utf-8", newline="")
+    assert fates(listed(tmp_path / "t.jsonl")) == expected
+
+
+@pytest.mark.parametrize("first", ['{"title": "x"}\n', "no JSON\n"])
+def test_the_text_column_may_come_after_thousands_of_rows(tmp_path: Path, first: str) -> None:
+    (tmp_path / "t.jsonl").write_text(first * 5_000 + LINES[0] + "\n", encoding="utf-8")
+    documents = listed(tmp_path / "t.jsonl")
+    assert (len(documents), fates(documents[-1:])) == (5_001, [A])
+    assert {document.trouble_kind for document in documents[:-1]} == {"no_id" if "title" in first else "damaged"}
+
+
+def test_a_row_that_lacks_the_text_column_fails_and_the_others_are_read() -> None:
+    path = Path(__file__).parent / "tables" / "first_row_lacks_text.jsonl"
+    first, *others = listed(path, name="id")
+    assert (first.document_id, fates([first])) == ("1", [("1", "no_text")])
+    assert first.trouble == "row 0 holds no text in its column 'body'"
+    assert fates(others) == [(str(number), f"text {number}") for number in range(2, len(others) + 2)]
+
+
+def test_only_a_column_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 1}\n' * 3_000 + '{"b": 2}\n', encoding="utf-8")
+    with pytest.raises(UserMistake) as refused:
+        listed(path)
+    assert str(refused.value) == f"{path}: no column 'body'; it has a, b"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("name,body\na,A\nb,B\n", [A, B]),
+        ("name,body\nx,\na,A\n", [bad(0, "empty", "x"), A]),
+        ("name,body\na,A\nb\nc,C\n", [A, bad(1), C]),
+        ("name,body\na,A\nb,B,more\nc,C\n", [A, bad(1), C]),
+        ("name,body\na,A\nb,B\0\nc,C\n", [A, ("b", "B\ufffd"), C]),
+        ("name,body\na\0,A\nb,B\nc,C\n", [("a\ufffd", "A"), B, C]),
+        ('name,body\na,"A\nB"\nb,B\n', [("a", "A\nB"), B]),
+        ('name,body\r\na,"A\r\nB"\r\nb,B\r\n', [("a", "A\r\nB"), B]),
+        ('name,body\na,A\nb,"B\nc,C\n', [A, bad(1)]),
+        ('name,body\na,A\nb,"B" b\nc,C\n', [A, bad(1), C]),
+        ("name,body,body\na,A,X\n", [A]),
+        ("\ufeffname,body\na,A\n", [A]),
+        ('\ufeff"name","body"\na,A\n', [A]),
+        ("sep=;\nname;body\na;A\nb;B\n", [A, B]),
+        ('"sep=\t"\r\nname\tbody\r\na\tA\r\n', [A]),
+        ("\n\nname,body\n\na,A\n\n\nb,B\n", [A, B]),
+        ("name,body\ra,A\rb,B\r", [A, B]),
+        ("name;body\na;A, B\n", [("a", "A, B")]),
+    ],
+)
+def test_whatever_a_csv_holds_each_row_that_can_be_read_is(
+    tmp_path: Path, content: str, expected: list[tuple[str, str]]
+) -> None:
+    (tmp_path / "t.csv").write_text(content, encoding="utf-8", newline="")
+    assert fates(listed(tmp_path / "t.csv")) == expected
+
+
+def test_the_cells_of_a_single_column_may_hold_any_separator(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('body\nOne, two; three|four\n"Quoted, ""too"""\n', encoding="utf-8")
+    documents = listed(tmp_path / "t.csv", name=None)
+    assert [document.text for document in documents] == ["One, two; three|four", 'Quoted, "too"']
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array(["A", None]), ["A", "no_text"]),
+        (pa.array(["A", "B"]).dictionary_encode(), ["A", "B"]),
+        (pa.array(["A", "B"], pa.large_string()), ["A", "B"]),
+        (pa.array(["A", "B"], pa.string_view()), ["A", "B"]),
+        (pa.array([b"A", b"\xff"], pa.binary()), ["A", "no_text"]),
+        (pa.array(["\u00e9".encode(), b"B"], pa.large_binary()), ["\u00e9", "B"]),
+        (pa.array([b"A", b"B"], pa.binary(1)), ["A", "B"]),
+        (pa.array([None, None]), ["no_text", "no_text"]),
+        (pa.array([1, None]), ["no_text", "no_text"]),
+        (pa.array([1, 2]).cast(pa.decimal128(30, 2)), ["no_text", "no_text"]),
+        (pa.array([["A"], []]), ["no_text", "no_text"]),
+        (pa.array([{"text": "A"}, None]), ["no_text", "no_text"]),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_text_is_read_of_whatever_type_parquet_has_it(tmp_path: Path, column: pa.Array, expected: list[str]) -> None:
+    pq.write_table(pa.table({"name": ["a", "b"], "body": column}), tmp_path / "t.parquet")
+    assert [fate for _, fate in fates(listed(tmp_path / "t.parquet"))] == expected

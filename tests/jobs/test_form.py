@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tasks.errors import UserMistake
 from tasks.jobs.extract.form import Form, make_form
 from tasks.jobs.extract.merge import RULES, merged
-from tasks.jobs.extract.parse import Invalid, parse_object
+from tasks.jobs.extract.parse import Invalid, parse_objects
 from tasks.jobs.extract.schema import Read, read_schema
 from tests.jobs.invoices import SCHEMA, invoice
 
@@ -48,7 +48,7 @@ OBJECTS = st.dictionaries(st.text('abc{}"\\', max_size=4), VALUES, max_size=4)
 def test_an_object_is_found_whatever_stands_around_it(value: dict[str, Any], around: str) -> None:
     if not value:
         value = {"a": 1}
-    assert parse_object(around.format(json.dumps(value))) == parse_object(json.dumps(value))
+    assert parse_objects(around.format(json.dumps(value))) == parse_objects(json.dumps(value))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_an_object_is_found_whatever_stands_around_it(value: dict[str, Any], aro
         ("no idea", "it isn't JSON"),
         ('{"a": 1', "doesn't end"),
         ('{"a": {"b": 1}, oops}', "it isn't JSON"),  # not the object within it
-        ('[{"a": 1}]', "an array"),
+        ('[{"a": 1}, {"a": 2}]', "an array"),
         ('"a"', "a string"),
         ("null", "null"),
         ('{"a": NaN}', "NaN is no JSON number"),
@@ -71,7 +71,7 @@ def test_an_object_is_found_whatever_stands_around_it(value: dict[str, Any], aro
 )
 def test_what_is_no_object_says_why(text: str, words: str) -> None:
     with pytest.raises(Invalid, match=words):
-        parse_object(text)
+        parse_objects(text)
 
 
 @pytest.mark.parametrize("text", ['{"' * 50_000, '{"a": "' + '\\"' * 100_000, "{" * 100_000, "{}{" * 50_000 + '"'])

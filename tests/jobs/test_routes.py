@@ -11,7 +11,8 @@ from mistral_common.protocol.instruct.messages import AssistantMessage, UserMess
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
-from tasks.dispatch.dispatcher import Call, Delivered, Dispatcher
+from tasks.dispatch.dispatcher import Delivered, Dispatcher
+from tasks.dispatch.exchange import Call
 from tasks.errors import UserMistake
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tasks.chunking.template import Window
-from tasks.dispatch.dispatcher import Call
+from tasks.dispatch.exchange import Call
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Finished
 from tasks.ledger.schema import checksum, prepare

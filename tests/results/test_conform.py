@@ -1,5 +1,6 @@
 """All parts of a result set are of the job's schemas, whatever they were before."""
 
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,9 +66,29 @@ def test_a_column_is_widened(folder: Folder, old: pa.DataType, new: pa.DataType,
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "value", "expected"),
+    [
+        (pa.int64(), pa.string(), 1234, "1234"),
+        (pa.int32(), pa.string(), -7, "-7"),
+        (pa.uint64(), pa.string(), 2**64 - 1, str(2**64 - 1)),
+        (pa.date32(), pa.string(), date(2025, 1, 2), "2025-01-02"),
+        (pa.int64(), pa.float64(), 2**53, 2.0**53),
+        (pa.int64(), pa.string(), None, None),
+    ],
+)
+def test_a_column_whose_values_the_other_type_has_too_is_made_it(
+    folder: Folder, old: pa.DataType, new: pa.DataType, value: object, expected: object
+) -> None:
+    written(folder, with_columns(more=old), more=value)
+    conform(folder, with_columns(more=new))
+    assert read_part(folder, NAME)["more"].to_pylist() == [expected]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "value"),
     [
         (pa.string(), pa.int64(), "7"),
+        (pa.float64(), pa.string(), 2.0),
         (pa.int64(), pa.int32(), 7),
         (pa.int64(), pa.float64(), 2**53 + 1),
         (pa.bool_(), pa.string(), True),

@@ -71,7 +71,7 @@ COLUMNS = {
     "documents": "document_id source content_sha256 job_id status output model provider chunks calls characters "
     "covered_characters prompt_tokens completion_tokens cost_usd error_kind error finished_at",
     "calls": "call_id document_id kind stage level position start_char end_char model provider served_by prompt_tokens "
-    "completion_tokens cost_usd latency_ms attempts finish_reason output reused created_at",
+    "completion_tokens cost_usd latency_ms attempts finish_reason output reused created_at error_kind",
     "failures": "document_id call_id stage position model provider error_kind error http_status attempts failed_at",
     "sections": "document_id position page section start_char end_char unread",
 }

@@ -30,7 +30,7 @@ def read(data: bytes, kind: Kind | None, name: str, depth: int = 0) -> Content:
     try:
         if kind in ZIPPED:
             check_archive(data)
-        return _content(data, kind, name)
+        return _content(data, kind, name, depth)
     except DocumentFailed:
         raise
     except MemoryError as error:
@@ -44,33 +44,40 @@ def read(data: bytes, kind: Kind | None, name: str, depth: int = 0) -> Content:
         raise DocumentFailed("damaged", f"this {kind} file is damaged ({words}): save it again") from error
 
 
-def _content(data: bytes, kind: Kind, name: str) -> Content:
+def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
     if kind == "pdf":
         from tasks.documents.readers.pdf import read_pdf  # noqa: PLC0415 - each reader only when it is needed
 
         return read_pdf(data)
+    if kind in ("docx", "pptx", "xlsx"):
+        return _office_reader(kind)(data, depth)
     if kind == "code":
         from tasks.documents.readers.code import read_code  # noqa: PLC0415
 
         return read_code(data, name)
+    if kind == "epub":
+        from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
+
+        return read_epub(data)
     if kind == "mail":
         from tasks.documents.readers.mail import read_mail  # noqa: PLC0415
 
         return Content(read_mail(data))
-    text = _markdown_reader(kind)(data)
+    from tasks.documents.readers.markup import read_html  # noqa: PLC0415
+
+    text = read_html(data)
     return Content(text, markdown_sections(text))
 
 
-def _markdown_reader(kind: Kind) -> Callable[[bytes], str]:
-    """Return the reader of a format that is turned into Markdown."""
-    if kind in ("docx", "pptx", "xlsx"):
-        from tasks.documents.readers import office  # noqa: PLC0415
+def _office_reader(kind: Kind) -> Callable[[bytes, int], Content]:
+    if kind == "docx":
+        from tasks.documents.readers.docx.reader import read_docx  # noqa: PLC0415
 
-        return {"docx": office.read_docx, "pptx": office.read_pptx, "xlsx": office.read_xlsx}[kind]
-    if kind == "epub":
-        from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
+        return read_docx
+    if kind == "pptx":
+        from tasks.documents.readers.pptx.reader import read_pptx  # noqa: PLC0415
 
-        return read_epub
-    from tasks.documents.readers.markup import read_html  # noqa: PLC0415
+        return read_pptx
+    from tasks.documents.readers.xlsx.reader import read_xlsx  # noqa: PLC0415
 
-    return read_html
+    return read_xlsx

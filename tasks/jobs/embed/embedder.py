@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from tasks.chunking.split import split
-from tasks.dispatch.dispatcher import Call, Delivered, Paid
+from tasks.dispatch.dispatcher import Delivered
+from tasks.dispatch.exchange import Call, Exchange, Paid
 from tasks.errors import CallFailed, Overflow, RouteLost, SetAside
 from tasks.jobs.ask import given_up
 from tasks.jobs.embed.cutting import EmbedCutter
@@ -30,6 +34,7 @@ class Came(NamedTuple):
     """An answered request: its texts' vectors in order, and how they came.
 
     `mine`: this job paid it; `shares` are those of the documents that it was asked for.
+    `error_kind` says why what was paid is of no use; it has no vectors then.
     """
 
     call_id: str
@@ -40,6 +45,8 @@ class Came(NamedTuple):
     latency_ms: int
     created_at: datetime
     mine: bool
+    error_kind: str | None = None
+    bad: frozenset[int] = frozenset()
 
 
 class Leaf(NamedTuple):
@@ -68,6 +75,10 @@ class Embedder(Paying):
     dimensions: int | None
     base64: bool
     foreseen: Collection[str]
+    # What was paid and isn't used, by the documents that it was asked for; and what may be used yet, by its work.
+    unused: dict[str, list[Came]] = field(default_factory=dict)
+    _answered: bool = False
+    _paid_for: dict[str, list[Came]] = field(default_factory=dict)
 
     async def embed(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
         """Return the leaves of each piece; one that fails doesn't spoil its neighbours.
@@ -100,10 +111,13 @@ class Embedder(Paying):
     async def _group(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
         """Ask for all of a request; where it is refused, for each half, down to the text that is the trouble."""
         call = self.call_of(pieces)
+        self._put_beside(work, call, pieces)
         try:
             came = self._found(work, call, pieces) or await self._paid(work, call, pieces)
         except CallFailed as error:
             aside = error if isinstance(error, SetAside) else given_up(error)
+            if self._spelled_anew(error):
+                return await self._group(work, pieces)
             if len(pieces) > 1:
                 middle = len(pieces) // 2
                 return await self._group(work, pieces[:middle]) + await self._group(work, pieces[middle:])
@@ -111,7 +125,16 @@ class Embedder(Paying):
                 return [await self._parts(work, halves)]
             piece = pieces[0]
             return [[Leaf(0, len(piece.text), piece.tokens, None, 0, aside, call.call_id)]]
-        return _leaves(came, pieces)
+        self._answered = True
+        found = [[Leaf(0, len(piece.text), piece.tokens, came, number)] for number, piece in enumerate(pieces)]
+        for number in came.bad:  # asked for once more, by itself
+            (found[number],) = await self._group(work, [pieces[number]])
+        return found
+
+    def _spelled_anew(self, error: CallFailed) -> bool:
+        """Whether a route that never answered may do so without base64, which it knows by no name or another."""
+        refused = self.base64 and not self._answered and error.status in (400, 422, 500, 501)
+        return refused and self.dispatcher.adjustments.drop("encoding_format")
 
     async def _parts(self, work: Work, halves: Sequence[tuple[int, Piece]]) -> list[Leaf]:
         """Return the leaves of a text's parts, as places in the whole text."""
@@ -153,18 +176,62 @@ class Embedder(Paying):
             return None
         self.meter.found()
         self.dispatcher.notes.reused(call.call_id, work.document_id)
-        return self._came(call, vectors, pieces, self._cost(vectors, call, 1), kept)
+        return self._came(call, vectors, pieces, self._cost(vectors, call), kept)
 
     async def _paid(self, work: Work, call: Call, pieces: Sequence[Piece]) -> Came:
         if call.call_id in work.given_up:
             raise work.given_up[call.call_id]
-        delivered = await self.payer.pay(
-            work, call, lambda paid, times: self._usage(paid, call, times), lambda: self._place(call, pieces)
-        )
-        vectors = self._checked(delivered.answer)
-        cost = self._cost(vectors, call, 2 if delivered.hedged else 1)
-        self.meter.paid(_tokens(vectors, call), 0, cost)
-        return self._came(call, vectors, pieces, cost, delivered)
+        delivered = await self.payer.pay(work, call, partial(self._note, pieces), lambda: self._place(call, pieces))
+        try:
+            vectors = self._checked(delivered.answer)
+        except RouteLost:
+            how = (delivered.attempts, delivered.latency_ms, datetime.now(UTC))
+            self._put_down(call, pieces, self._usage(call, delivered.answer), how, "wrong_dimensions")
+            raise
+        came = self._came(call, vectors, pieces, self._cost(vectors, call), delivered)
+        self._paid_for.setdefault(work.document_id, []).append(came)
+        return came
+
+    def settle(self, work: Work, *, used: bool) -> None:
+        """Forget what was paid for some work; what isn't used stands among its documents' calls all the same."""
+        for came in self._paid_for.pop(work.document_id, ()):
+            if not used:
+                self._leave_unused(came)
+
+    def _leave_unused(self, came: Came) -> None:
+        for document_id in came.shares:
+            self.unused.setdefault(document_id, []).append(came)
+
+    def _note(self, pieces: Sequence[Piece], exchange: Exchange) -> Usage:
+        """Say what an exchange took; one of no use is put down for its documents."""
+        call, error = exchange.call, exchange.error
+        usage = self._usage(call, exchange.paid)
+        if error is not None:
+            how = (exchange.attempts, exchange.latency_ms, datetime.now(UTC))
+            self._put_down(call, pieces, usage, how, error.reason)
+        return usage
+
+    def _put_beside(self, work: Work, call: Call, pieces: Sequence[Piece]) -> None:
+        """Put down what an earlier run paid for a request beside its kept answer."""
+        if not work.looks_beside(call.call_id):
+            return
+        for paid in self.payer.ledger.paid_beside(call.call_id):
+            if paid.tokens is not None:
+                usage = Usage(*paid.tokens, paid.cost)
+                self._put_down(call, pieces, usage, (paid.attempts, paid.latency_ms, paid.created_at), paid.reason)
+                self.meter.paid(*usage)
+
+    def _put_down(
+        self, call: Call, pieces: Sequence[Piece], usage: Usage, how: tuple[int, int, datetime], reason: str
+    ) -> None:
+        shares = shared(pieces, usage.prompt_tokens, usage.cost)
+        none = np.zeros((0, 0), dtype=np.float32)
+        self._leave_unused(Came(call.call_id, self.route, none, shares, *how, mine=True, error_kind=reason))
+
+    def _usage(self, call: Call, paid: Paid | None) -> Usage:
+        if not isinstance(paid, Vectors):
+            raise TypeError("an answer in place of vectors")
+        return Usage(_tokens(paid, call), 0, self._cost(paid, call))
 
     def _place(self, call: Call, pieces: Sequence[Piece]) -> None:
         """Note where the texts of a request are that wasn't foreseen: a half, or another route's."""
@@ -178,7 +245,18 @@ class Embedder(Paying):
         when = how.created_at if isinstance(how, Kept) else datetime.now(UTC)
         mine = not isinstance(how, Kept) or how.job_id == self.payer.ledger.job_id
         shares = shared(pieces, _tokens(vectors, call), cost) if mine else {}
-        return Came(call.call_id, self.route, vectors.vectors, shares, how.attempts, how.latency_ms, when, mine)
+        return Came(
+            call.call_id,
+            self.route,
+            vectors.vectors,
+            shares,
+            how.attempts,
+            how.latency_ms,
+            when,
+            mine,
+            None,
+            vectors.bad,
+        )
 
     def placed(self, call: str, places: Sequence[int]) -> Came | None:
         """Return vectors that lie at some places of a kept answer, if it can be read; they are numbered from 0."""
@@ -187,6 +265,8 @@ class Embedder(Paying):
             return None
         try:
             vectors = self._checked(self.dispatcher.wire.vectors(kept.reply, None))
+            if not vectors.bad.isdisjoint(places):
+                return None
             some = vectors.vectors[list(places)]
         except (CallFailed, RouteLost, IndexError):
             return None
@@ -203,19 +283,12 @@ class Embedder(Paying):
             raise wrong
         return paid
 
-    def _usage(self, paid: Paid, call: Call, times: int) -> Usage:
-        return Usage(_tokens(paid, call), 0, self._cost(paid, call, times))
-
-    def _cost(self, paid: Paid, call: Call, times: int) -> float | None:
+    def _cost(self, paid: Vectors, call: Call) -> float | None:
         if paid.cost is not None:
-            return paid.cost * times
-        return self.route.price.cost(_tokens(paid, call), 0) * times if self.route.price else None
+            return paid.cost
+        return self.route.price.cost(_tokens(paid, call), 0) if self.route.price else None
 
 
-def _tokens(paid: Paid, call: Call) -> int:
+def _tokens(paid: Vectors, call: Call) -> int:
     """The tokens of a request, as the provider counts them, else as we do."""
     return call.prompt_tokens if paid.prompt_tokens is None else paid.prompt_tokens
-
-
-def _leaves(came: Came, pieces: Sequence[Piece]) -> list[list[Leaf]]:
-    return [[Leaf(0, len(piece.text), piece.tokens, came, place)] for place, piece in enumerate(pieces)]

@@ -29,9 +29,9 @@ class Stretch(NamedTuple):
 
 
 def stretches(item: Item, leaves: Mapping[str, Sequence[Leaf]]) -> list[Stretch]:
-    """Return the stretches of a document in their order, by the leaves of its texts."""
+    """Return the stretches of a document in their order, by the leaves of those of its texts that have come."""
     return [
         Stretch(chunk.start + leaf.start, chunk.start + leaf.end, leaf)
         for chunk, piece in zip(item.chunks, item.pieces, strict=True)
-        for leaf in leaves[piece.text_id]
+        for leaf in leaves.get(piece.text_id, ())
     ]

@@ -144,8 +144,17 @@ class EmbedJob(Job[Embedder]):
         try:
             while True:
                 embedder = await self.waiting.route(work)
-                with contextlib.suppress(RouteLost):
-                    return await self._asked(embedder, work, pieces, begun)
+                try:
+                    found = await self._asked(embedder, work, pieces, begun)
+                    await work.heard_out()
+                except RouteLost:
+                    embedder.settle(work, used=False)
+                except BaseException:
+                    embedder.settle(work, used=False)
+                    raise
+                else:
+                    embedder.settle(work, used=True)
+                    return found
         finally:
             self.waiting.left(work)
 

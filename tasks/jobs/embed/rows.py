@@ -13,7 +13,7 @@ from tasks.jobs.embed.job import EmbedJob
 from tasks.jobs.rows import UNREAD, failed_document_row, unread_row
 from tasks.jobs.sections import section_rows, unread_words
 from tasks.jobs.write import Rows
-from tasks.ledger.records import Finished
+from tasks.ledger.records import ASSIGNED, Finished
 from tasks.results.parts import as_table, column_table
 from tasks.results.schemas import Row
 from tasks.results.vectors import ChunkRow, chunks_table
@@ -23,15 +23,16 @@ from tasks.routing.route import Route
 class Asked(NamedTuple):
     """A document's part in a request: its first chunk there, the span of them all in characters, tokens, USD.
 
+    Of one that isn't used there is neither chunk nor span.
     `reused` is 1 where another job or document paid, else 0; `counts` 1 for the one of a
     request's documents that stands for the call.
     """
 
     document_id: str
     came: Came
-    position: int
-    start: int
-    end: int
+    position: int | None
+    start: int | None
+    end: int | None
     tokens: int
     cost: float | None
     reused: int
@@ -60,10 +61,11 @@ def embedded_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Seq
         found = stretches(item, leaves)
         before = len(chunks)
         asked = _put(item, found, chunks)
+        unused = _unused(job, item)
         if asked and len(chunks) - before == len(found):
-            ended.append(_whole(item, len(found), asked))
+            ended.append(_whole(item, len(found), [*asked, *unused]))
         else:
-            ended.append(_lacking(item, found, asked, job.first_route))
+            ended.append(_lacking(item, found, [*asked, *unused], job.first_route))
             failures += _failure_rows(ended[-1], found, job.first_route)
         if item.content.unread:
             failures.append(unread_row(item.document.document_id, item.content.unread, job.first_route))
@@ -76,6 +78,28 @@ def embedded_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Seq
         **({"chunks": chunks_table(chunks)} if chunks else {}),
     }
     return Rows(tables, [_finished(job, one) for one in ended])
+
+
+def begun_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Sequence[Leaf]]) -> Rows:
+    """Return what was paid for documents whose texts have not all come: the job was stopped."""
+    begun: list[Ended] = []
+    for item in items:
+        found = stretches(item, leaves)
+        asked = [*_put(item, found, []), *_unused(job, item)]
+        if asked:
+            begun.append(Ended(item, len(found), asked, ASSIGNED, job.first_route, 0, None, None))
+    calls = _calls(job, [asked for one in begun for asked in one.asked])
+    return Rows({"calls": calls}, [_finished(job, one)._replace(content_sha256=None) for one in begun])
+
+
+def _unused(job: EmbedJob, item: Item) -> list[Asked]:
+    """Return a document's part in requests that were paid for and aren't used."""
+    document_id = item.document.document_id
+    every = [came for embedder in job.strategists for came in embedder.unused.pop(document_id, ())]
+    shares = [(came, came.shares[document_id]) for came in every]
+    return [
+        Asked(document_id, came, None, None, None, share.tokens, share.cost, 0, share.first) for came, share in shares
+    ]
 
 
 def _put(item: Item, found: Iterable[Stretch], chunks: list[ChunkRow]) -> list[Asked]:
@@ -174,6 +198,7 @@ def _calls(job: EmbedJob, asked: Sequence[Asked]) -> pa.Table:
         "latency_ms": [one.latency_ms for one in came],
         "attempts": [one.attempts for one in came],
         "reused": [bool(one.reused) for one in asked],
+        "error_kind": [one.error_kind for one in came],
         "created_at": [one.created_at for one in came],
     }
     return column_table(columns, len(asked), job.schemas["calls"])

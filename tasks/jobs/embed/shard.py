@@ -20,12 +20,12 @@ from tasks.jobs.embed.embedder import Leaf
 from tasks.jobs.embed.item import Item
 from tasks.jobs.embed.job import LOOK_AGAIN_SECONDS, EmbedJob
 from tasks.jobs.embed.pack import Piece, pack
-from tasks.jobs.embed.rows import embedded_rows
+from tasks.jobs.embed.rows import begun_rows, embedded_rows
 from tasks.jobs.job import Settled
 from tasks.jobs.meter import TROUBLES
 from tasks.jobs.rows import Result, Work, document_rows
 from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, Worked, note_end, shards, start
-from tasks.jobs.write import rows_of, write
+from tasks.jobs.write import rows_of, write, write_begun
 from tasks.ledger.records import Owned, Seen
 
 # A shard's texts are in memory together, with their vectors.
@@ -184,6 +184,7 @@ class _Shard:
                     task.result()
             await self._flush()
         await self._flush()
+        await self._put_down_begun()
         self.job.observer.note("shard ended", part=self.part, written=self.written)
         return Worked(self.written, self.unchanged)
 
@@ -200,6 +201,12 @@ class _Shard:
         if complete or failed:
             done = await asyncio.to_thread(self._write, complete, failed)
             self.written += len(complete) + len(failed) if done else 0
+
+    async def _put_down_begun(self) -> None:
+        """Write what was paid for documents that the stopped job has left without an end."""
+        rows = begun_rows(self.job, (item for item in self.items if not item.written), self.leaves)
+        if rows.finished:
+            await asyncio.to_thread(write_begun, self.job, self.part, rows)
 
     def _write(self, items: Sequence[Item], failed: Sequence[Result]) -> bool:
         try:

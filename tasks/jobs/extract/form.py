@@ -12,7 +12,8 @@ from jsonschema.validators import validator_for
 from pydantic import BaseModel, ValidationError
 
 from tasks.jobs.extract.merge import RULES, merged
-from tasks.jobs.extract.parse import Invalid, parse_object
+from tasks.jobs.extract.names import chosen, faults_of_names
+from tasks.jobs.extract.parse import Invalid, parse_objects
 from tasks.jobs.extract.schema import Read
 from tasks.results.columns import Column, Kind, Unfit, columns_of, kind_of_answer
 from tasks.results.subschema import resolved
@@ -41,6 +42,7 @@ class Form:
     nullable: frozenset[str]
     of_part: Mapping[str, Any]
     model: type[BaseModel] | None
+    names: Mapping[str, Any]
     _whole: Validator
     _part: Validator
 
@@ -65,23 +67,31 @@ class Form:
         return self.schema if whole else self.of_part
 
     def checked(self, text: str, *, whole: bool) -> str:
-        """Return an answer as canonical JSON, its keys in the schema's order. Raises Invalid, with every fault."""
-        value = parse_object(text)
-        try:
-            faults = [_fault(error) for error in (self._whole if whole else self._part).iter_errors(value)]
-            if not faults:
-                self._put(value)
-                faults = _faults_of_model(self.model, value) if whole and self.model else []
-        except Unfit as error:
-            faults = [str(error)]
-        except RecursionError:
-            faults = ["it is nested too deeply"]
-        except ArithmeticError:  # of multipleOf
-            faults = ["a number in it is beyond 64 bits"]
+        """Return an answer as canonical JSON, its keys in the schema's order. Raises Invalid, with every fault.
+
+        Of several objects it is the last that has any of the schema's fields.
+        """
+        value = chosen(parse_objects(text), self.names)
+        faults = self._faults(value, whole=whole)
         if faults:
             more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
             raise Invalid("\n".join([*faults[:MOST_FAULTS], *more]))
         return json.dumps(self.kind.ordered(value), ensure_ascii=False)
+
+    def _faults(self, value: Mapping[str, Any], *, whole: bool) -> list[str]:
+        try:
+            faults = [_fault(error) for error in (self._whole if whole else self._part).iter_errors(value)]
+            faults += faults_of_names(value, self.names, self.kind)
+            if not faults:
+                self._put(value)
+                return _faults_of_model(self.model, value) if whole and self.model else []
+        except Unfit as error:
+            return [str(error)]
+        except RecursionError:
+            return ["it is nested too deeply"]
+        except ArithmeticError:  # of multipleOf
+            return ["a number in it is beyond 64 bits"]
+        return faults
 
     def joined(self, answers: Sequence[str]) -> str:
         """Return the one object that checked answers over chunks come to, in order; it isn't checked."""
@@ -110,7 +120,7 @@ def make_form(read: Read, rule: str, taken: Sequence[str]) -> Form:
         name for name, one in node["properties"].items() if whole.evolve(schema=_at_root(one, schema)).is_valid(None)
     )
     columns = tuple(columns_of(schema, taken))
-    return Form(schema, rule, columns, kind, nullable, part, read.model, whole, lenient)
+    return Form(schema, rule, columns, kind, nullable, part, read.model, node["properties"], whole, lenient)
 
 
 def _of_part(schema: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:

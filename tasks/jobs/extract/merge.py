@@ -1,11 +1,13 @@
 """Merge what the chunks of a document answered into one object, by a stated rule; nobody is asked."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 Object = Mapping[str, Any]
 Values = list[Any]
+COMMA = re.compile(r"[-+]?\d+,(?:\d\d?|\d{4,})", re.ASCII)
 
 
 def merged(rule: str, answers: Sequence[Object], nullable: Iterable[str] = ()) -> dict[str, Any]:
@@ -49,7 +51,18 @@ def _is_empty(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    """Return what equal values have in common, however they are spelled: 5 and 5.0, 1e3 and 1000, "12,50" and "12.50".
+
+    A comma before three figures may part thousands, so that "1,234" isn't "1.234".
+    """
+    if isinstance(value, str) and COMMA.fullmatch(value):
+        value = value.replace(",", ".")
+    return json.dumps(json.loads(json.dumps(value), parse_float=_number), sort_keys=True)
+
+
+def _number(digits: str) -> int | float:
+    number = float(digits)
+    return int(number) if number.is_integer() else number
 
 
 RULES: Mapping[str, Callable[[Values], Any]] = {"first": _first, "list": _list, "vote": _vote}

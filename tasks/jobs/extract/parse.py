@@ -1,57 +1,79 @@
-"""Find the one JSON object in an answer, whatever stands around it."""
+"""Find the JSON objects in an answer, whatever stands around them."""
 
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
-THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+from tasks.providers.thoughts import answer_of
+
 # Of a text, what matters to where an object ends: strings as a whole (the last may have no end), and braces.
 MARKS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}]', re.DOTALL)
 SURROGATE = re.compile("[\ud800-\udfff]")
+# Of so many objects in one answer the last ones are looked at.
+MOST_OBJECTS = 16
+NO_OBJECT = "it isn't JSON"
 
 
 class Invalid(ValueError):
     """An answer that isn't what the schema asks for; the message is what is told to the model, a line a fault."""
 
 
-def parse_object(text: str) -> dict[str, Any]:
-    """Return the object that an answer is, or the first one in it: in a fence, or among words.
+def parse_objects(text: str) -> list[dict[str, Any]]:
+    """Return the objects of an answer without its thoughts, in order: the one that it is, or those in fences or words.
+
+    Where the answer is an array of one object, it is that one.
 
     Raises Invalid where there is none, or where what stands there is no JSON.
     """
-    text = THOUGHTS.sub("", text)
+    text = answer_of(text)
+    if not text.strip():
+        raise Invalid(f"{NO_OBJECT}: there is nothing but thoughts, or nothing at all")
     try:
         value = _loaded(text.strip())
     except ValueError as error:
-        found = _first_object(text)
-        if found is None:
-            raise Invalid(f"it isn't JSON: {error}") from error
-        value = found
+        found = list(_objects(text))
+        if not found:
+            raise Invalid(f"{NO_OBJECT}: {error}") from error
+        return found[-MOST_OBJECTS:]
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if not isinstance(value, dict):
         raise Invalid(f"it is no JSON object but {_named(value)}")
-    return value
+    return [value]
 
 
-def _first_object(text: str) -> Any:
-    """Return the first braces with an object in them. Raises Invalid where an object isn't JSON, or has no end."""
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield what is in braces and is an object. Raises Invalid where an object isn't JSON, or has no end."""
     fault: ValueError | None = None
+    found, end = False, 0
     start = text.find("{")
     while start >= 0:
-        end = _end(text, start)
-        if end is None:
-            raise Invalid("it isn't JSON: an object begins and doesn't end")
+        if found and text[end:start].strip() == ",":
+            raise Invalid("it is no JSON object but an array")
+        closed = _end(text, start)
+        if closed is None:
+            # Words behind an answer may hold a brace.
+            if found and not _looks_like_one(text[start:]):
+                return
+            raise Invalid(f"{NO_OBJECT}: an object begins and doesn't end")
+        end = closed
         try:
-            return _loaded(text[start:end])
+            yield _loaded(text[start:end])
+            found = True
         except ValueError as error:
-            # Words in braces come before an object at times; what looks like one isn't looked into.
-            if text[start + 1 : end].lstrip().startswith('"'):
-                raise Invalid(f"it isn't JSON: {error}") from error
+            # Words in braces stand beside an object at times; what looks like one isn't looked into.
+            if _looks_like_one(text[start:end]):
+                raise Invalid(f"{NO_OBJECT}: {error}") from error
             fault = fault or error
         start = text.find("{", end)
-    if fault is not None:
-        raise Invalid(f"it isn't JSON: {fault}")
-    return None
+    if fault is not None and not found:
+        raise Invalid(f"{NO_OBJECT}: {fault}")
+
+
+def _looks_like_one(braces: str) -> bool:
+    return braces[1:100].lstrip().startswith('"')
 
 
 def _end(text: str, start: int) -> int | None:
@@ -65,9 +87,12 @@ def _end(text: str, start: int) -> int | None:
 
 
 def _loaded(text: str) -> Any:
-    """Return the JSON of a text; lone surrogates, which no table takes, become U+FFFD. Raises ValueError."""
+    """Return the JSON of a text, whose strings may hold line ends as they are. Raises ValueError.
+
+    Lone surrogates, which no table takes, become U+FFFD.
+    """
     try:
-        value = json.loads(text, parse_float=_finite, parse_constant=_not_json)
+        value = json.loads(text, strict=False, parse_float=_finite, parse_constant=_not_json)
         if "\\u" in text or SURROGATE.search(text):
             clean = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             return json.loads(clean)

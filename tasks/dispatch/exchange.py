@@ -1,0 +1,97 @@
+"""One exchange with a provider, and whoever keeps the books of what it cost."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+from tasks.errors import CallFailed, JobStopped
+from tasks.providers.vectors import Vectors
+from tasks.providers.wire import Answer, Reply
+
+T = TypeVar("T")
+# The request went out and no answer was read: the provider may be paid all the same.
+LOST = frozenset({"timeout", "connection", "not_json", "empty_choices", "empty_answer", "bad_vectors", "cancelled"})
+# Another request for the same answer was quicker.
+HEDGED = "hedged"
+
+
+class Call(NamedTuple):
+    """One request, ready to send, and the tokens it may take; `formatted`: it asks for a response format."""
+
+    call_id: str
+    path: str
+    body: bytes
+    prompt_tokens: int
+    max_tokens: int
+    formatted: bool = False
+    inputs: int = 0  # texts to embed; none of a completion
+
+    @property
+    def seconds(self) -> float:
+        """The most an exchange may take: slow models read 50 and write 5 tokens a second."""
+        return 60 + self.prompt_tokens / 50 + self.max_tokens / 5
+
+
+Paid = Answer | Vectors
+
+
+class Exchange(NamedTuple):
+    """How an exchange ended that was, or may have been, paid for.
+
+    `paid` is what the provider answered, of use or not; None where its answer was lost.
+    `error` says why it can't be used; None where it can.
+    """
+
+    call: Call
+    paid: Paid | None
+    error: CallFailed | None
+    attempts: int
+    latency_ms: int
+
+
+class Bookkeeper(Protocol):
+    """Keeps the books of one call: each exchange is counted before anything else happens to it."""
+
+    def stopped(self) -> JobStopped | None:
+        """Return why nobody is to be asked any more, or None."""
+        ...
+
+    async def reserve(self) -> None:
+        """Have the worst case of one more attempt within the budget. Raises BudgetReached."""
+        ...
+
+    async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
+        """Make a paid reply durable, before anybody parses it."""
+        ...
+
+    def count(self, exchange: Exchange) -> None:
+        """Count what an exchange cost, or may have cost."""
+        ...
+
+    def expect(self, late: "asyncio.Task[None]") -> None:
+        """Keep a task that hears out the slower of two requests, and counts it."""
+        ...
+
+
+@dataclass(slots=True)
+class Flight:
+    """A request under way; `first` hears it out where a second one was quicker."""
+
+    call: Call
+    attempt: int
+    books: Bookkeeper
+    first: "asyncio.Task[None] | None" = None
+
+    def lose(self, error: CallFailed, seconds: float) -> None:
+        """Count a request whose answer nobody will read."""
+        self.books.count(Exchange(self.call, None, error, self.attempt, round(seconds * 1000)))
+
+
+async def whole(work: Awaitable[T]) -> tuple[T, asyncio.CancelledError | None]:
+    """Wait for something to its end, and return its result; with it a cancellation that came meanwhile."""
+    future = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(future), None
+    except asyncio.CancelledError as cancelled:
+        return await future, cancelled
