@@ -9,7 +9,7 @@ from tasks.documents.charsets import codec_of
 from tasks.documents.damage import escaped, is_damaged_utf8, mended
 from tasks.documents.losses import LOST, Decoded, finished, lossy
 from tasks.documents.codepages import MOST_LOST, SAMPLE, detected
-from tasks.documents.wide import MARKS, is_binary, swapped, wide
+from tasks.documents.wide import MARKS, is_binary, is_wide, swapped, wide
 from tasks.errors import DocumentFailed
 
 JAPANESE_MAIL = b"\x1b$"  # it turns to another set of characters, in bytes that are ASCII
@@ -84,7 +84,7 @@ def _stated(data: bytes, codec: str | None) -> Decoded | None:
     """Return the text in a stated codec, None where it can't be in that one, or UTF-8 is as good."""
     if codec is None or codec == "utf_8" or (codec not in ("hz", "utf_7", *JAPANESE) and data.isascii()):
         return None
-    if _is_utf8(data, codec):
+    if _is_utf8(data, codec) or (codec.startswith(("utf_16", "utf_32")) and not is_wide(data, codec)):
         return None
     for encoding in JAPANESE if codec in JAPANESE else (codec, "big5hkscs") if codec == "cp950" else (codec,):
         with contextlib.suppress(UnicodeDecodeError):

@@ -21,11 +21,12 @@ LATER_MARK = regex.compile(r"(?<=\n)\ufeff+")
 
 
 class Decoded(NamedTuple):
-    """A text, the encoding that it was in, and what of it couldn't be read."""
+    """A text, the encoding that it was in, which lines couldn't be read, and how many characters."""
 
     text: str
     encoding: str
     unread: tuple[Unread, ...] = ()
+    lost: int = 0
 
 
 def _lose(error: UnicodeError) -> tuple[str, int]:
@@ -57,7 +58,7 @@ def finished(text: str, encoding: str) -> Decoded:
         text = LATER_MARK.sub("", text)
     if LOST not in text:
         return Decoded(text, encoding)
-    return Decoded(text.replace(LOST, REPLACED), encoding, tuple(_told(text, encoding)))
+    return Decoded(text.replace(LOST, REPLACED), encoding, tuple(_told(text, encoding)), text.count(LOST))
 
 
 def _told(text: str, encoding: str) -> Iterator[Unread]:

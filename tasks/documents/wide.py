@@ -22,6 +22,8 @@ BINARY, DOUBTFUL, ALPHABET = 0.05, 0.02, 0.3
 # A text of which so much is ASCII has one byte a letter.
 PRINTABLE, NARROW = bytes(range(0x20, 0x7F)) + b"\t\n\r", 3 / 4
 FEWEST = 4
+# So few zeros, or others, don't make the shortest text binary.
+FEW = 2
 MOST_PARTS = 20
 WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # Characters that text doesn't have: control characters, unassigned, private or half ones.
@@ -49,23 +51,29 @@ def wide(head: bytes) -> str | None:
 
     Raises DocumentFailed with reason `not_text` for a binary file.
     """
-    controls, utf8, zeros = _controls(head), _is_utf8(head), b"\0" in head
+    (controls, size), utf8, zeros = _controls(head), _is_utf8(head), b"\0" in head
     if utf8 and not (zeros or head.isascii()):
         return None
     fewest = 2 * FEWEST if utf8 and not zeros else FEWEST
-    if controls > (ALPHABET if utf8 else DOUBTFUL) and len(head) >= fewest and not _is_mostly_ascii(head):
+    if controls > (ALPHABET if utf8 else DOUBTFUL) * size and len(head) >= fewest and not _is_mostly_ascii(head):
         texts = ((encoding, _text(head, encoding)) for encoding in WIDE)
         likely = {encoding: (_ascii_letters(text), share) for encoding, text in texts if (share := _share(text)) >= AT_HOME}
         if likely:
             return max(likely, key=likely.__getitem__)
-    if controls > BINARY and (zeros or not utf8):
+    if is_binary(head) and (zeros or not utf8):
         raise DocumentFailed("not_text", "this is a binary file, not text: leave it out or convert it")
     return None
 
 
+def is_wide(data: bytes, encoding: str) -> bool:
+    """Whether a text that is said to be in a UTF-16 or UTF-32 may be in it."""
+    return _share(_text(data, encoding)) >= AT_HOME
+
+
 def is_binary(data: bytes) -> bool:
     """Whether a file without a mark holds more control characters than text does."""
-    return _controls(data) > BINARY
+    controls, size = _controls(data)
+    return controls > max(FEW, BINARY * size)
 
 
 def swapped(text: str) -> str:
@@ -81,10 +89,10 @@ def swapped(text: str) -> str:
     return first
 
 
-def _controls(data: bytes) -> float:
-    """Return the share of control characters; zeros in a row, as a crash leaves in a log, are one."""
+def _controls(data: bytes) -> tuple[int, int]:
+    """Return how many control characters there are, of how many; zeros in a row, as a crash leaves in a log, are one."""
     whole = ZEROS.sub(b"\0", data)
-    return 1 - len(whole.translate(None, CONTROLS)) / len(whole) if whole else 0.0
+    return len(whole) - len(whole.translate(None, CONTROLS)), len(whole)
 
 
 def _is_mostly_ascii(head: bytes) -> bool:

@@ -87,7 +87,7 @@ def test_latin_1_is_detected() -> None:
 
 
 def test_a_mark_of_utf8_before_another_encoding_is_no_part_of_the_text_either() -> None:
-    assert decode(codecs.BOM_UTF8 + b"caf\xe9 au lait") == ("caf\u00e9 au lait", "utf-8", ())
+    assert decode(codecs.BOM_UTF8 + b"caf\xe9 au lait").text == "caf\u00e9 au lait"
     assert decode(codecs.BOM_UTF8 + FRENCH.encode("cp1252")).text == FRENCH
 
 

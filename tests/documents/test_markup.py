@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tasks.documents.readers.html.charset import codec_of
+from tasks.documents.charsets import codec_of
 from tasks.documents.readers.markup import read_html
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -237,8 +237,8 @@ def test_a_page_is_decoded_as_browsers_do(name: str) -> None:
 @pytest.mark.parametrize(
     ("label", "codec"),
     [
-        ("latin1", "cp1252"), ("gb2312", "gb18030"), ("x-sjis", "cp932"), ("UTF8", "utf-8"), ("utf-16le", "utf-8"),
-        ("iso-8859-9", "cp1254"), (" koi8-r ", "koi8-r"), ("nobody", None), ("base64", None), ("", None),
+        ("latin1", "cp1252"), ("gb2312", "gb18030"), ("x-sjis", "cp932"), ("UTF8", "utf_8"), ("utf-16le", "utf_16_le"),
+        ("iso-8859-9", "cp1254"), (" koi8-r ", "koi8_r"), ("nobody", None), ("base64", None), ("", None),
     ],
 )  # fmt: skip
 def test_a_label_is_the_encoding_that_browsers_take_it_for(label: str, codec: str | None) -> None:

@@ -29,7 +29,7 @@ def read_code(data: bytes, name: str) -> Content:
 
     Raises DocumentFailed with reason `not_text`.
     """
-    text, _, unread = decode(data)
+    text, _, unread, _ = decode(data)
     raw = text.encode("utf-8", "surrogatepass")
     tree = Parser(_language(OF_SUFFIX[PurePath(name).suffix.lower()])).parse(raw)
     return Content(text, tuple(_sections(raw, tree.root_node)), code=True, unread=unread)

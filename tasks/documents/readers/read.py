@@ -60,9 +60,9 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
 
         return read_epub(data)
     if kind == "mail":
-        from tasks.documents.readers.mail import read_mail  # noqa: PLC0415
+        from tasks.documents.readers.mail.reader import read_mail  # noqa: PLC0415
 
-        return Content(read_mail(data))
+        return read_mail(data)
     from tasks.documents.readers.markup import read_html  # noqa: PLC0415
 
     text = read_html(data)
