@@ -5,7 +5,21 @@ from encodings.aliases import aliases
 
 # What isn't an encoding of text, or runs the text as a program's source.
 NO_CHARSET = {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs"}
-CODECS = frozenset(aliases.values()) - NO_CHARSET
+# Codecs that Python has no other name for.
+MORE = {
+    "cp720",
+    "cp737",
+    "cp856",
+    "cp874",
+    "cp1006",
+    "koi8_r",
+    "koi8_t",
+    "koi8_u",
+    "mac_croatian",
+    "mac_farsi",
+    "utf_8_sig",
+}
+CODECS = (frozenset(aliases.values()) | MORE) - NO_CHARSET
 NUMBERED = re.compile(r"(?:cp|ibm|ccsid|oem|pc|msdos|dos|ms|windows|window|win|microsoftcp|msoemcp)0*(\d{3,5})")
 LATIN = re.compile(r"(?:iso)?8859(1[0-6]|[1-9])(?:19\d\d)?[ei]?")
 # By names without signs. Some mean more than they say: the first is what writers take for the second
@@ -22,7 +36,8 @@ MEANT = {
     "korean": "cp949", "ksx1001": "cp949", "uhc": "cp949", "shiftjis": "cp932", "sjis": "cp932", "mskanji": "cp932",
     "windows31j": "cp932", "cswindows31j": "cp932", "jis": "iso2022_jp", "iso2022jp": "iso2022_jp", "big5": "cp950",
     "big5eten": "cp950", "cnbig5": "cp950", "macintosh": "mac_roman", "mac": "mac_roman", "macce": "mac_latin2",
-    "maccyrillic": "mac_cyrillic", "macgreek": "mac_greek", "macturkish": "mac_turkish", "maccentraleurope": "mac_latin2",
+    "maccyrillic": "mac_cyrillic", "macgreek": "mac_greek", "macturkish": "mac_turkish",
+    "maccentraleurope": "mac_latin2",
     "koi8": "koi8_r", "koi": "koi8_r", "koi8ru": "koi8_u", "visual": "iso8859_8", "logical": "iso8859_8",
     "cyrillic": "iso8859_5", "greek": "iso8859_7", "hebrew": "iso8859_8", "arabic": "iso8859_6",
 }  # fmt: skip
@@ -35,7 +50,7 @@ def codec_of(charset: str) -> str | None:
     ('cp850', 'iso8859_8', 'gb18030', None)
     """
     words = re.split(r"[\s;,$]", charset.lower().strip(" \t\r\n\"'=<>()"), maxsplit=1)
-    name = re.sub(r"[^a-z0-9]", "", words[0])
+    name = _plain(words[0])
     for form in (name, name.removeprefix("x"), name.removeprefix("cs")):
         if codec := _codec(form):
             return codec
@@ -52,11 +67,16 @@ def _codec(name: str) -> str | None:
         return MEANT.get(name) or BY_NAME.get(name) or PAGES.get(numbered[1])
     if latin := LATIN.fullmatch(name):
         return MEANT.get(f"iso8859{latin[1]}") or f"iso8859_{latin[1]}"
-    return BY_NAME.get(name)
+    codec = BY_NAME.get(name)
+    return MEANT.get(_plain(codec), codec) if codec else None
 
 
-BY_NAME = {re.sub(r"[^a-z0-9]", "", name): codec for name, codec in aliases.items() if codec in CODECS} | {
-    re.sub(r"[^a-z0-9]", "", codec): codec for codec in CODECS
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+BY_NAME = {_plain(name): codec for name, codec in aliases.items() if codec in CODECS} | {
+    _plain(codec): codec for codec in CODECS
 }
 # Windows' numbers for what has another name.
 PAGES = {

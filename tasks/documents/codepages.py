@@ -16,6 +16,8 @@ SAMPLE = 64 * 1024
 LIKELY = 0.5
 # The commonest: where so few different bytes beyond ASCII tell nothing, and nothing speaks against it.
 COMMON, FEW = "cp1252", 3
+# The commonest is so much likelier than its detector says, who knows all pages alike.
+ODDS = 1.25
 # What no text has in its words: two scripts, a sign between letters, a capital after a small
 # letter, three accented letters in a row, a control character, a letter of one's own, the shape
 # that an Arabic letter takes, a line of a box beside a letter. It tells a wrong code page from a right one.
@@ -59,10 +61,14 @@ def detected(data: bytes) -> str:
 def _scores(head: bytes) -> dict[str, float]:
     """Return how likely each codec is, of 1.
 
-    A detector rules an encoding out by one wrong byte: where it is unsure of the whole, it is asked about parts.
+    A detector is confused by much ASCII, and rules an encoding out by one wrong byte: where it is
+    unsure of the whole, it is asked about the lines that aren't ASCII, and about parts of them.
     """
     scores = _asked(head)
+    if max(scores.values(), default=0.0) >= SURE:
+        return scores
     lines = [line for line in head.splitlines(keepends=True) if not line.isascii()]
+    scores = _asked(b"".join(lines))
     if len(lines) < PARTS or max(scores.values(), default=0.0) >= SURE:
         return scores
     size = -(-len(lines) // PARTS)
@@ -76,7 +82,8 @@ def _asked(data: bytes) -> dict[str, float]:
     scores: dict[str, float] = {}
     for one in chardet.detect_all(data, ignore_threshold=True):
         if one["encoding"] and (codec := _codec(one["encoding"])):
-            scores[codec] = max(scores.get(codec, 0.0), one["confidence"])
+            odds = ODDS if codec == COMMON and one["confidence"] < SURE else 1.0
+            scores[codec] = max(scores.get(codec, 0.0), odds * one["confidence"])
     return scores
 
 
@@ -106,7 +113,7 @@ def _telling(head: bytes) -> bytes:
 
 
 def _oddities(data: bytes, codec: str) -> float:
-    """Return how odd a text would look in that encoding: oddities and losses a character beyond ASCII, in hundredths."""
+    """Return how odd a text would look in that encoding: oddities a character beyond ASCII, in hundredths."""
     try:
         text = lossy(data, codec)
     except LookupError:

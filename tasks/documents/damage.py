@@ -4,15 +4,17 @@ from collections.abc import Iterator
 
 import regex
 
-from tasks.documents.losses import LOST, lossy
 from tasks.documents.codepages import ASCII, COMMON, detected
+from tasks.documents.losses import LOST, lossy
 from tasks.errors import DocumentFailed
 
 # Bytes that aren't UTF-8, as the error handler `surrogateescape` gives them.
 BAD = regex.compile(r"[\udc80-\udcff]")
 RUN = regex.compile(r"[\udc80-\udcff]+")
-# A text is UTF-8 where one character of ten, or none, is damaged.
-FEW_DAMAGED = 10
+# A text is UTF-8 where one character of four, or none, is damaged; one that is said to be, where half are.
+FEW_DAMAGED, HALF = 3, 1
+# So many bytes that aren't UTF-8 may stand in other lines for each character of sound ones.
+MOST_FOREIGN = 10
 # Fewer bytes than this don't tell a code page.
 ENOUGH = 8
 # What else is written for UTF-8: a character by its halves (CESU-8), one half alone, and zero as Java writes it.
@@ -38,16 +40,16 @@ def _whole(match: regex.Match[str]) -> str:
     return LOST if match["one"] else "\0"
 
 
-def is_damaged_utf8(text: str) -> bool:
-    """Whether an escaped text is UTF-8 but for a few bytes, or UTF-8 in a tenth of its lines or more.
+def is_damaged_utf8(text: str, *, stated: bool = False) -> bool:
+    """Whether an escaped text is UTF-8 for the greater part, or in a tenth of its lines or more.
 
-    The lines of another encoding are hardly ever UTF-8 by chance.
+    What is in another encoding is hardly ever UTF-8 by chance.
     """
     damaged, sound = _counts(text)
-    if damaged * FEW_DAMAGED <= sound:
+    if damaged * (HALF if stated else FEW_DAMAGED) <= sound:
         return True
     within = sum(_counts(line)[1] for _, _, line in _damaged_lines(text))
-    return (sound - within) * FEW_DAMAGED >= damaged
+    return (sound - within) * MOST_FOREIGN >= damaged
 
 
 def mended(text: str) -> str:

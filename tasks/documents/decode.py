@@ -6,9 +6,9 @@ import contextlib
 import regex
 
 from tasks.documents.charsets import codec_of
+from tasks.documents.codepages import MOST_LOST, SAMPLE, detected
 from tasks.documents.damage import escaped, is_damaged_utf8, mended
 from tasks.documents.losses import LOST, Decoded, finished, lossy
-from tasks.documents.codepages import MOST_LOST, SAMPLE, detected
 from tasks.documents.wide import MARKS, is_binary, is_wide, swapped, wide
 from tasks.errors import DocumentFailed
 
@@ -33,14 +33,15 @@ def decode(data: bytes, charset: str = "") -> Decoded:
     """
     if encoding := marked(data):
         return _marked(data, encoding)
-    if charset and (stated := _stated(data, codec_of(charset))):
+    codec = codec_of(charset)
+    if stated := _stated(data, codec):
         return stated
     for encoding in _seven_bit(data):
         with contextlib.suppress(UnicodeDecodeError):
             return finished(data.decode(encoding), encoding)
     with contextlib.suppress(UnicodeDecodeError):
         return finished(data.decode("utf-8"), "utf-8")
-    return _beyond_utf8(data)
+    return _beyond_utf8(data, stated=codec == "utf_8")
 
 
 def marked(data: bytes) -> str | None:
@@ -52,13 +53,13 @@ def marked(data: bytes) -> str | None:
         if data.startswith(mark):
             return encoding
     head = data[:SAMPLE]
-    return "iso2022_kr" if KOREAN_MAIL in head else wide(head)
+    return "iso2022_kr" if KOREAN_MAIL in head and head.isascii() else wide(head)
 
 
 def guessed(data: bytes) -> str:
     """Return the likeliest encoding of a part of a text that isn't all ASCII, which may end inside a character.
 
-    It is UTF-8 where a damaged character stands among ten sound ones, or a tenth of the lines is.
+    It is UTF-8 where most characters are, or a tenth of the lines.
 
     Raises DocumentFailed with reason `not_text`.
     """
@@ -73,7 +74,7 @@ def _marked(data: bytes, encoding: str) -> Decoded:
         rest = data[3:]
         with contextlib.suppress(UnicodeDecodeError):
             return finished(rest.decode("utf-8"), "utf-8")
-        return _beyond_utf8(rest)
+        return _beyond_utf8(rest, stated=True)
     text = lossy(data, encoding)
     if encoding.startswith("utf-16") and "\ufffe" in text:
         text = swapped(text)
@@ -110,12 +111,12 @@ def _seven_bit(data: bytes) -> tuple[str, ...]:
     return ("hz",) if b"~{" in head and data.isascii() and HZ.search(head) else ()
 
 
-def _beyond_utf8(data: bytes) -> Decoded:
+def _beyond_utf8(data: bytes, *, stated: bool) -> Decoded:
     """Return a text that isn't all UTF-8: mended where most of it is, else in its code page."""
     if is_binary(data):
         raise DocumentFailed("not_text", "this is a binary file, not text: leave it out or convert it")
     text = escaped(data)
-    if is_damaged_utf8(text):
+    if is_damaged_utf8(text, stated=stated):
         return _checked(mended(text), "utf-8")
     encoding = detected(data)
     return _checked(lossy(data, encoding), encoding)

@@ -57,7 +57,9 @@ def wide(head: bytes) -> str | None:
     fewest = 2 * FEWEST if utf8 and not zeros else FEWEST
     if controls > (ALPHABET if utf8 else DOUBTFUL) * size and len(head) >= fewest and not _is_mostly_ascii(head):
         texts = ((encoding, _text(head, encoding)) for encoding in WIDE)
-        likely = {encoding: (_ascii_letters(text), share) for encoding, text in texts if (share := _share(text)) >= AT_HOME}
+        likely = {
+            encoding: (_ascii_letters(text), share) for encoding, text in texts if (share := _share(text)) >= AT_HOME
+        }
         if likely:
             return max(likely, key=likely.__getitem__)
     if is_binary(head) and (zeros or not utf8):
@@ -90,7 +92,7 @@ def swapped(text: str) -> str:
 
 
 def _controls(data: bytes) -> tuple[int, int]:
-    """Return how many control characters there are, of how many; zeros in a row, as a crash leaves in a log, are one."""
+    """Return how many control characters there are, of how many; zeros in a row, as in a log, are one."""
     whole = ZEROS.sub(b"\0", data)
     return len(whole) - len(whole.translate(None, CONTROLS)), len(whole)
 

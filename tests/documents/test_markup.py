@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.documents.charsets import codec_of
 from tasks.documents.readers.markup import read_html
+from tasks.documents.readers.read import read
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -232,6 +233,12 @@ ENCODED = {
 @pytest.mark.parametrize("name", ENCODED)
 def test_a_page_is_decoded_as_browsers_do(name: str) -> None:
     assert "Grüße 5 €" in read_html(ENCODED[name])
+
+
+def test_letters_of_a_page_that_cannot_be_read_are_told() -> None:
+    content = read("<p>Grüße, Straße\n<p>schön".encode() * 2 + b"<p>x\x81y", "html", "a.html")
+    assert "x\ufffdy" in content.text
+    assert [part.part for part in content.unread] == ["line 3"]
 
 
 @pytest.mark.parametrize(

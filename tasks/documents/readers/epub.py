@@ -81,7 +81,7 @@ def _read(archive: zipfile.ZipFile, chapter: Chapter, package: EpubPackage) -> t
 
 def _as_html(page: bytes) -> str:
     """Return XHTML in the words of HTML: elements that are empty, and sections of characters."""
-    text = EMPTY.sub(lambda found: f"<{found[1]}></{NAME.match(found[1])[0]}>", decode_page(page))  # type: ignore[index]
+    text = EMPTY.sub(lambda found: f"<{found[1]}></{NAME.match(found[1])[0]}>", decode_page(page).text)  # type: ignore[index]
     return "".join(_without_sections(text)) if CDATA in text else text
 
 

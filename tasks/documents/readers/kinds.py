@@ -133,7 +133,7 @@ def _marked_up(head: bytes, name: str) -> Kind | None:
     if name.endswith((".html", ".htm", ".xhtml")) or head.startswith((b"<!doctype html", b"<html")):
         return "html"
     first = head.split(b"\n", 1)[0]
-    if name.endswith((".eml", ".mht")) or first.startswith(MAIL_HEADERS):
+    if name.endswith((".eml", ".mht", ".mhtml", ".mbox")) or first.startswith(MAIL_HEADERS):
         return "mail"
     # Qt's translations end with .ts, too.
     return "code" if name.endswith(CODE_SUFFIXES) and not head.startswith(b"<?xml") else None

@@ -12,7 +12,7 @@ def read_html(data: bytes | str) -> str:
     Raises DocumentFailed with reason `not_text`.
     """
     page = Page()
-    parse(data if isinstance(data, str) else decode_page(data), page)
+    parse(data if isinstance(data, str) else decode_page(data).text, page)
     text = laid_out(page.root).strip("\n")
     title = " ".join("".join(page.title).split())
     return (f"# {title}\n\n" if title and not page.titled else "") + text + "\n"

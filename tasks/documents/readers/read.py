@@ -63,10 +63,12 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
         from tasks.documents.readers.mail.reader import read_mail  # noqa: PLC0415
 
         return read_mail(data)
+    from tasks.documents.readers.html.charset import decode_page  # noqa: PLC0415
     from tasks.documents.readers.markup import read_html  # noqa: PLC0415
 
-    text = read_html(data)
-    return Content(text, markdown_sections(text))
+    page = decode_page(data)
+    text = read_html(page.text)
+    return Content(text, markdown_sections(text), unread=tuple(part._replace(start=0) for part in page.unread))
 
 
 def _office_reader(kind: Kind) -> Callable[[bytes, int], Content]:

@@ -6,6 +6,9 @@ from tasks.documents.sections import sections_of
 
 
 def read_text(data: bytes, name: str) -> Content:
-    """Return a text as it was written, and which of its lines couldn't be read. Raises DocumentFailed with reason `not_text`."""
+    """Return a text as it was written, and which of its lines couldn't be read.
+
+    Raises DocumentFailed with reason `not_text`.
+    """
     text, _, unread, _ = decode(data)
     return Content(text, sections_of(text, name), unread=unread)

@@ -4,20 +4,22 @@ import re
 
 from tasks.documents.charsets import codec_of
 from tasks.documents.decode import decode
+from tasks.documents.losses import Decoded
 
 HEAD = 4096  # bytes in which the declaration is looked for
 DECLARED = re.compile(
-    rb"<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}[\"']?([\w.:-]{1,40})|<meta[^<>]{0,500}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{1,40})",
+    rb"<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}[\"']?([\w.:-]{1,40})"
+    rb"|<meta[^<>]{0,500}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{1,40})",
     re.IGNORECASE,
 )
 
 
-def decode_page(data: bytes) -> str:
-    """Return a page's text. What it declares holds unless it is sound UTF-8; a bad byte spoils only itself.
+def decode_page(data: bytes) -> Decoded:
+    """Return a page's text, and which of its lines couldn't be read. What it declares holds unless it is sound UTF-8; a bad byte spoils only itself.
 
     Raises DocumentFailed with reason `not_text` where nothing is declared and no encoding fits.
     """
-    return decode(data, declared(data)).text
+    return decode(data, declared(data))
 
 
 def declared(data: bytes) -> str:

@@ -60,7 +60,7 @@ def _decoded(raw: bytes, charset: str) -> Words:
 
 def _from_q(text: str) -> bytes:
     raw = text.replace("_", " ").encode()
-    return HEX.sub(lambda match: bytes.fromhex(match[1].decode()), raw)
+    return bytes(HEX.sub(lambda match: bytes.fromhex(match[1].decode()), raw))
 
 
 def _from_base64(text: str) -> bytes:

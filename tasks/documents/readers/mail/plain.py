@@ -18,17 +18,17 @@ def with_plain_ends(text: str) -> str:
 
 def unflowed(text: str, *, deletes_space: bool) -> str:
     """Return a text of `format=flowed` with its paragraphs in one line each (RFC 3676)."""
-    return "\n".join(_paragraphs(text, deletes_space))
+    return "\n".join(_paragraphs(text, deletes_space=deletes_space))
 
 
-def _paragraphs(text: str, deletes_space: bool) -> Iterator[str]:
+def _paragraphs(text: str, *, deletes_space: bool) -> Iterator[str]:
     waiting: list[str] = []
     depth = 0
     for line in text.split("\n"):
         quote = QUOTE.match(line)
         deep = len(quote[0]) if quote else 0
         content = line[deep:].removeprefix(" ")
-        if waiting and (deep != depth or content == SIGNATURE):
+        if waiting and (deep != depth or content in ("", SIGNATURE)):
             yield "".join(waiting)
             waiting = []
         if not waiting:
@@ -60,4 +60,4 @@ def without_cipher(text: str) -> tuple[str, int | None]:
 def of_enriched(text: str) -> str:
     """Return text/enriched without its commands (RFC 1896)."""
     joined = regex.sub(r"(?<!\n)\n(?!\n)", " ", text)
-    return regex.sub(r"<(<)|</?[a-zA-Z-]{1,60}>", r"\1", regex.sub(r"<param>[^<]*</param>", "", joined))
+    return str(regex.sub(r"<(<)|</?[a-zA-Z-]{1,60}>", r"\1", regex.sub(r"<param>[^<]*</param>", "", joined)))

@@ -1,4 +1,4 @@
-"""E-mail to text: who, when and what about, each text that a person sees, and the messages within; attachments are named."""
+"""E-mail to text: who, when and what about, each text that a person sees, and the messages within it."""
 
 from collections.abc import Iterator
 
@@ -47,7 +47,7 @@ def read_mail(data: bytes) -> Content:
 
 
 def _messages(data: bytes, starts: list[int]) -> Iterator[Part]:
-    if len(starts) < 2:  # noqa: PLR2004 - one line of that kind is the message's own
+    if len(starts) < 2:
         yield part_of(data)
         return
     begins = [match.start() for match in FROM_LINE.finditer(data)]
@@ -101,7 +101,7 @@ def _read(leaf: Leaf) -> tuple[_Piece | None, list[str]]:
     if leaf.role == "attached":
         return None, [leaf.part.filename or leaf.part.kind]
     if leaf.role == "encrypted":
-        return _Piece("", [Unread(0, "body" if leaf.number <= 2 else name, ENCRYPTED)]), []  # noqa: PLR2004
+        return _Piece("", [Unread(0, "body" if leaf.number <= 2 else name, ENCRYPTED)]), []
     if leaf.role == "too_deep":
         reason = f"it lies more than {DEEPEST} messages and parts deep: save that message by itself"
         return _Piece("", [Unread(0, name, reason)]), []

@@ -18,6 +18,9 @@ NO_TEXT = ("text/css", "text/javascript", "text/x-amp-html", "text/rtf", "text/r
 SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 CRYPTED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
+# A page says more than the plain text beside it where that is shorter than this, and this many times shorter.
+STUB, FULLER = 300, 10
+
 Role = Literal["message", "text", "attached", "encrypted", "too_deep"]
 
 
@@ -34,8 +37,7 @@ class _Waiting(NamedTuple):
     part: Part
     message: int
     depth: int
-    # Whether it is a message's whole body or its first part, one of several forms that isn't shown, or a part that
-    # another one refers to.
+    # Whether it is a message's body or the first part of that, a form that isn't shown, or referred to by a page.
     first: bool = False
     unseen: bool = False
     referred: bool = False
@@ -85,9 +87,8 @@ def _within(part: Part) -> list[Part]:
 
 
 def _is_packed(part: Part) -> bool:
-    return "64" in str(part.headers.get("Content-Transfer-Encoding", "")) or "quoted" in str(
-        part.headers.get("Content-Transfer-Encoding", "")
-    )
+    packing = str(part.headers.get("Content-Transfer-Encoding", "")).strip().lower()
+    return packing in ("base64", "quoted-printable")
 
 
 def _children(one: _Waiting, parts: list[Part]) -> list[_Waiting]:
@@ -126,10 +127,6 @@ def _chosen(parts: list[Part]) -> Part:
     return (page or next(iter(others), None) or (parts[-1], 0))[0]
 
 
-# A page says more than the plain text beside it where that is shorter than this, and this many times shorter.
-STUB, FULLER = 300, 10
-
-
 def _texts(part: Part) -> Iterator[tuple[str, int]]:
     """Yield the kinds of text in a part, and how many bytes of it aren't space."""
     stack = [(part, 0)]
@@ -144,19 +141,22 @@ def _texts(part: Part) -> Iterator[tuple[str, int]]:
 def _role(one: _Waiting) -> Role | None:
     """Return what a part that holds no others is to a person; None for what isn't seen."""
     part, kind = one.part, one.part.kind
-    attached = part.disposition == "attachment" and not one.first
     if kind in SIGNATURES:
         return None
     if one.unseen:
-        return "attached" if attached and part.filename else "text" if kind == "text/calendar" else None
-    if kind in REPORTS:
+        attached = part.disposition == "attachment" and part.filename
+        return "attached" if attached else "text" if kind == "text/calendar" else None
+    # A multipart is here because its boundary isn't to be found: a person sees it as it is.
+    if kind in REPORTS or kind.startswith("multipart/"):
         return "text"
-    if kind.startswith("multipart/"):
-        return "text"  # its boundary isn't to be found: a person sees it as it is
-    if not kind.startswith("text/") or kind in NO_TEXT or attached:
-        return "attached"
+    return "text" if kind.startswith("text/") and kind not in NO_TEXT and not _is_attached(one) else "attached"
+
+
+def _is_attached(one: _Waiting) -> bool:
+    """Whether a text is a file of its own, or part of what a page is made of."""
+    part = one.part
     if one.referred and (part.filename or _identity(part) or part.headers.get("Content-Location")):
-        return "attached"
-    if part.filename and not one.first and (kind not in BODIES or part.disposition != "inline"):
-        return "attached"
-    return "text"
+        return True
+    if one.first or not part.filename:
+        return part.disposition == "attachment" and not one.first
+    return part.disposition != "inline" or part.kind not in BODIES
