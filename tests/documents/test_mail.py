@@ -494,6 +494,11 @@ def test_all_messages_of_a_mailbox_are_read() -> None:
     assert content.text.count("Subject: Offer") == 5
 
 
+def test_a_mail_that_quotes_a_mailbox_is_one_mail() -> None:
+    quoted = "one\n\nFrom ann@example.org Mon Mar  2 10:00:00 2026\nSubject: quoted\n\ntwo"
+    assert body(mail(f"{quoted}\n\n{quoted}")) == f"{quoted}\n\n{quoted}"
+
+
 @pytest.mark.parametrize("name", ["a.eml", "a.EML", "a.mht", "a.mhtml", "a.mbox"])
 def test_a_mail_is_known_by_its_name(name: str) -> None:
     assert kind_of(mail("one"), name) == "mail"

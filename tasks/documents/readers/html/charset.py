@@ -15,7 +15,9 @@ DECLARED = re.compile(
 
 
 def decode_page(data: bytes) -> Decoded:
-    """Return a page's text, and which of its lines couldn't be read. What it declares holds unless it is sound UTF-8; a bad byte spoils only itself.
+    """Return a page's text, and which of its lines couldn't be read.
+
+    What it declares holds unless it is sound UTF-8; a bad byte spoils only itself.
 
     Raises DocumentFailed with reason `not_text` where nothing is declared and no encoding fits.
     """

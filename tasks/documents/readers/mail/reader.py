@@ -39,20 +39,21 @@ def read_mail(data: bytes) -> Content:
     data = data.lstrip(BEFORE)
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
-    starts = [match.end() for match in FROM_LINE.finditer(data)]
     pieces: list[_Piece] = []
-    for message in _messages(data, starts):
+    for message in _messages(data):
         pieces += _pieces(message)
     return _together(pieces)
 
 
-def _messages(data: bytes, starts: list[int]) -> Iterator[Part]:
-    if len(starts) < 2:
+def _messages(data: bytes) -> Iterator[Part]:
+    """Yield the messages of a mailbox, which begins with the line before its first one; or the only message."""
+    found = list(FROM_LINE.finditer(data)) if data.startswith(b"From ") else []
+    if not found or found[0].start() > 0:
         yield part_of(data)
         return
-    begins = [match.start() for match in FROM_LINE.finditer(data)]
-    for start, end in zip(starts, [*begins[1:], len(data)], strict=True):
-        yield part_of(data, start, end)
+    ends = [*(match.start() for match in found[1:]), len(data)]
+    for match, end in zip(found, ends, strict=True):
+        yield part_of(data, match.end(), end)
 
 
 def _together(pieces: list[_Piece]) -> Content:
