@@ -5,7 +5,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from tasks.documents.decode import SAMPLE
+from tasks.documents.codepages import SAMPLE
 from tasks.documents.document import Content, Document, Remote
 from tasks.documents.readers.isolated import Stopped, readers
 from tasks.documents.readers.kinds import kind_of

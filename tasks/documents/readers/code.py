@@ -29,10 +29,10 @@ def read_code(data: bytes, name: str) -> Content:
 
     Raises DocumentFailed with reason `not_text`.
     """
-    text = decode(data)
+    text, _, unread = decode(data)
     raw = text.encode("utf-8", "surrogatepass")
     tree = Parser(_language(OF_SUFFIX[PurePath(name).suffix.lower()])).parse(raw)
-    return Content(text, tuple(_sections(raw, tree.root_node)), code=True)
+    return Content(text, tuple(_sections(raw, tree.root_node)), code=True, unread=unread)
 
 
 def _language(name: str) -> Language:

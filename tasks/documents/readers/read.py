@@ -62,7 +62,7 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
     if kind == "mail":
         from tasks.documents.readers.mail import read_mail  # noqa: PLC0415
 
-        return Content(read_mail(data))
+        return read_mail(data)
     from tasks.documents.readers.markup import read_html  # noqa: PLC0415
 
     text = read_html(data)

@@ -6,6 +6,6 @@ from tasks.documents.sections import sections_of
 
 
 def read_text(data: bytes, name: str) -> Content:
-    """Return a text as it was written. Raises DocumentFailed with reason `not_text`."""
-    text = decode(data)
-    return Content(text, sections_of(text, name))
+    """Return a text as it was written, and which lines couldn't be read. Raises DocumentFailed (`not_text`)."""
+    text, _, unread = decode(data)
+    return Content(text, sections_of(text, name), unread=unread)

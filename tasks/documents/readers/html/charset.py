@@ -64,7 +64,7 @@ def _declared(head: bytes) -> str | None:
 
 def _detected(data: bytes) -> str:
     with contextlib.suppress(DocumentFailed):
-        return decode(data)
+        return decode(data).text
     return data.decode(_guess(data), BAD_BYTE)
 
 

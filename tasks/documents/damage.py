@@ -1,0 +1,131 @@
+"""UTF-8 of which some bytes are something else: what they are is told by the text around them."""
+
+from collections.abc import Iterator
+
+import regex
+
+from tasks.documents.codepages import ASCII, COMMON, detected
+from tasks.documents.losses import LOST, lossy
+from tasks.errors import DocumentFailed
+
+BEYOND = regex.compile(r"[^\x00-\x7f]")
+# Bytes that aren't UTF-8, as the error handler `surrogateescape` gives them.
+BAD = regex.compile(r"[\udc80-\udcff]")
+RUN = regex.compile(r"[\udc80-\udcff]+")
+# A text is UTF-8 where one character of ten, or none, is damaged.
+FEW_DAMAGED = 10
+# Fewer bytes than this don't tell a code page.
+ENOUGH = 8
+# What else is written for UTF-8: a character by its halves (CESU-8), one half alone, and zero as Java writes it.
+HALVES = regex.compile(
+    r"(?P<both>\udced[\udca0-\udcaf][\udc80-\udcbf]\udced[\udcb0-\udcbf][\udc80-\udcbf])"
+    r"|(?P<one>\udced[\udca0-\udcbf][\udc80-\udcbf])|\udcc0\udc80"
+)
+# What ends a word in Windows-1252, but for ASCII: signs of a quotation's end, and three dots.
+CLOSING = b"\x85\x92\x94\xab\xbb"
+# A byte that begins a character, and those that may follow it.
+CUT = regex.compile(rb"[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2}|[\xc2-\xdf]|(?P<other>.)", regex.DOTALL)
+
+
+def escaped(data: bytes) -> str:
+    """Return UTF-8, with LOST for half a character, and each byte that isn't UTF-8 as a lone surrogate (PEP 383)."""
+    text = data.decode("utf-8", "surrogateescape")
+    return HALVES.sub(_whole, text) if "\udced" in text or "\udcc0" in text else text
+
+
+def _whole(match: regex.Match[str]) -> str:
+    if match["both"]:
+        return _raw(match[0]).decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16")
+    return LOST if match["one"] else "\0"
+
+
+def is_damaged_utf8(text: str) -> bool:
+    """Whether an escaped text is UTF-8 but for a few bytes, or UTF-8 in a tenth of its lines or more.
+
+    The lines of another encoding are hardly ever UTF-8 by chance.
+    """
+    damaged = len(BAD.findall(text))
+    sound = len(BEYOND.findall(text)) - damaged
+    if damaged * FEW_DAMAGED <= sound:
+        return True
+    within = sum(len(BEYOND.findall(line)) - len(BAD.findall(line)) for _, _, line in _damaged_lines(text))
+    return (sound - within) * FEW_DAMAGED >= damaged
+
+
+def mended(text: str) -> str:
+    """Return an escaped text with its damaged lines read: as another encoding where they are more that than UTF-8.
+
+    LOST stands for what can't be read.
+    """
+    leads = {character.encode("utf-8", "replace")[0] for character in set(text)}
+    foreign = [line for _, _, line in _damaged_lines(text) if _is_foreign(line)]
+    codec = _codec_of(foreign)
+    pieces, done = [], 0
+    for start, end, line in _damaged_lines(text):
+        pieces.append(text[done:start])
+        pieces.append(_foreign(line, codec) if codec and _is_foreign(line) else _mended_line(line, leads))
+        done = end
+    return "".join([*pieces, text[done:]])
+
+
+def _damaged_lines(text: str) -> Iterator[tuple[int, int, str]]:
+    found = BAD.search(text)
+    while found:
+        start = text.rfind("\n", 0, found.start()) + 1
+        end = text.find("\n", found.end())
+        end = len(text) if end < 0 else end
+        yield start, end, text[start:end]
+        found = BAD.search(text, end)
+
+
+def _is_foreign(line: str) -> bool:
+    """Whether a line holds more bytes that aren't UTF-8, and more than one, than characters that are."""
+    bad = len(BAD.findall(line))
+    return bad > 1 and 2 * bad > len(BEYOND.findall(line))
+
+
+def _foreign(line: str, codec: str) -> str:
+    return LOST.join(lossy(_raw(part), codec) for part in line.split(LOST))
+
+
+def _codec_of(lines: list[str]) -> str | None:
+    """Return what lines that aren't UTF-8 are in; None where they are too few to tell."""
+    raw = _raw("\n".join(lines).replace(LOST, ""))
+    if sum(byte > ASCII for byte in raw) < ENOUGH:
+        return None
+    try:
+        return detected(raw)
+    except DocumentFailed:
+        return None
+
+
+def _raw(text: str) -> bytes:
+    """Return the bytes that an escaped text, without LOST, was made of."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _mended_line(line: str, leads: set[int]) -> str:
+    """Return a line with each run of bad bytes read."""
+    pieces, done = [], 0
+    for run in RUN.finditer(line):
+        before, after = line[: run.start()][-1:], line[run.end() : run.end() + 1]
+        pieces += [line[done : run.start()], _read(_raw(run[0]), leads, before, after)]
+        done = run.end()
+    return "".join([*pieces, line[done:]])
+
+
+def _read(run: bytes, leads: set[int], before: str, after: str) -> str:
+    """Return what bytes stand for between two characters: what Windows-1252 makes of them, or LOST.
+
+    A byte that begins characters elsewhere in the text, and no word here, began one that was cut off,
+    as did several at a line's end.
+    """
+    found = ""
+    for part in CUT.finditer(run):
+        follows = after if part.end() == len(run) else " "
+        several = part[0][1:] and part[0][-1] not in CLOSING
+        cut = (several and not follows) or (part[0][0] in leads and (several or not follows.isalpha()))
+        letters = lossy(part[0], COMMON)
+        misplaced = not part["other"] and (found or before)[-1:].islower() and letters[0].isupper()
+        found += LOST if cut or misplaced else letters
+    return found

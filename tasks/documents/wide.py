@@ -1,0 +1,121 @@
+"""UTF-16 and UTF-32, with a mark and without, and what tells them from a binary file."""
+
+import codecs
+from collections import Counter
+
+import regex
+
+from tasks.errors import DocumentFailed
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\b\a\x1b")) + b"\x7f"
+ZEROS = regex.compile(rb"\0+")
+# A binary file holds more control characters than one byte in twenty. Fewer are enough to ask whether
+# it is UTF-16, if it isn't UTF-8. What is, without a zero, would be an alphabet's: every second byte is one.
+BINARY, DOUBTFUL, ALPHABET, ALL = 1 / 20, 1 / 50, 1 / 4, 1
+# A text of which so much is ASCII has one byte a letter.
+PRINTABLE, NARROW = bytes(range(0x20, 0x7F)) + b"\t\n\r", 3 / 4
+FEWEST = 4
+WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+# Characters that text doesn't have: control characters, unassigned, private or half ones.
+NO_TEXT = regex.compile(r"[\p{Cn}\p{Co}\p{Cs}[\p{Cc}--[\t\n\v\f\r]]]", regex.VERSION1)
+SCRIPTS = {
+    name: regex.compile(rf"[{members}]")
+    for name, members in {
+        "East Asian": r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Bopomofo}\u3000-\u303f\uff00-\uffef",
+        **{
+            name: rf"\p{{{name}}}"
+            for name in ("Cyrillic", "Greek", "Arabic", "Hebrew", "Thai", "Devanagari", "Bengali", "Tamil", "Telugu")
+        },
+        **{name: rf"\p{{{name}}}" for name in ("Georgian", "Armenian", "Khmer", "Lao", "Ethiopic", "Myanmar")},
+        "Latin": r"\p{Latin}",
+    }.items()
+}
+# What any script goes with: ASCII, the signs of Latin-1, punctuation, currencies, arrows and boxes, emoji.
+SHARED = regex.compile(r"[\x00-\xbf\u0300-\u036f\u2000-\u2bff\ufeff\U0001f000-\U0001faff]")
+# Of a text so much is in its own script or in the signs that all share.
+AT_HOME = 0.97
+
+
+def wide(head: bytes) -> str | None:
+    """Return the UTF-16 or UTF-32 that a file without a mark begins in, None for text of narrow characters.
+
+    Raises DocumentFailed with reason `not_text` for a binary file.
+    """
+    controls, utf8 = _controls(head) / max(len(head), 1), _is_utf8(head)
+    doubtful = DOUBTFUL if not utf8 else BINARY if b"\0" in head else ALPHABET if head.isascii() else ALL
+    if controls > doubtful and len(head) >= (2 if doubtful == ALPHABET else 1) * FEWEST and not _is_mostly_ascii(head):
+        texts = ((encoding, _text(head, encoding)) for encoding in WIDE)
+        likely = {
+            encoding: (_ascii_letters(text), share) for encoding, text in texts if (share := _share(text)) >= AT_HOME
+        }
+        if likely:
+            return max(likely, key=likely.__getitem__)
+    if controls > BINARY and not (utf8 and b"\0" not in head):
+        raise DocumentFailed("not_text", "this is a binary file, not text: leave it out or convert it")
+    return None
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether a file without a mark holds more control characters than text does."""
+    return _controls(data) > BINARY * len(data)
+
+
+def swapped(text: str) -> str:
+    """Return a text of UTF-16 whose later parts are in the other byte order, as files put together are.
+
+    A mark that stands within it looks like U+FFFE there, which no text holds.
+    """
+    first, *others = text.split("\ufffe")
+    for other in others:
+        raw = other.encode("utf-16-le", "surrogatepass")
+        turned = raw.decode("utf-16-be", "replace")
+        first += turned if _share(turned) > _share(other) else "\ufffe" + other
+    return first
+
+
+def _controls(data: bytes) -> int:
+    """Return how many control characters there are; zeros in a row, as a crash leaves in a log, are one."""
+    whole = ZEROS.sub(b"\0", data)
+    return len(whole) - len(whole.translate(None, CONTROLS))
+
+
+def _is_mostly_ascii(head: bytes) -> bool:
+    return len(head) - len(head.translate(None, PRINTABLE)) > NARROW * len(head)
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(head: bytes, encoding: str) -> str:
+    """Return a text's beginning, which may end inside a character; nothing where it isn't in that encoding."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return ""
+
+
+def _ascii_letters(text: str) -> int:
+    """Return how many characters are ASCII: bytes in the wrong order are Chinese, but never both."""
+    return len(text.encode("ascii", "ignore"))
+
+
+def _share(text: str) -> float:
+    if not text or NO_TEXT.search(text):
+        return 0.0
+    rest = SHARED.sub("", text)
+    counts = Counter({name: len(script.findall(rest)) for name, script in SCRIPTS.items()})
+    (_, most), *_ = counts.most_common(1)
+    latin = 0 if counts.most_common(1)[0][0] == "Latin" else counts["Latin"]
+    return (len(text) - len(rest) + most + latin) / len(text)
