@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol
 
 from tasks.dispatch.breaker import Breaker
-from tasks.dispatch.exchange import HEDGED, LOST, Bookkeeper, Call, Exchange, Paid, whole
+from tasks.dispatch.exchange import HEDGED, LOST, Bookkeeper, Call, Exchange, Flight, Paid, whole
 from tasks.dispatch.hedge import Leave, Race, first_reply
 from tasks.dispatch.limits import Grant, Limits
 from tasks.dispatch.notes import Notes
@@ -26,6 +26,7 @@ from tasks.dispatch.retries import (
 from tasks.dispatch.spread import Calibration, Spread
 from tasks.errors import AccountRefused, CallFailed, RouteDown, RouteLost, SetAside
 from tasks.providers.account import Account
+from tasks.providers.adjustments import Adjustments
 from tasks.providers.told import told_limits
 from tasks.providers.vectors import Vectors
 from tasks.providers.wire import Answer, Reply, Wire
@@ -62,17 +63,12 @@ class Transport(Protocol):
 
 
 @dataclass(slots=True)
-class Flight:
-    """A request under way; `first` hears it out where a second one was quicker."""
+class Tries:
+    """How often a call was sent, how often in a row it failed by itself, and since when."""
 
-    call: Call
-    attempt: int
-    books: Bookkeeper
-    first: "asyncio.Task[None] | None" = None
-
-    def lose(self, error: CallFailed, seconds: float) -> None:
-        """Count a request whose answer nobody will read."""
-        self.books.count(Exchange(self.call, None, error, self.attempt, round(seconds * 1000)))
+    attempt: int = 0
+    count: int = 0
+    failing_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -95,6 +91,9 @@ class Dispatcher:
     clock: Callable[[], float] = time.monotonic
     lost: RouteLost | None = None
     breaker: Breaker = field(default_factory=Breaker)
+    adjustments: Adjustments = field(default_factory=Adjustments)
+    # Whether a call that asks for a response format was ever answered.
+    takes_format: bool = False
     spread: Spread = field(default_factory=Spread)
     calibration: Calibration = field(default_factory=Calibration)
     notes: Notes = field(default_factory=Notes)
@@ -113,36 +112,46 @@ class Dispatcher:
         Raises SetAside for this call, RouteLost for the route (RouteDown where it may
         come back), BudgetReached, or why the job is to ask nobody any more.
         """
-        failing_since: float | None = None
-        attempt = tries = 0
+        tries = Tries()
         while True:
-            attempt, tries = attempt + 1, tries + 1
+            tries.attempt, tries.count = tries.attempt + 1, tries.count + 1
+            spelled = self.adjustments.count
             try:
                 await books.reserve()
-                return await self._attempt(call, who, attempt, books)
+                return await self._attempt(call, who, tries.attempt, books)
             except CallFailed as error:
-                error.attempts = attempt
-                now = self.clock()
-                failing_since = now if failing_since is None else failing_since
-                if error.reason in RATE_LIMITED and self.breaker.answered_at > failing_since:
-                    # The route is busy, not down: others are answered, and so will this one be.
-                    failing_since, tries = now, 1 if attempt < MOST_REFUSALS else attempt
-                wait = wait_before_retry(error, tries, self.breaker.failing_share, self.luck(), self.policy)
-                refused_long = error.reason in RATE_LIMITED and now - failing_since > REFUSED_SECONDS
-                if wait is None or refused_long:
-                    self._give_up(error, failing_since, call, who)
-                by_limit = error.reason in RATE_LIMITED
-                self.notes.retried(call.call_id, who, attempt, error, None if by_limit else wait)
-                if not by_limit:
-                    await self.sleep(wait)
+                if error.paid is None and self.adjustments.learn(error.status, str(error), spelled):
+                    continue  # as the route takes it
+                error.attempts = tries.attempt
+                await self._wait_to_retry(error, tries, call, who)
             except RouteLost as error:
-                self.notes.left(call.call_id, who, attempt, error)
-                if not isinstance(error, RouteDown):
-                    self.lose(error)
-                if isinstance(error, AccountRefused):
-                    for sibling in self.siblings:
-                        sibling.lose(error)
+                self._left(error, tries, call, who)
                 raise
+
+    async def _wait_to_retry(self, error: CallFailed, tries: "Tries", call: Call, who: str) -> None:
+        """Wait until a call may be asked again. Raises where it isn't worth it."""
+        now, by_limit = self.clock(), error.reason in RATE_LIMITED
+        since = tries.failing_since = now if tries.failing_since is None else tries.failing_since
+        if self._breaks_over_format(call, error) and tries.attempt > 1:
+            raise error
+        if by_limit and self.breaker.answered_at > since:
+            # The route is busy, not down: others are answered, and so will this one be.
+            since = tries.failing_since = now
+            tries.count = 1 if tries.attempt < MOST_REFUSALS else tries.attempt
+        wait = wait_before_retry(error, tries.count, self.breaker.failing_share, self.luck(), self.policy)
+        if wait is None or (by_limit and now - since > REFUSED_SECONDS):
+            self._give_up(error, since, call, who)
+        self.notes.retried(call.call_id, who, tries.attempt, error, None if by_limit else wait)
+        if not by_limit:
+            await self.sleep(wait)
+
+    def _left(self, error: RouteLost, tries: "Tries", call: Call, who: str) -> None:
+        self.notes.left(call.call_id, who, tries.attempt, error)
+        if not isinstance(error, RouteDown):
+            self.lose(error)
+        if isinstance(error, AccountRefused):
+            for sibling in self.siblings:
+                sibling.lose(error)
 
     def lose(self, error: RouteLost) -> None:
         """Ask this route no more."""
@@ -170,6 +179,7 @@ class Dispatcher:
         else:
             self.limits.accepted(grant)
             self.breaker.succeeded(self.clock(), first=attempt == 1)
+            self.takes_format = self.takes_format or call.formatted
             return delivered
         finally:
             if flight.first is None:
@@ -177,7 +187,7 @@ class Dispatcher:
             else:  # the first request is still under way: so is its place
                 flight.first.add_done_callback(lambda _: self.limits.leave(grant, used))
 
-    async def _exchange(self, flight: "Flight") -> Delivered:
+    async def _exchange(self, flight: Flight) -> Delivered:
         call, attempt, books = flight.call, flight.attempt, flight.books
         self.in_flight += 1
         try:
@@ -197,7 +207,7 @@ class Dispatcher:
         self.spread.add(seconds)
         return Delivered(answer, attempt, latency_ms, hedged)
 
-    def _counted(self, reply: Reply, flight: "Flight", latency_ms: int) -> Paid:
+    def _counted(self, reply: Reply, flight: Flight, latency_ms: int) -> Paid:
         """Return what is in a reply, once it is counted. Raises as the wire does."""
         call, attempt, books = flight.call, flight.attempt, flight.books
         try:
@@ -214,12 +224,13 @@ class Dispatcher:
         """Return what is in a reply: vectors of so many texts, or an answer. Raises as the wire does."""
         return self.wire.vectors(reply, inputs) if inputs else self.wire.answer(reply)
 
-    async def _post(self, flight: "Flight") -> Reply:
+    async def _post(self, flight: Flight) -> Reply:
         """Send a request; one whose answer is lost on the way may be paid for all the same."""
         call, sent = flight.call, self.clock()
         url, seconds = self.account.base_url + call.path, self.spread.deadline(call.seconds)
+        body = self.adjustments.applied(call.body)
         try:
-            return await self.client.post(url, self.account.headers("POST", url, call.body), call.body, seconds)
+            return await self.client.post(url, self.account.headers("POST", url, body), body, seconds)
         except CallFailed as error:
             if error.reason in LOST:
                 flight.lose(error, self.clock() - sent)
@@ -228,7 +239,7 @@ class Dispatcher:
             flight.lose(SetAside("cancelled", "the job was stopped before its answer came"), self.clock() - sent)
             raise
 
-    async def _hedged(self, flight: "Flight") -> tuple[Reply, bool]:
+    async def _hedged(self, flight: Flight) -> tuple[Reply, bool]:
         """Ask a second time where the first answer is slow; it takes its place in the limits like any other."""
 
         async def enter() -> Leave:
@@ -242,7 +253,7 @@ class Dispatcher:
             flight.books.expect(late)
         return race.reply, race.other is not None
 
-    async def _heard_out(self, flight: "Flight", race: Race) -> None:
+    async def _heard_out(self, flight: Flight, race: Race) -> None:
         """Hear the slower of two requests out, and count what it took."""
         assert race.other is not None
         self.in_flight += 1
@@ -300,10 +311,14 @@ class Dispatcher:
         self.limits.accepted(grant)
         if error.reason in BUSY and wait is not None:
             self.limits.pause(wait)
-        if error.reason in ROUTE_WIDE:
+        if error.reason in ROUTE_WIDE and not self._breaks_over_format(call, error):
             self.breaker.failed(call.call_id, who, str(error), self.clock(), first=attempt == 1)
         else:
             self.breaker.alive()
+
+    def _breaks_over_format(self, call: Call, error: CallFailed) -> bool:
+        """Whether a route that never took a response format may break over it, rather than refuse it in words."""
+        return call.formatted and not self.takes_format and error.status in (500, 501)
 
     def _refused(self, grant: Grant, wait: float | None) -> None:
         """Tell the limits of a refusal; what they learn from it is told on."""

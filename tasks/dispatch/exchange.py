@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from tasks.errors import CallFailed, JobStopped
@@ -71,6 +72,20 @@ class Bookkeeper(Protocol):
     def expect(self, late: "asyncio.Task[None]") -> None:
         """Keep a task that hears out the slower of two requests, and counts it."""
         ...
+
+
+@dataclass(slots=True)
+class Flight:
+    """A request under way; `first` hears it out where a second one was quicker."""
+
+    call: Call
+    attempt: int
+    books: Bookkeeper
+    first: "asyncio.Task[None] | None" = None
+
+    def lose(self, error: CallFailed, seconds: float) -> None:
+        """Count a request whose answer nobody will read."""
+        self.books.count(Exchange(self.call, None, error, self.attempt, round(seconds * 1000)))
 
 
 async def whole(work: Awaitable[T]) -> tuple[T, asyncio.CancelledError | None]:

@@ -25,7 +25,7 @@ FOLDED = "folded"
 _COLUMNS = {
     "calls": [
         "call_id", "document_id", "kind", "start_char", "end_char", "model", "provider", "served_by", "prompt_tokens",
-        "completion_tokens", "cost_usd", "latency_ms", "reused", "created_at",
+        "completion_tokens", "cost_usd", "latency_ms", "reused", "error_kind", "created_at",
     ],
     "failures": ["call_id", "document_id", "model", "provider", "error_kind", "http_status", "failed_at"],
     "documents": ["document_id", "job_id"],
@@ -37,7 +37,7 @@ with outcomes as (
          end_char - start_char as characters,
          prompt_tokens, completion_tokens, true as ok, null::varchar as error_kind, null::bigint as http_status,
          latency_ms::double as latency_ms, cost_usd, call_id, document_id
-  from calls where not reused
+  from calls where not reused and error_kind is null
   union all by name
   select failed_at as moment, provider, model, $embeds as embeds, false as ok, error_kind, http_status,
          call_id, document_id

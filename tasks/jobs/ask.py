@@ -17,7 +17,7 @@ from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
 from tasks.jobs.talk import Prompt, Talk, Talker, Text, opened
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Kept
-from tasks.providers.structured import Structured, refuses_format, response_format
+from tasks.providers.structured import Structured, fails_format, refuses_format, response_format
 from tasks.providers.wire import CUT, Answer, Completion, call_id, encode
 
 MAX_CONTINUATIONS = 3
@@ -118,7 +118,8 @@ class Asker(Paying):
         return tokens <= self.measures.latest.most(self.route.window.room(0))
 
     def _asked_often(self, work: Work, place: Place) -> bool:
-        return sum(_place_of(row) == _span(place) for row in work.calls) > MAX_CONTINUATIONS
+        used = (row for row in work.calls if row["error_kind"] is None)
+        return sum(_place_of(row) == _span(place) for row in used) > MAX_CONTINUATIONS
 
     async def _one(self, work: Work, place: Place, talk: Talk) -> Answer:
         """Get one answer, kept or paid; each exchange that it took is a row."""
@@ -130,14 +131,26 @@ class Asker(Paying):
         except _Unformatted:
             return await self._one(work, place, talk)
         except CallFailed as error:
-            if talk.schema is not None and refuses_format(error):
-                self.structured = None  # from now on by the instructions alone, which every prompt has
-                return await self._one(work, place, talk)
+            # A route that never took a format may break over it without a word of why.
+            breaks = error.status in (500, 501) and not self.dispatcher.takes_format
+            if talk.schema is not None and (breaks or fails_format(error) or refuses_format(error)):
+                return await self._unformatted(work, place, talk, error)
             aside = work.given_up[call.call_id] = error if isinstance(error, SetAside) else given_up(error)
             cut_again = isinstance(error, Overflow) and work.may_cut_again
             if not cut_again and work.begin_row(f"{call.call_id} failed", place, turns):
                 work.failures.append(failed_call_row(work, place, self.route, call.call_id, aside))
             raise aside from error
+
+    async def _unformatted(self, work: Work, place: Place, talk: Talk, error: CallFailed) -> Answer:
+        """Ask by the instructions alone, which every prompt has: this time, or from now on where the route refuses."""
+        plain = talk._replace(schema=None)
+        if fails_format(error):
+            return await self._one(work, place, plain)
+        if refuses_format(error):
+            self.structured = None
+        answer = await self._one(work, place, plain)
+        self.structured = None  # it is answered so, and was not otherwise
+        return answer
 
     def _spoken(self, talk: Talk) -> Talk:
         """Return the conversation as it is to be asked: without its schema where the route isn't told of any.

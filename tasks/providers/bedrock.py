@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient, UserMistake
-from tasks.providers.failures import OVERFLOW, message_of
+from tasks.providers.failures import message_of
 from tasks.providers.numbers import whole
 from tasks.providers.openai import decoded, table
+from tasks.providers.refusals import means
 from tasks.providers.unusable import fault_in, text_of
 from tasks.providers.vectors import Embedding, Vectors
 from tasks.providers.wire import Answer, Completion, Message, Reply
@@ -113,6 +114,6 @@ def _refusal(reply: Reply, body: dict[str, Any]) -> DocmillError:
         return ModelUnknown(f"not found ({said}): check --model and AWS_REGION")
     if reply.status in AGAIN:  # a limit of tokens speaks of too many of them, as a window does
         return Transient(f"http_{reply.status}", said, status=reply.status)
-    if OVERFLOW.search(said):
+    if means(said, "too_long"):
         return Overflow("context_overflow", said, status=reply.status)
     return SetAside(f"http_{reply.status}", said, status=reply.status)

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.errors import Overflow, UserMistake
-from tasks.providers.failures import OVERFLOW, error_in, failure, message_of
+from tasks.providers.failures import error_in, failure, message_of
 from tasks.providers.numbers import amount, per_million
 from tasks.providers.openai import OpenAI, decoded, entry_id, table
+from tasks.providers.refusals import means
 from tasks.providers.unusable import fault_in, text_of
-from tasks.providers.vectors import Embedding, Vectors, matrix
+from tasks.providers.vectors import Embedding, Vectors, read_vectors
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
 
@@ -53,7 +54,7 @@ class EdenAI(OpenAI):
             raise _failed(result, reply)
         items = result.get("items")
         records = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
-        return Vectors(matrix(records, count), None, amount(result.get("cost")))
+        return read_vectors(records, count, None, amount(result.get("cost")))
 
     def answer(self, reply: Reply) -> Answer:
         """Return the answer of either version."""
@@ -113,6 +114,6 @@ def _result(body: Mapping[str, Any], reply: Reply) -> Answer:
 def _failed(result: Mapping[str, Any], reply: Reply) -> Exception:
     error = result.get("error")
     said = message_of(error) or "the provider failed and doesn't say why"
-    if OVERFLOW.search(said) and not A_RATE.search(said):
+    if means(said, "too_long") and not A_RATE.search(said):
         return Overflow("context_overflow", said, status=reply.status)
     return failure(Reply(200, reply.headers, reply.body), error or said)

@@ -5,56 +5,117 @@ by waiting is Transient, what never heals for this call is SetAside, what the
 account or the model itself lacks is RouteLost.
 """
 
+import contextlib
 import email.utils
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
-from tasks.providers.told import told_reset
+from tasks.providers.numbers import amount
+from tasks.providers.refusals import means, speaks_of_rate
+from tasks.providers.told import duration, told_reset
 from tasks.providers.wire import Reply
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-OVERFLOW = re.compile(
-    r"context.{0,20}(length|size|window)|maximum context|exceed_context|too many tokens"
-    r"|prompt is too long|input is too long|(inputs?|prompt).{0,40}exceeds?",
-    re.IGNORECASE,
-)
-SPENT = re.compile(r"insufficient_quota|insufficient (credit|balance|fund)|billing", re.IGNORECASE)
-# In a 429 these words speak of a rate, which heals.
-QUOTA = re.compile(r"quota.{0,20}exceeded|exceeded.{0,20}quota", re.IGNORECASE)
-SHOWN = 200
+# Where a refusal speaks of the text that was sent; llama-cpp-python says so with a 500.
+OF_TEXT = frozenset({200, 400, 403, 413, 422, 500})
+# Google's quotas have names: GenerateRequestsPerDayPerProjectPerModel is spent until tomorrow.
+DAILY = re.compile(r"perday|per day|daily", re.IGNORECASE)
+QUOTA = re.compile(r"quota.{0,20}exceeded|exceeded.{0,20}quota|billing", re.IGNORECASE)
+WAIT = re.compile(r"(?:try again|retry|available) (?:in|after) ((?:[0-9.]+ ?(?:ms|h|m|s)[a-z]*\s?)+)", re.IGNORECASE)
+# What the words of an error stand under, and how deep they may be nested.
+KEYS = ("type", "code", "status", "message", "msg", "loc", "detail", "details", "error", "errors", "metadata", "raw")
+DEEPEST = 5
+SHOWN, LOOKED_AT = 200, 4000
 
 
 def failure(reply: Reply, error: object = None, *, now: datetime | None = None) -> DocmillError:
     """Return the error that a refusal amounts to; `error` is the body's own, where it has one."""
-    text = message_of(error) or _excerpt(reply.body)
-    status = _status(reply, error)
-    said = f"HTTP {status}: {text}" if status != 200 else text
-    if status in {400, 403, 413, 422} and OVERFLOW.search(text):
-        return Overflow("context_overflow", said, status=status)
-    if status in {401, 402, 403} or SPENT.search(text) or (status != 429 and QUOTA.search(text)):
+    text = words_of(error) or _excerpt(reply.body)
+    status, now = _status(reply, error), now or datetime.now(UTC)
+    said = f"HTTP {status}: {text[:SHOWN]}" if status != 200 else text[:SHOWN]
+    aside = _about_text(text, said, status)
+    if aside is not None:
+        return aside
+    if _is_spent(reply, error, text, status, now):
         return AccountRefused(f"the account is refused ({said}): check the key and its credit")
-    if status == 404:
+    if status in {404, 410} or (status in {400, 422} and means(text, "no_model")):
         return ModelUnknown(f"not found ({said}): check --model and the base URL")
-    if status in AGAIN or status == 200:
-        now = now or datetime.now(UTC)
-        wait = retry_after(reply.headers, now)
-        if wait is None and status == 429:
-            wait = told_reset(reply.headers, wall=now.timestamp())
-        reason = f"http_{status}" if status != 200 else "error_in_answer"
-        return Transient(reason, said, status=status, retry_after=wait)
+    if status in AGAIN or status == 200 or means(text, "overloaded"):
+        reason = "error_in_answer" if status == 200 else f"http_{status if status in AGAIN else 503}"
+        return Transient(reason, said, status=status, retry_after=_wait(reply, error, text, status, now))
     return SetAside(f"http_{status}", said, status=status)
 
 
+def _about_text(text: str, said: str, status: int) -> SetAside | None:
+    """Return the error of a refusal that is about the text that was sent, or None."""
+    if status in OF_TEXT and not speaks_of_rate(text) and (status == 413 or means(text, "too_long")):
+        return Overflow("context_overflow", said, status=status)
+    if status in {400, 403, 422, 451} and means(text, "withheld"):
+        return SetAside("content_filter", said, status=status)
+    return None
+
+
+def _is_spent(reply: Reply, error: object, text: str, status: int, now: datetime) -> bool:
+    """Whether a refusal is the account's: its key, its credit, or a quota that no wait of minutes gives back."""
+    if status in {401, 402, 403} or means(text, "spent") or means(text, "bad_key"):
+        return True
+    if status == 429:
+        named = str(error.get("details", "")) if isinstance(error, Mapping) else ""
+        limit_of_day = DAILY.search(named) is not None
+        return limit_of_day or (QUOTA.search(text) is not None and _asked_wait(reply, error, text, now) is None)
+    return QUOTA.search(text) is not None
+
+
+def _wait(reply: Reply, error: object, text: str, status: int, now: datetime) -> float | None:
+    """Return the seconds that a refusal asks to wait, or None."""
+    wait = _asked_wait(reply, error, text, now)
+    if wait is None and status == 429:
+        return told_reset(reply.headers, wall=now.timestamp())
+    return wait
+
+
+def _asked_wait(reply: Reply, error: object, text: str, now: datetime) -> float | None:
+    """Return the wait that headers, Google's RetryInfo or the words ask for."""
+    wait = retry_after(reply.headers, now)
+    if wait is not None:
+        return wait
+    details = error.get("details") if isinstance(error, Mapping) else None
+    named = [one.get("retryDelay") for one in details if isinstance(one, Mapping)] if isinstance(details, list) else []
+    found = next((value for value in named if isinstance(value, str)), "") or _first(WAIT.search(text))
+    return duration(found.replace(" ", "")) if found else None
+
+
+def _first(found: re.Match[str] | None) -> str:
+    return found[1] if found else ""
+
+
 def message_of(error: object) -> str:
-    """Return the words of an error in any of the providers' shapes."""
+    """Return the first words of an error in any of the providers' shapes, in one line."""
+    return words_of(error)[:SHOWN]
+
+
+def words_of(error: object) -> str:
+    """Return the words of an error in any of the providers' shapes, in one line."""
+    return " ".join(" ".join(_words(error, DEEPEST)).split())[:LOOKED_AT]
+
+
+def _words(error: object, deepest: int) -> Iterator[str]:
+    if isinstance(error, str) and error[:1] in ("{", "[") and deepest:
+        with contextlib.suppress(ValueError, RecursionError):  # LiteLLM and OpenRouter hand on another's error so
+            error = json.loads(error)
     if isinstance(error, Mapping):
-        words = [str(error[key]) for key in ("type", "code", "message", "detail") if error.get(key)]
-        return " ".join(words)[:SHOWN]
-    return str(error)[:SHOWN] if error else ""
+        for value in (error[key] for key in KEYS if error.get(key)):
+            yield from _words(value, deepest - 1) if deepest else ()
+    elif isinstance(error, list) and any(isinstance(one, Mapping | str) for one in error):
+        for value in error[:DEEPEST]:
+            yield from _words(value, deepest - 1) if deepest else ()
+    elif error and not isinstance(error, bool):
+        yield str(error)
 
 
 def error_in(body: Any) -> object:
@@ -63,6 +124,8 @@ def error_in(body: Any) -> object:
         return None
     if body.get("error"):
         return body["error"]
+    if body.get("errors") and "choices" not in body and "data" not in body:
+        return body["errors"]
     if body.get("object") == "error" or ("choices" not in body and (body.get("message") or body.get("detail"))):
         return body
     return None
@@ -70,6 +133,9 @@ def error_in(body: Any) -> object:
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds a server asked to wait: a number or an HTTP date (RFC 9110, 10.2.3)."""
+    milliseconds = amount(headers.get("retry-after-ms"))  # Azure's and OpenAI's
+    if milliseconds is not None:
+        return milliseconds / 1000
     value = headers.get("retry-after", "").strip()
     if not value:
         return None

@@ -12,7 +12,7 @@ from tasks.providers.numbers import amount, whole
 from tasks.providers.thoughts import answer_of
 from tasks.providers.unusable import fault_in, is_counted, text_of
 from tasks.providers.usage import read_usage
-from tasks.providers.vectors import Embedding, Vectors, matrix
+from tasks.providers.vectors import Embedding, Vectors, read_vectors
 from tasks.providers.wire import Answer, Completion, Reply
 from tasks.routing.listed import Listed
 
@@ -48,7 +48,7 @@ class OpenAI:
         usage = table(body, "usage")
         listed = body.get("data")
         records = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        return Vectors(matrix(records, count), whole(usage.get("prompt_tokens")), self.cost(body, usage))
+        return read_vectors(records, count, read_usage(usage).prompt_tokens, self.cost(body, usage))
 
     def chat(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a chat completion's path and body."""

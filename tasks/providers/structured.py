@@ -11,7 +11,16 @@ from tasks.providers.wire import Verbatim
 Structured = Literal["json_schema", "json_object"]
 # Some servers break over a schema that they don't know rather than refusing it.
 REFUSING = frozenset({400, 415, 422, 500, 501})
-ABOUT_FORMAT = re.compile(r"response_?format|json.?(schema|object|mode)|structured|guided|grammar", re.IGNORECASE)
+# Gemini's words are those of its own API: generation_config.response_schema and the schema's keywords.
+ABOUT_FORMAT = re.compile(
+    r"response_?(format|schema|mime_?type)|json.?(schema|object|mode)|structured|guided|grammar|generation_?config"
+    r"|additionalProperties|\$(defs|ref)|anyOf|outlines|xgrammar|the word .?json",
+    re.IGNORECASE,
+)
+# Groq and others: the model's answer didn't follow the format, which another of its answers may.
+ABOUT_ANSWER = re.compile(
+    r"json_validate_failed|failed to generate json|failed_generation|output_parse_failed", re.IGNORECASE
+)
 NAMELESS = "answer"
 
 
@@ -41,4 +50,9 @@ def is_strict(schema: Any) -> bool:
 
 def refuses_format(error: CallFailed) -> bool:
     """Whether a call was refused because of its response format: without one it may be answered."""
-    return error.status in REFUSING and bool(ABOUT_FORMAT.search(str(error)))
+    return error.status in REFUSING and not fails_format(error) and bool(ABOUT_FORMAT.search(str(error)))
+
+
+def fails_format(error: CallFailed) -> bool:
+    """Whether one answer didn't follow its response format, which the provider holds it to: others may."""
+    return error.status in REFUSING and bool(ABOUT_ANSWER.search(str(error)))

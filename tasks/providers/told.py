@@ -15,10 +15,19 @@ from typing import Literal
 Unit = Literal["requests", "tokens", "input", "output"]
 PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "month": 2_592_000.0}
 FAMILY = re.compile(r"rate-?limit|token-?limit")
-NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:$|[,;])")
-POLICY = re.compile(r"([0-9]+)\s*;[^,]*\bw\s*=\s*([0-9]+)")
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
+# Commas in threes part thousands; others part values, of which the first counts.
+NUMBER = re.compile(r"\s*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)(k|m)?\s*(?:$|[,;])", re.IGNORECASE)
+# IETF: `100;w=60`, and since 2024 `"name";q=100;w=60` with the unit, where it isn't requests, in `qu`.
+POLICY = re.compile(r"(?:\bq\s*=\s*|(?:^|,)\s*)([0-9]{1,15})\s*(?=;)[^,]*?;\s*w\s*=\s*([0-9]{1,15})")
+OTHER_UNIT = re.compile(r"\bqu\s*=\s*\"(?!requests)", re.IGNORECASE)
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)[a-z]*", re.IGNORECASE)
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000}
+# What a name may count besides requests and tokens, which is no pace of either.
+OTHER_COUNTS = frozenset({
+    "images", "image", "audio", "seconds", "minutes", "characters", "concurrency", "concurrent", "connections", "files",
+    "pages", "videos", "batch", "batches", "enqueued", "cost", "credits", "usd", "spend", "bytes", "sessions",
+})  # fmt: skip
 # Months and days are a quota, not a pace.
 LONGEST = 3600.0
 LONGEST_RESET = 60.0
@@ -41,7 +50,7 @@ def told_limits(headers: Mapping[str, str], *, period: float = 60.0) -> list[Tol
     found: dict[tuple[Unit, float], tuple[bool, float]] = {}
     for unit, span, limit, dynamic in _limits(headers, period):
         key = (unit, span)
-        if limit > 0 and span <= LONGEST and (key not in found or dynamic > found[key][0]):
+        if limit > 0 and 0 < span <= LONGEST and (key not in found or dynamic > found[key][0]):
             found[key] = (dynamic, limit)
     return [Told(unit, span, limit) for (unit, span), (_, limit) in found.items()]
 
@@ -59,12 +68,18 @@ def told_reset(headers: Mapping[str, str], *, wall: float) -> float | None:
     return None
 
 
+def duration(value: str) -> float | None:
+    """Return the seconds of a duration, as `6m0s`, `1.5s` or `20ms`; None for what is none."""
+    parts = DURATION.findall(value)
+    if not parts or DURATION.sub("", value).strip():
+        return None
+    return sum(float(number) * SECONDS[unit.lower()] for number, unit in parts)
+
+
 def _seconds(value: str, wall: float) -> float | None:
     """Read a number of seconds, `6m0s`, or a time since 1970 in seconds or milliseconds."""
-    parts = DURATION.findall(value)
-    if parts and not DURATION.sub("", value).strip():
-        seconds = sum(float(number) * SECONDS[unit] for number, unit in parts)
-    else:
+    seconds = duration(value)
+    if seconds is None:
         try:
             number = float(value)
         except ValueError:
@@ -80,13 +95,15 @@ def _limits(headers: Mapping[str, str], period: float) -> Iterator[tuple[Unit, f
         if not FAMILY.search(name):
             continue
         if name.endswith("policy"):
-            for limit, window in POLICY.findall(value):
-                yield "requests", float(window), float(limit), True
+            for policy in POLICY.finditer(value):
+                if not OTHER_UNIT.search(policy[0]):
+                    yield "requests", float(policy[2]), float(policy[1]), True
             continue
         words = FAMILY.sub("family", name).split("-")
         match = NUMBER.match(value)
-        if "limit" in words and match:
-            yield _unit(name, words), _period(words, period), float(match[1]), "dynamic" in words
+        if "limit" in words and match and OTHER_COUNTS.isdisjoint(words):
+            number = float(match[1].replace(",", "")) * THOUSANDS[(match[2] or "").lower()]
+            yield _unit(name, words), _period(words, period), number, "dynamic" in words
 
 
 def _unit(name: str, words: list[str]) -> Unit:

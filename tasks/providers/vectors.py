@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pybase64 import b64decode_as_bytearray
 
-from tasks.errors import Transient
+from tasks.errors import SetAside, Transient
 
 Matrix = NDArray[np.float32]
 
@@ -27,11 +27,15 @@ class Embedding(NamedTuple):
 
 
 class Vectors(NamedTuple):
-    """One vector a text, in the order of the texts; counts and cost (USD) are the provider's own, or None."""
+    """One vector a text, in the order of the texts; counts and cost (USD) are the provider's own, or None.
+
+    Those of the texts in `bad` aren't all finite numbers: zeros stand in their place.
+    """
 
     vectors: Matrix
     prompt_tokens: int | None
     cost: float | None
+    bad: frozenset[int] = frozenset()
 
     @property
     def completion_tokens(self) -> int:
@@ -39,43 +43,53 @@ class Vectors(NamedTuple):
         return 0
 
 
-def matrix(records: Sequence[Mapping[str, Any]], count: int | None) -> Matrix:
+def read_vectors(
+    records: Sequence[Mapping[str, Any]], count: int | None, prompt_tokens: int | None, cost: float | None
+) -> Vectors:
     """Return the vectors of OpenAI-shaped records in the order of their indices, however many without a `count`.
 
-    Raises Transient with reason `bad_vectors` where they aren't one a text, all of one
-    length, and finite.
+    Raises CallFailed with reason `bad_vectors`, and what was paid: SetAside where the only text has none, Transient
+    where they aren't one a text and all of one length.
     """
-    places = [_index(record, place) for place, record in enumerate(records)]
-    ordered = sorted(range(len(places)), key=places.__getitem__)
+    paid = Vectors(np.zeros((0, 0), dtype=np.float32), prompt_tokens, cost)
+    found = _rows([record.get("embedding") for record in _ordered(records, paid)])
+    good = [row for row in found if row is not None]
+    if count == 1 and len(found) == 1 and not good:
+        raise SetAside("bad_vectors", "the model's vector of this text isn't all of numbers", status=200, paid=paid)
+    if (count is not None and len(found) != count) or (found and not good) or len({row.size for row in good}) > 1:
+        words = f"{len(found)} vectors for {count or 'some'} texts, not all of one length and of numbers"
+        raise Transient("bad_vectors", words, status=200, paid=paid)
+    bad = frozenset(number for number, row in enumerate(found) if row is None)
+    rows = [np.zeros_like(good[0]) if row is None else row for row in found] if bad else good
+    return paid._replace(vectors=np.stack(rows) if rows else paid.vectors, bad=bad)
+
+
+def _ordered(records: Sequence[Mapping[str, Any]], paid: Vectors) -> list[Mapping[str, Any]]:
+    """Return records by their indices; as they stand where none is told, or all are the same. Raises Transient."""
+    indices = [record.get("index", number) for number, record in enumerate(records)]
+    if len({*map(str, indices)}) <= 1 or indices == list(range(len(records))):
+        return list(records)
+    if sorted(map(str, indices)) != sorted(map(str, range(len(records)))):
+        raise Transient("bad_vectors", "vectors whose indices aren't those of the texts", status=200, paid=paid)
+    return sorted(records, key=lambda record: int(record["index"]))
+
+
+def _rows(values: Sequence[object]) -> list[Matrix | None]:
+    """Read vectors: each numbers, or base64 of little-endian 32-bit floats; None where one isn't all finite numbers."""
+    found = [_vector(value) for value in values]
+    if not found or any(row is None for row in found):
+        return found
+    lengths = {row.size for row in found if row is not None}
+    if len(lengths) == 1 and np.isfinite(np.stack([row for row in found if row is not None])).all():
+        return found
+    return [row if row is not None and np.isfinite(row).all() else None for row in found]
+
+
+def _vector(value: object) -> Matrix | None:
     try:
-        found = _matrix([records[place].get("embedding") for place in ordered])
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise Transient("bad_vectors", f"an answer whose vectors can't be read: {error}", status=200) from error
-    if (count is not None and len(found) != count) or not np.isfinite(found).all():
-        raise Transient(
-            "bad_vectors", f"{len(found)} vectors for {count or 'some'} texts, or not all of numbers", status=200
-        )
-    return found
-
-
-def _index(record: Mapping[str, Any], place: int) -> int:
-    index = record.get("index")
-    return index if isinstance(index, int) else place
-
-
-def _matrix(values: Sequence[object]) -> Matrix:
-    """Read vectors: each numbers, or base64 of little-endian 32-bit floats."""
-    if values and all(isinstance(value, str) for value in values):
-        rows = [b64decode_as_bytearray(str(value), validate=True) for value in values]
-        if len({*map(len, rows)}) == 1:  # the same length for all: read together
-            return np.frombuffer(b"".join(rows), dtype="<f4").reshape(len(rows), -1)
-    return np.stack([_vector(value) for value in values]) if values else np.zeros((0, 0), dtype=np.float32)
-
-
-def _vector(value: object) -> Matrix:
-    if isinstance(value, str):
-        return np.frombuffer(b64decode_as_bytearray(value, validate=True), dtype="<f4")
-    vector = np.asarray(value, dtype=np.float32)
-    if vector.ndim != 1 or not vector.size:
-        raise ValueError("a vector without numbers")
-    return vector
+        if isinstance(value, str):
+            return np.frombuffer(b64decode_as_bytearray(value, validate=True), dtype="<f4")
+        vector = np.asarray(value, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError, binascii.Error):
+        return None
+    return vector if vector.ndim == 1 and vector.size else None

@@ -56,13 +56,14 @@ class Damaged(StorageFailed):
 
 
 def read_part(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a part's rows. Raises StorageFailed; Damaged where it isn't whole."""
+    """Return a part's rows, of all or some columns; an older part may lack one. Raises StorageFailed; Damaged."""
     return _parsed(folder, name, folder.read(name) or b"", columns)
 
 
 def _parsed(folder: Folder, name: str, data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     try:
-        return pq.read_table(pa.BufferReader(data), columns=columns)
+        file = pq.ParquetFile(pa.BufferReader(data))
+        return file.read(None if columns is None else [name for name in columns if name in file.schema_arrow.names])
     except (OSError, pa.ArrowException) as error:
         fix = "remove it and run the same command again, which writes it anew"
         raise Damaged(f"{folder.place}/{name} is damaged: {fix}") from error

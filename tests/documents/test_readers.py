@@ -157,12 +157,6 @@ def test_external_entities_are_not_read(tmp_path: Path) -> None:
     assert "hidden" not in read(tmp_path, "a.epub", book)
 
 
-def test_html_nested_without_end_is_a_failure(tmp_path: Path) -> None:
-    failed = refused(tmp_path, "a.html", b"<html>" + b"<div>" * 20_000 + b"deep")
-    assert failed.reason == "damaged"
-    assert "nested too deeply" in str(failed)
-
-
 def test_ten_thousand_pages_that_are_one_object_are_a_failure(tmp_path: Path) -> None:
     data = made.pdf([["x" * 50] * 40]).replace(b"/Count 1", b"/Count 10000")
     data = data.replace(b"[5 0 R]", b"[" + b"5 0 R " * 10_000 + b"]")

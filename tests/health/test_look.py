@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import UserMistake
@@ -69,6 +70,24 @@ def test_a_jobs_calls_are_folded_in_once_however_often_one_looks(
     run_job()
     with history.held():
         assert fold(history)[0] == 2  # the new text, and the one that had failed
+
+
+def test_calls_of_an_older_result_set_and_of_paid_answers_in_vain_are_told_apart(
+    history: History, provider: Simulator, folder: Path, run_job: RunJob
+) -> None:
+    provider.settings.poison = {"refuse": "refusal"}
+    (folder / "a.txt").write_text("A document.")
+    (folder / "b.txt").write_text("A document to refuse.")
+    ran = run_job()
+    with history.held():
+        assert fold(history) == (2, [])
+    assert sorted(one[1] for one in outcomes(history)) == [False, True]
+    for part in (ran.output / "calls").iterdir():
+        pq.write_table(pq.read_table(part).drop_columns(["error_kind"]), part)
+    for note in (history.folder / "folded").iterdir():
+        note.unlink()
+    with history.held():
+        assert fold(history)[1] == []
 
 
 def test_the_note_of_a_result_set_holds_its_place_alone(

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from aiohttp import web
 
 from tasks.documents.document import Content, Unread
 from tasks.documents.readers.isolated import Readers
@@ -301,3 +302,32 @@ def test_a_document_of_which_a_part_was_not_read_is_embedded_and_partial(
     assert (ran.code, ran.record.totals.partial, len(ran.rows("chunks"))) == (3, 1, 1)
     assert ran.documents["a.pdf"]["error"] == "not read: page 2 (an image of text)"
     assert [one["error_kind"] for one in ran.rows("failures")] == ["unread_part"]
+
+
+def test_a_server_without_base64_is_asked_for_numbers(folder: Path, provider: Simulator, embedded: RunJob) -> None:
+    fill(folder, 30, 200)
+    provider.settings.fault = lambda _, body: error(400, "bad request") if "encoding_format" in body else None
+    ran = embedded(concurrency=1)
+    assert (ran.code, ran.record.totals.done) == (0, 30)
+    assert provider.counts.requests <= provider.counts.answers + 1
+
+
+def test_one_text_without_a_vector_fails_alone_and_its_neighbours_keep_theirs(
+    folder: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    fill(folder, 30, 200)
+    put(folder, "bad.txt", "POISON in here")
+
+    def nan(_: int, body: dict[str, Any]) -> web.Response:
+        provider.counts.answers += 1
+        rows = [[float("nan")] * 16 if "POISON" in text else vector_of(text, 16).tolist() for text in body["input"]]
+        data = [{"index": number, "embedding": row} for number, row in enumerate(rows)]
+        return web.json_response({"data": data, "usage": {"prompt_tokens": 10}})
+
+    provider.settings.fault = nan
+    ran = embedded(dimensions=None)
+    assert (ran.code, ran.record.totals.done, ran.record.totals.failed) == (3, 30, 1)
+    assert provider.counts.answers == 2  # all of them, and the bad one once more
+    (failure,) = ran.rows("failures")
+    assert (failure["document_id"], failure["error_kind"]) == ("bad.txt", "bad_vectors")
+    assert sum(row["prompt_tokens"] for row in ran.rows("calls")) == ran.record.totals.prompt_tokens == 20

@@ -210,3 +210,42 @@ def test_a_reset_that_says_nothing_is_none(headers: dict[str, str]) -> None:
 
 def test_the_reset_of_one_unit_is_when_all_of_it_is_free_and_not_read() -> None:
     assert told_reset({"x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-reset-requests": "1s"}, wall=WALL) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limits"),
+    [
+        ("x-ratelimit-limit-images", "5", []),
+        ("x-ratelimit-limit-audio-seconds", "7200", []),
+        ("x-ratelimit-limit-concurrent", "8", []),
+        ("x-ratelimit-limit-requests", "10,000", [("requests", 60.0, 10_000.0)]),
+        ("x-ratelimit-limit-tokens", "1,500,000", [("tokens", 60.0, 1_500_000.0)]),
+        ("x-ratelimit-limit-tokens", "10k", [("tokens", 60.0, 10_000.0)]),
+        ("x-ratelimit-limit-requests", "unlimited", []),
+        ("x-ratelimit-limit-requests", "-1", []),
+        ("x-ratelimit-limit-requests", "0", []),
+        ("ratelimit-policy", "100;w=0", []),
+        ("ratelimit-policy", "100;w=60", [("requests", 60.0, 100.0)]),
+        ("ratelimit-policy", '"default";q=100;w=10', [("requests", 10.0, 100.0)]),
+        ("ratelimit-policy", '"burst";q=100;w=60,"daily";q=1000;w=86400', [("requests", 60.0, 100.0)]),
+        ("ratelimit-policy", '"bytes";q=65535;qu="content-bytes";w=10', []),
+        ("x-ratelimit-limit-requests-day", "14400", []),
+        ("x-ratelimit-limit-requests-minute", "30", [("requests", 60.0, 30.0)]),
+    ],
+)
+def test_only_what_a_header_says_of_requests_and_tokens_is_a_limit(
+    name: str, value: str, limits: list[tuple[str, float, float]]
+) -> None:
+    assert [(one.unit, one.period, one.limit) for one in told_limits({name: value})] == limits
+
+
+NAMES = st.lists(
+    st.sampled_from(["x", "ratelimit", "rate-limit", "limit", "policy", "tokens", "reset", "day", "images"])
+)
+VALUES = st.text(alphabet='0123456789.,;=wqu"-+eE kmsh\u0664\u00b2xNa', max_size=30)
+
+
+@given(st.dictionaries(NAMES.map("-".join), VALUES), st.floats(0, 2e9))
+def test_no_header_whatever_it_holds_breaks_a_call(headers: dict[str, str], wall: float) -> None:
+    assert all(one.limit > 0 and one.period > 0 for one in told_limits(headers))
+    assert (told_reset(headers, wall=wall) or 0.0) >= 0.0

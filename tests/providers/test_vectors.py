@@ -10,8 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.dispatch.client import Client
-from tasks.errors import AccountRefused, Overflow, Transient, UserMistake
+from tasks.errors import AccountRefused, Overflow, SetAside, Transient, UserMistake
 from tasks.providers.account import Account
+from tasks.providers.openai import OpenAI
 from tasks.providers.vectors import Embedding, Vectors
 from tasks.providers.wire import Reply, encode
 from tasks.routing.catalogue import load_catalogue
@@ -72,9 +73,49 @@ def test_base64_is_read_as_numbers_are() -> None:
     assert got.vectors.tolist() == [[1.5, -2.0], [1.5, -2.0]]
 
 
+INDICES = (
+    b'{"data": [{"index": 0, "embedding": [1.0]}, {"index": #, "embedding": [2.0]}, {"index": 1, "embedding": [3.0]}]}'
+)
+NO_VECTORS: list[object] = [
+    None,
+    "x",
+    [],
+    ["one"],
+    [[1.0]],
+    {},
+    [float("nan"), 1.0],
+    [float("inf"), 1.0],
+    [1e999, 0.0],
+    "AAAA",
+    True,
+]
+
+
+@pytest.mark.parametrize("nothing", NO_VECTORS)
+def test_a_text_without_a_vector_leaves_its_neighbours_theirs(nothing: object) -> None:
+    got = OpenAI().vectors(Reply(200, {}, body([1.0, 2.0], nothing, [3.0, 4.0])), 3)
+    assert got.bad == {1}
+    assert got.vectors.tolist() == [[1.0, 2.0], [0.0, 0.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("nothing", NO_VECTORS)
+def test_the_only_text_without_a_vector_is_set_aside(nothing: object) -> None:
+    with pytest.raises(SetAside) as failed:
+        OpenAI().vectors(Reply(200, {}, body(nothing)), 1)
+    assert failed.value.reason == "bad_vectors"
+    assert isinstance(failed.value.paid, Vectors)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [body([1.0]), body([1.0], [1.0, 2.0]), body([1.0], None), body([1.0], "x"), body([1.0], []), b'{"data": 5}'],
+    [
+        body([1.0]),
+        body([1.0], [1.0, 2.0]),
+        body(None, "x"),
+        b'{"data": 5}',
+        INDICES.replace(b"#", b"0"),
+        INDICES.replace(b"#", b"7"),
+    ],
 )
 def test_what_are_no_vectors_is_asked_again(wrong: bytes) -> None:
     with pytest.raises(Transient):

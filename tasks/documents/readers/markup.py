@@ -1,20 +1,18 @@
-"""HTML to Markdown: headings, lists and tables are kept, nothing is fetched."""
+"""HTML to Markdown as a person sees the page: nothing is fetched, nothing run."""
 
-from bs4 import BeautifulSoup
-from markdownify import ATX, MarkdownConverter
-
-# What a reader of the page doesn't see as text.
-UNSEEN = ("script", "style", "template", "noscript", "iframe", "object", "svg", "head")
+from tasks.documents.readers.html.charset import decode_page
+from tasks.documents.readers.html.flow import laid_out
+from tasks.documents.readers.html.page import Page, parse
 
 
 def read_html(data: bytes | str) -> str:
-    """Return a page as Markdown; its encoding is its mark's, its `<meta>`'s, or detected."""
-    page = BeautifulSoup(data, "lxml")
-    title = page.title.get_text(" ", strip=True) if page.title else ""
-    for part in page.find_all(UNSEEN):
-        part.decompose()
-    first = f"# {title}\n\n" if title and not page.find("h1") else ""
-    converter = MarkdownConverter(
-        heading_style=ATX, strip=["a", "img"], bullets="-", escape_asterisks=False, escape_underscores=False
-    )
-    return first + str(converter.convert_soup(page)).strip() + "\n"
+    """Return a page as Markdown; its encoding is its mark's, its declaration's, or detected.
+
+    What isn't shown is left out. A power is `10^6`, a subscript `H_2O`; of ruby, the base is kept.
+    Raises DocumentFailed with reason `not_text`.
+    """
+    page = Page()
+    parse(data if isinstance(data, str) else decode_page(data), page)
+    text = laid_out(page.root).strip("\n")
+    title = " ".join("".join(page.title).split())
+    return (f"# {title}\n\n" if title and not page.titled else "") + text + "\n"

@@ -55,11 +55,17 @@ def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
         from tasks.documents.readers.code import read_code  # noqa: PLC0415
 
         return read_code(data, name)
+    if kind == "epub":
+        from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
+
+        return read_epub(data)
     if kind == "mail":
         from tasks.documents.readers.mail import read_mail  # noqa: PLC0415
 
         return Content(read_mail(data))
-    text = _markdown_reader(kind)(data)
+    from tasks.documents.readers.markup import read_html  # noqa: PLC0415
+
+    text = read_html(data)
     return Content(text, markdown_sections(text))
 
 
@@ -75,14 +81,3 @@ def _office_reader(kind: Kind) -> Callable[[bytes, int], Content]:
     from tasks.documents.readers.xlsx.reader import read_xlsx  # noqa: PLC0415
 
     return read_xlsx
-
-
-def _markdown_reader(kind: Kind) -> Callable[[bytes], str]:
-    """Return the reader of a format that is turned into Markdown."""
-    if kind == "epub":
-        from tasks.documents.readers.epub import read_epub  # noqa: PLC0415
-
-        return read_epub
-    from tasks.documents.readers.markup import read_html  # noqa: PLC0415
-
-    return read_html

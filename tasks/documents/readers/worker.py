@@ -7,6 +7,7 @@ It ends when its parent does.
 """
 
 import contextlib
+import gc
 import json
 import resource
 import sys
@@ -25,11 +26,14 @@ MOST_MEMORY = 4 * 1024**3
 def main() -> None:
     """Answer until the parent has gone."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    # It looks through a deep document again and again while that is read: the cost would grow with its square.
+    gc.disable()
     parent: Connection[bytes, bytes] = Connection(int(sys.argv[1]))
     with contextlib.suppress(EOFError, OSError):
         while True:
             path, kind = json.loads(parent.recv_bytes())
             parent.send_bytes(json.dumps(_answer(path, kind)).encode())
+            gc.collect()
 
 
 def _answer(path: str, kind: Kind) -> tuple[str, str, Sequence[Section], bool, Sequence[Unread]]:

@@ -46,6 +46,7 @@ class Came(NamedTuple):
     created_at: datetime
     mine: bool
     error_kind: str | None = None
+    bad: frozenset[int] = frozenset()
 
 
 class Leaf(NamedTuple):
@@ -76,6 +77,7 @@ class Embedder(Paying):
     foreseen: Collection[str]
     # What was paid and isn't used, by the documents that it was asked for; and what may be used yet, by its work.
     unused: dict[str, list[Came]] = field(default_factory=dict)
+    _answered: bool = False
     _paid_for: dict[str, list[Came]] = field(default_factory=dict)
 
     async def embed(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
@@ -114,6 +116,8 @@ class Embedder(Paying):
             came = self._found(work, call, pieces) or await self._paid(work, call, pieces)
         except CallFailed as error:
             aside = error if isinstance(error, SetAside) else given_up(error)
+            if self._spelled_anew(error):
+                return await self._group(work, pieces)
             if len(pieces) > 1:
                 middle = len(pieces) // 2
                 return await self._group(work, pieces[:middle]) + await self._group(work, pieces[middle:])
@@ -121,7 +125,16 @@ class Embedder(Paying):
                 return [await self._parts(work, halves)]
             piece = pieces[0]
             return [[Leaf(0, len(piece.text), piece.tokens, None, 0, aside, call.call_id)]]
-        return _leaves(came, pieces)
+        self._answered = True
+        found = [[Leaf(0, len(piece.text), piece.tokens, came, number)] for number, piece in enumerate(pieces)]
+        for number in came.bad:  # asked for once more, by itself
+            (found[number],) = await self._group(work, [pieces[number]])
+        return found
+
+    def _spelled_anew(self, error: CallFailed) -> bool:
+        """Whether a route that never answered may do so without base64, which it knows by no name or another."""
+        refused = self.base64 and not self._answered and error.status in (400, 422, 500, 501)
+        return refused and self.dispatcher.adjustments.drop("encoding_format")
 
     async def _parts(self, work: Work, halves: Sequence[tuple[int, Piece]]) -> list[Leaf]:
         """Return the leaves of a text's parts, as places in the whole text."""
@@ -232,7 +245,18 @@ class Embedder(Paying):
         when = how.created_at if isinstance(how, Kept) else datetime.now(UTC)
         mine = not isinstance(how, Kept) or how.job_id == self.payer.ledger.job_id
         shares = shared(pieces, _tokens(vectors, call), cost) if mine else {}
-        return Came(call.call_id, self.route, vectors.vectors, shares, how.attempts, how.latency_ms, when, mine)
+        return Came(
+            call.call_id,
+            self.route,
+            vectors.vectors,
+            shares,
+            how.attempts,
+            how.latency_ms,
+            when,
+            mine,
+            None,
+            vectors.bad,
+        )
 
     def placed(self, call: str, places: Sequence[int]) -> Came | None:
         """Return vectors that lie at some places of a kept answer, if it can be read; they are numbered from 0."""
@@ -241,6 +265,8 @@ class Embedder(Paying):
             return None
         try:
             vectors = self._checked(self.dispatcher.wire.vectors(kept.reply, None))
+            if not vectors.bad.isdisjoint(places):
+                return None
             some = vectors.vectors[list(places)]
         except (CallFailed, RouteLost, IndexError):
             return None
@@ -266,7 +292,3 @@ class Embedder(Paying):
 def _tokens(paid: Vectors, call: Call) -> int:
     """The tokens of a request, as the provider counts them, else as we do."""
     return call.prompt_tokens if paid.prompt_tokens is None else paid.prompt_tokens
-
-
-def _leaves(came: Came, pieces: Sequence[Piece]) -> list[list[Leaf]]:
-    return [[Leaf(0, len(piece.text), piece.tokens, came, place)] for place, piece in enumerate(pieces)]

@@ -1,0 +1,85 @@
+"""The words by which providers refuse a request, as their documentation and servers have them.
+
+A row is what the words mean, a pattern of them, and who says so. What isn't here is told as it is.
+"""
+
+import re
+from typing import Literal, NamedTuple
+
+Meaning = Literal["too_long", "withheld", "spent", "bad_key", "no_model", "overloaded"]
+
+
+class Words(NamedTuple):
+    """A pattern in refusals (in lower case), what it means, and whose words these are."""
+
+    meaning: Meaning
+    pattern: str
+    source: str
+
+
+TABLE: tuple[Words, ...] = (
+    Words("too_long", r"context.{0,20}(?:length|size|window)", "OpenAI, Azure, DeepSeek, vLLM, llama.cpp, Ollama"),
+    Words("too_long", r"maximum context|exceed_context", "vLLM; llama.cpp's exceed_context_size_error"),
+    Words("too_long", r"too many (?:input )?tokens", "Cohere: too many tokens: total number of tokens in the prompt"),
+    Words("too_long", r"(?:prompt|input|request|text) is too (?:long|large)", "Anthropic, Bedrock, Fireworks, AI21"),
+    Words("too_long", r"(?:inputs?|prompt).{0,40}exceeds?", "Gemini: the input token count (N) exceeds the maximum"),
+    Words("too_long", r"exceeds?.{0,30}(?:token|context) limit", "Anthropic: input length and `max_tokens` exceed"),
+    Words("too_long", r"too large for model", "Mistral: Prompt contains N tokens … too large for model with M maximum"),
+    Words("too_long", r"reduce the length of the", "OpenAI, Groq, Cerebras: please reduce the length of the messages"),
+    Words("too_long", r"inputs`? tokens \+ `?max_new_tokens`? must be", "Hugging Face's TGI, Together"),
+    Words(
+        "too_long", r"maximum prompt length", "xAI: this model's maximum prompt length is N but the request contains"
+    ),
+    Words(
+        "too_long", r"tokens? \(\d+\) exceed|requested tokens", "llama-cpp-python: Requested tokens (N) exceed context"
+    ),
+    Words("too_long", r"prompt is \d+ tokens long|generation length", "SambaNova: Requested generation length N"),
+    Words(
+        "too_long", r"string_above_max_length|string too long", "OpenAI, of a message of over ten million characters"
+    ),
+    Words("too_long", r"request (?:entity|body|payload)? ?too large|payload too large", "HTTP 413 of gateways"),
+    Words("too_long", r"token limit|longer than the model", "Databricks, Friendli"),
+    Words("withheld", r"content_?filter|responsibleaipolicy|content management policy", "Azure OpenAI"),
+    Words(
+        "withheld", r"flagged|moderation|content polic|safety (?:system|reasons|filter)", "OpenRouter, OpenAI, Gemini"
+    ),
+    Words(
+        "withheld", r"prohibited_content|data_inspection_failed|inappropriate content", "Gemini; Alibaba's DashScope"
+    ),
+    Words("spent", r"insufficient_quota|insufficient (?:credit|balance|fund)", "OpenAI, OpenRouter, DeepSeek, APIpie"),
+    Words("spent", r"credit balance is too low|out of credits?|requires more credits", "Anthropic, OpenRouter"),
+    Words("spent", r"budget has been exceeded|exceeded ?budget|billing_hard_limit|payment required", "LiteLLM, OpenAI"),
+    Words(
+        "bad_key", r"api.?key.{0,30}(?:not valid|invalid|expired|revoked|disabled)|api_key_invalid", "Gemini, in a 400"
+    ),
+    Words("bad_key", r"(?:invalid|incorrect|wrong).{0,12}api.?key", "OpenAI, Together"),
+    Words(
+        "no_model",
+        r"model_not_found|model_decommissioned|not a valid model|invalid model|unknown model",
+        "OpenAI, Groq",
+    ),
+    Words(
+        "no_model", r"model\b.{0,80}(?:does not exist|not found|deprecated|decommissioned|retired)", "OpenAI, Together"
+    ),
+    Words("no_model", r"model\b.{0,80}no longer (?:available|supported)", "Groq, Fireworks"),
+    Words("overloaded", r"overloaded|over capacity|currently loading|is loading|loading model", "Anthropic, Groq, TGI"),
+    Words(
+        "overloaded", r"temporarily unavailable|server is busy|no available (?:capacity|workers)", "DeepSeek, RunPod"
+    ),
+)
+# A limit on so many a minute speaks of too many tokens, as a window does.
+RATE = re.compile(r"per (?:second|minute|hour|day)|\b[rt]p[mds]\b|rate.?limit|try again|retry (?:in|after)|please wait")
+_PATTERNS: dict[Meaning, re.Pattern[str]] = {
+    meaning: re.compile("|".join(row.pattern for row in TABLE if row.meaning == meaning))
+    for meaning in dict.fromkeys(row.meaning for row in TABLE)
+}
+
+
+def means(words: str, meaning: Meaning) -> bool:
+    """Whether a refusal's words have a meaning."""
+    return _PATTERNS[meaning].search(words.lower()) is not None
+
+
+def speaks_of_rate(words: str) -> bool:
+    """Whether a refusal's words are about how much may be asked in a time."""
+    return RATE.search(words.lower()) is not None

@@ -1,0 +1,166 @@
+"""Each vendor's own words for a refusal lead to what the caller should do next."""
+# ruff: noqa: E501 - the vendors' words stand in one piece
+
+import json
+from typing import Any
+
+import pytest
+
+from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.providers.adjustments import Adjustments
+from tasks.providers.openai import OpenAI
+from tasks.providers.wire import Reply
+
+QUOTA = (
+    "You exceeded your current quota, please check your plan and billing details. For more information on this error, "
+    "head to: https://ai.google.dev/gemini-api/docs/rate-limits. * Quota exceeded for metric: "
+    "generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: 15. Please retry in 3.4s."
+)
+DAY = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
+MINUTE = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"
+
+
+def google(quota: str, delay: str | None = "3s") -> dict[str, Any]:
+    details: list[dict[str, Any]] = [
+        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": quota}]}
+    ]
+    if delay:
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    return {"error": {"code": 429, "message": QUOTA, "status": "RESOURCE_EXHAUSTED", "details": details}}
+
+
+def error(message: Any, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **more}}
+
+
+REFUSALS: list[tuple[int, Any, type[DocmillError]]] = [
+    # Too long, by vendor.
+    (400, error("Prompt contains 70000 tokens and 0 draft tokens, too large for model with 65536 maximum context length"), Overflow),
+    (400, {"object": "error", "message": "Prompt contains 70000 tokens, too large for model with 65536 maximum context length"}, Overflow),
+    (400, error("This model's maximum context length is 8192 tokens.", code="context_length_exceeded"), Overflow),
+    (400, [{"error": {"code": 400, "message": "The input token count (70000) exceeds the maximum number of tokens allowed (32768)."}}], Overflow),
+    (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 205000 tokens > 200000 maximum"}}, Overflow),
+    (400, error("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"), Overflow),
+    (400, error("Please reduce the length of the messages or completion."), Overflow),
+    (422, {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097", "error_type": "validation"}, Overflow),
+    (400, {"message": "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000"}, Overflow),
+    (400, error("This model's maximum prompt length is 131072 but the request contains 140000 tokens."), Overflow),
+    (400, error("the request exceeds the available context size, try increasing it", type="exceed_context_size_error"), Overflow),
+    (500, {"error": {"message": "Requested tokens (9000) exceed context window of 8192"}}, Overflow),
+    (400, {"detail": [{"type": "value_error", "loc": ["body"], "msg": "the prompt exceeds the limit of 8192 tokens"}]}, Overflow),
+    (400, error("Provider returned error", metadata={"raw": '{"error": {"message": "prompt is too long"}}'}), Overflow),
+    (400, {"error": {"message": {"detail": "Input is too long for requested model."}}}, Overflow),
+    (413, {"message": "Request Entity Too Large"}, Overflow),
+    # Of tokens a minute, not of a window.
+    (429, error("Rate limit reached: too many tokens per minute. Please try again in 1.5s."), Transient),
+    (200, error("429 too many tokens per minute"), Transient),
+    # Withheld: the document's, not the account's.
+    (400, error("The response was filtered", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}), SetAside),
+    (400, error("Your request was flagged by our moderation system"), SetAside),
+    (403, error("Your chosen model requires moderation and your input was flagged"), SetAside),
+    (400, error("DataInspectionFailed", code="data_inspection_failed"), SetAside),
+    # A limit a minute heals, whatever it says of plans and billing.
+    (429, google(MINUTE), Transient),
+    (429, [google(MINUTE)], Transient),
+    (429, google(MINUTE, None), Transient),
+    (429, error("Rate limit reached for gpt-4o in organization o on requests per min (RPM): Limit 3. Please try again in 20s.", code="rate_limit_exceeded"), Transient),
+    (429, error("Engine is overloaded", type="engine_overloaded_error"), Transient),
+    (400, error("Model mistral/x is currently loading", estimated_time=20.0), Transient),
+    (529, error("Overloaded", type="overloaded_error"), Transient),
+    # Spent: no wait of minutes gives it back.
+    (429, google(DAY, "3600s"), AccountRefused),
+    (429, error("You exceeded your current quota, please check your plan and billing details.", type="insufficient_quota"), AccountRefused),
+    (400, error("Your credit balance is too low to access the Anthropic API."), AccountRefused),
+    (402, error("This request requires more credits, or fewer max_tokens."), AccountRefused),
+    (400, error("Budget has been exceeded! Current cost: 1.0, Max budget: 0.5", type="budget_exceeded"), AccountRefused),
+    (400, error("API key not valid. Please pass a valid API key.", status="INVALID_ARGUMENT"), AccountRefused),
+    (401, error("Incorrect API key provided"), AccountRefused),
+    # The model has gone.
+    (400, error("The model `mixtral-8x7b-32768` has been decommissioned", code="model_decommissioned"), ModelUnknown),
+    (400, error("mistral/tiny is not a valid model ID"), ModelUnknown),
+    (404, error("The model `x` does not exist or you do not have access to it"), ModelUnknown),
+    (410, error("This model is gone"), ModelUnknown),
+    # What nobody knows is told as it is.
+    (400, error("Something else is wrong"), SetAside),
+    (422, {"detail": [{"loc": ["body", "n"], "msg": "value is not a valid integer"}]}, SetAside),
+    (418, {"errors": ["no coffee here"]}, SetAside),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), REFUSALS)
+def test_a_refusal_is_known_by_its_vendors_own_words(status: int, body: Any, kind: type[DocmillError]) -> None:
+    with pytest.raises(DocmillError) as refused:
+        OpenAI().answer(Reply(status, {}, json.dumps(body).encode()))
+    assert type(refused.value) is kind
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "seconds"),
+    [
+        (google(MINUTE, "3s"), {}, 3.0),
+        (google(MINUTE, "3.5s"), {}, 3.5),
+        (google(MINUTE, None), {}, 3.4),
+        (google(MINUTE, "3s"), {"retry-after": "7"}, 7.0),
+        (error("Please try again in 1.5s."), {}, 1.5),
+        (error("Please try again in 20ms."), {}, 0.02),
+        (error("Please try again in 1m30s."), {}, 90.0),
+        (error("Please retry after 12 seconds."), {}, 12.0),
+        (error("slow down"), {"retry-after-ms": "250"}, 0.25),
+        (error("slow down"), {"retry-after-ms": "soon"}, None),
+        (error("slow down"), {"x-ratelimit-reset": "6"}, 6.0),
+        (error("slow down"), {}, None),
+    ],
+)
+def test_a_limit_a_minute_is_waited_for_as_long_as_it_asks(
+    body: Any, headers: dict[str, str], seconds: float | None
+) -> None:
+    with pytest.raises(Transient) as refused:
+        OpenAI().answer(Reply(429, headers, json.dumps(body).encode()))
+    assert refused.value.retry_after == (None if seconds is None else pytest.approx(seconds))
+
+
+BODY = b'{"max_tokens":5,"messages":[],"model":"m","stop":["x"],"temperature":0.0}'
+RENAMED = b'{"max_completion_tokens":5,"messages":[],"model":"m","stop":["x"],"temperature":0.0}'
+WORDS: list[tuple[str, set[str]]] = [
+    ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", {"max_tokens"}),
+    ("Unsupported value: 'temperature' does not support 0.0 with this model. Only the default (1) value is supported.", {"temperature"}),
+    ("`temperature` is deprecated for this model.", {"temperature"}),
+    ("body temperature Extra inputs are not permitted", {"temperature"}),
+    ("stop: Extra inputs are not permitted", {"stop"}),
+    ("Unsupported parameter: 'stop' is not supported with this model.", {"stop"}),
+    ("Unrecognized request argument supplied: stop", {"stop"}),
+    ('Invalid JSON payload received. Unknown name "stop": Cannot find field.', {"stop"}),
+    ("Argument not supported on this model: stop", {"stop"}),
+    ("got an unexpected keyword argument 'temperature'", {"temperature"}),
+    ("`temperature` and `top_p` cannot both be specified for this model", {"temperature", "top_p"}),
+    ("extra_forbidden body encoding_format", {"encoding_format"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "names"), WORDS)
+def test_a_refusal_tells_what_a_request_is_to_do_without(words: str, names: set[str]) -> None:
+    learned = Adjustments()
+    assert learned.learn(400, f"HTTP 400: {words}", 0)
+    assert {*learned.renamed, *learned.dropped} == names
+    sent = json.loads(learned.applied(BODY))
+    assert not names & sent.keys()
+    assert ("max_completion_tokens" in sent) == ("max_tokens" in names)
+    assert sent["model"] == "m"
+    assert not learned.learn(400, words, learned.count)  # refused again: it is no matter of spelling
+    assert learned.learn(400, words, 0)  # sent before it was known
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["temperature must be between 0 and 2", "unknown field: foo", "the stop is not here", "max_tokens must be at least 1", "nonstop unsupported"],
+)  # fmt: skip
+def test_other_words_change_nothing(words: str) -> None:
+    learned = Adjustments()
+    assert not learned.learn(400, words, 0)
+    assert learned.applied(BODY) is BODY
+
+
+def test_only_a_refusal_of_the_request_is_heeded() -> None:
+    assert not Adjustments().learn(429, "temperature is not supported", 0)
