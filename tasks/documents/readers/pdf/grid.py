@@ -16,6 +16,8 @@ CORRIDOR, FARTHEST = 0.9, 4.0
 MOST_RUNS = 20_000
 FIGURE = re.compile(r"[(+\-\u2212\u2013]?\W{0,3}[0-9][0-9.,'\u00a0\u202f %/:-]*\W{0,3}(?:%|[A-Z]{3})?")
 FIGURES = 0.4
+# Of a table of contents, which is none of figures.
+LEADERS = re.compile(r"(?:\. ?|\u2026 ?|\u00b7 ?){4}")
 
 
 class Run(NamedTuple):
@@ -30,15 +32,14 @@ class Run(NamedTuple):
 
 def might_hold_table(text: str) -> bool:
     """Whether a page's text has so many lines that end in figures that it is worth looking at where they stand."""
-    lines = [line for line in text.splitlines() if len(re.findall(r"[0-9]", line[-12:])) > 1]
-    return len(lines) >= FEWEST_LINES
+    lines = (line for line in text.splitlines() if not LEADERS.search(line))
+    return sum(len(re.findall(r"[0-9]", line[-12:])) > 1 for line in lines) >= FEWEST_LINES
 
 
 def with_tables(text: str, textpage: Any) -> str:
     """Return a page's text with its tables as Markdown, in their places."""
-    lines = _lines(_runs(textpage))
     done = 0
-    for block in _blocks(lines):
+    for block in (_worded(one, textpage) for one in _blocks(_lines(_runs(textpage)))):
         table = _table(block)
         written = [" ".join(run.text for run in line) for line in block]
         found = _find(text, written, done) if table is not None else None
@@ -50,9 +51,16 @@ def with_tables(text: str, textpage: Any) -> str:
 
 
 def _runs(textpage: Any) -> list[Run]:
-    boxes = [textpage.get_rect(number) for number in range(min(textpage.count_rects(), MOST_RUNS))]
-    runs = [Run(textpage.get_text_bounded(*box).strip(), *box) for box in boxes]
-    return [run for run in runs if run.text]
+    """Return where the runs of a page stand; their words are asked for where they may be a table's."""
+    return [Run("", *textpage.get_rect(number)) for number in range(min(textpage.count_rects(), MOST_RUNS))]
+
+
+def _worded(block: Sequence[Sequence[Run]], textpage: Any) -> list[list[Run]]:
+    """Return a block with its words; without any where its columns are too few for a table."""
+    if len(_columns(block)) < FEWEST_COLUMNS:
+        return []
+    runs = [[run._replace(text=textpage.get_text_bounded(*run[1:]).strip()) for run in line] for line in block]
+    return [[run for run in line if run.text] for line in runs]
 
 
 def _lines(runs: Sequence[Run]) -> list[list[Run]]:
@@ -83,8 +91,8 @@ def _blocks(lines: Sequence[list[Run]]) -> list[list[list[Run]]]:
 
 def _table(block: Sequence[Sequence[Run]]) -> str | None:
     """Return a block as Markdown; None where it isn't plainly a table."""
-    columns = _columns(block)
-    if len(columns) < FEWEST_COLUMNS:
+    columns = _columns(block) if block else []
+    if len(columns) < FEWEST_COLUMNS or any(LEADERS.search(run.text) for line in block for run in line):
         return None
     runs = [
         [[run for run in line if left <= run.left and run.right <= right] for left, right in columns] for line in block

@@ -11,10 +11,13 @@ import pypdfium2.raw as pdfium_c
 
 # A figure behind another, a letter or a bracket may be a power, an index or the mark of a note.
 FUSED = re.compile(r"(?<=[0-9A-Za-z)\]])[0-9]")
+# Where PDFium ends a line between two letters.
+LETTER = re.compile(r"\S")
+BROKEN = re.compile(r"(?<=[0-9])\r?\n(?=[^\r\n])|(?<=[A-Za-z)\]])\r?\n(?=[0-9])")
 SMALLER, RAISED = 0.85, 0.2
 MOST_LOOKED_AT = 5000
 # Letters are asked about one by one: so many tell of all.
-SAMPLE, MOST_NAMELESS = 200, 0.2
+SAMPLE, MOST_NAMELESS = 40, 0.2
 ARABIC = re.compile(r"[\ufb50-\ufdff\ufe70-\ufefc]")
 LAM_ALEF = re.compile("[\u0622\u0623\u0625\u0627]\u0644")
 NO_LETTER = re.compile(r"[\ufffd\ue000-\uf8ff\x00\x01\x03-\x08\x0e-\x1f]")
@@ -29,24 +32,41 @@ class Box(NamedTuple):
     top: float
 
 
-def powers(text: str, textpage: Any) -> Iterator[tuple[int, str]]:
-    """Yield where `^` belongs before raised figures, and `_` before lowered ones, that would fuse with others."""
+def powers(text: str, textpage: Any) -> Iterator[tuple[int, int, str]]:
+    """Yield the spans to be replaced by `^` or `_`: before raised and lowered figures, which would fuse with others.
+
+    A line is broken there at times, for a raised figure has a line of its own: then it is joined.
+    """
     for found in islice(FUSED.finditer(text), MOST_LOOKED_AT):
-        if mark := _mark(text, textpage, found.start()):
-            yield found.start(), mark
+        start = found.start()
+        if mark := _mark(text, textpage, start - 1, start):
+            yield start, start, mark
+    for found in islice(BROKEN.finditer(text), MOST_LOOKED_AT):
+        start, end = found.span()
+        letter = LETTER.search(text, end)
+        if letter and _is_one_line(_box(textpage, start - 1), _box(textpage, letter.start())):
+            fuses = text[start - 1].isalnum() and text[end].isdecimal()
+            yield start, end, _mark(text, textpage, start - 1, end) if fuses else ""
 
 
-def _mark(text: str, textpage: Any, index: int) -> str:
+def _is_one_line(before: Box, after: Box) -> bool:
+    """Whether what stands after a break goes on where the line before it ends."""
+    lowest, highest = max(before.bottom, after.bottom), min(before.top, after.top)
+    height = max(before.top - before.bottom, after.top - after.bottom)
+    return highest - lowest > -RAISED * height and before.right - 1 <= after.left < before.right + 1.5 * height
+
+
+def _mark(text: str, textpage: Any, before: int, index: int) -> str:
     """Return the mark of a figure that is smaller than what stands before it, and higher or lower."""
     size = pdfium_c.FPDFText_GetFontSize
-    box, before = _box(textpage, index), _box(textpage, index - 1)
-    heights = box.top - box.bottom, before.top - before.bottom
-    by_size = size(textpage.raw, index) < SMALLER * size(textpage.raw, index - 1)
-    if not by_size and not (text[index - 1].isdecimal() and heights[0] < SMALLER * heights[1]):
+    box, other = _box(textpage, index), _box(textpage, before)
+    heights = box.top - box.bottom, other.top - other.bottom
+    by_size = size(textpage.raw, index) < SMALLER * size(textpage.raw, before)
+    if not by_size and not (text[before].isdecimal() and heights[0] < SMALLER * heights[1]):
         return ""
-    if box.bottom > before.bottom + RAISED * heights[1]:
+    if box.bottom > other.bottom + RAISED * heights[1]:
         return "^"
-    return "_" if box.bottom < before.bottom - RAISED * heights[1] / 2 else ""
+    return "_" if box.bottom < other.bottom - RAISED * heights[1] / 2 else ""
 
 
 def _box(textpage: Any, index: int) -> Box:

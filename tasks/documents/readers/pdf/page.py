@@ -1,5 +1,6 @@
 """One page of a PDF: its text as a person reads it, and why it couldn't be read where it couldn't."""
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -9,9 +10,10 @@ import pypdfium2.raw as pdfium_c
 from tasks.documents.readers.pdf.fields import fields
 from tasks.documents.readers.pdf.grid import might_hold_table, with_tables
 from tasks.documents.readers.pdf.letters import MOST_NAMELESS, in_order, named, nameless, powers
+from tasks.documents.readers.pdf.running import LONGEST, NUMBER
 
-# A page with fewer letters than this beside an image, or many drawn shapes, is a scan, or text as outlines.
-FEW_LETTERS = 25
+# A page without a word, but for the number that a scanner's program stamps on it, may be a scan, or text as outlines.
+WORD = re.compile(r"[^\W\d_]{3,}")
 LARGE, MANY_SHAPES = 0.5, 200
 OCR = "run text recognition (OCR) over it first"
 
@@ -51,20 +53,20 @@ def _refined(text: str, document: pdfium.PdfDocument, page: Any, textpage: Any) 
     text, inserted, last = in_order(text, textpage), list(powers(text, textpage)), list[str]()
     if pdfium_c.FPDFPage_GetAnnotCount(page.raw) > 0:
         written, last = fields(text, page, textpage, document.formenv.raw if document.formenv else None)
-        inserted += written
+        inserted += ((index, index, words) for index, words in written)
     return _with(text, inserted), last
 
 
-def _with(text: str, inserted: Iterable[tuple[int, str]]) -> str:
-    for index, words in sorted(inserted, reverse=True):
-        before = text[:index].rstrip(" ") if words.startswith(" ") else text[:index]
-        text = before + words + text[index:]
+def _with(text: str, replaced: Iterable[tuple[int, int, str]]) -> str:
+    for start, end, words in sorted(replaced, reverse=True):
+        before = text[:start].rstrip(" ") if words.startswith(" ") else text[:start]
+        text = before + words + text[end:]
     return text
 
 
 def _scanned(page: Any, text: str) -> str:
     """Say why a page without text isn't an empty one; nothing where it is, or has text."""
-    if sum(not letter.isspace() for letter in text) >= FEW_LETTERS:
+    if WORD.search(text) and not NUMBER.fullmatch(text.strip()[:LONGEST]):
         return ""
     width, height = page.get_size()
     shapes = 0

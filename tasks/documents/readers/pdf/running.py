@@ -9,7 +9,7 @@ DEEPEST = 3
 WORDS = r"(?:page|seite|p\.|pg\.?|s\.|página|pagina|pág\.?|pag\.?|blatt|стр\.?|页|頁|ページ)"
 BETWEEN = r"(?:of|von|de|di|sur|/|\||aus|из)"
 FIGURES = rf"(?P<number>[0-9]{{1,5}}|[ivxlc]{{1,8}})\s*(?:{BETWEEN}\s*[0-9]{{1,5}})?"
-NUMBER = re.compile(rf"\W*(?:{WORDS}\s*)?{FIGURES}\s*{WORDS}?\W*", re.IGNORECASE)
+NUMBER = re.compile(rf"\W*(?:{WORDS}\s*)?{FIGURES}[\s|-]*{WORDS}?\W*", re.IGNORECASE)
 LONGEST = 40
 
 
