@@ -41,7 +41,7 @@ FORM = make_form(
 SMALL, LARGE = 100, 4000  # tokens
 # Of all headers together, which aiohttp takes no more of.
 HEADER = 8190
-PIECE = 32 * 1024  # bytes of a stream that arrive together
+PIECE = 1000  # bytes of a stream that arrive together
 
 
 def quietly(work: Callable[[str], object], text: str) -> None:

@@ -16,7 +16,7 @@ from tests.documents import made
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 PAGE = 2000
 # Characters: the standard library takes the square of a header.
-HEADER = 2000
+HEADER = 200_000
 
 
 def _of(kind: Kind | None, name: str, put: Callable[[str], bytes]) -> Consumer:

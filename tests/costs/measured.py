@@ -32,6 +32,8 @@ def fault(text: Text, consumer: Consumer) -> str | None:
         if whole < MOST_GROWTH * half:
             return None
         whole = min(whole, _seconds(text(WHOLE), consumer))
+    if whole <= QUICK or whole < MOST_GROWTH * half:
+        return None
     return f"{half:.3f} s for {HALF:,} characters, {whole:.3f} s for {WHOLE:,}"
 
 
