@@ -40,6 +40,7 @@ BACK = 0.15
 MOST_HEADING = 1 / 8  # of a chunk
 # Extended grapheme clusters (Unicode UAX #29): what a reader sees as one character.
 CLUSTER = regex.compile(r"\X")
+REGIONAL = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 AROUND = 64  # characters on each side of a cut in which its cluster is looked for
 
 
@@ -93,7 +94,7 @@ class _Cutter:
         left = self._places.look_ahead(first, 2 * self._limit)
         heading, room = self._heading(start)
         wanted = self._wanted(left, room)
-        if wanted < room and _parts_cluster(self._text, self._end(start, done, first, wanted)):
+        if wanted < room and _parts_cluster(self._text, start, self._end(start, done, first, wanted)):
             wanted = room  # half of what is left is too little for one large cluster
         step = 1
         while wanted > 0:
@@ -165,17 +166,29 @@ class _Cutter:
         return begin if _whole(self._text, chunk.start, begin) == begin else chunk.end
 
 
-def _parts_cluster(text: str, end: int) -> bool:
-    clusters = CLUSTER.finditer(text, max(0, end - AROUND), end + AROUND)
-    return any(cluster.start() < end < cluster.end() for cluster in clusters)
+def _parts_cluster(text: str, start: int, end: int) -> bool:
+    return any(begin < end < stop for begin, stop in _clusters(text, start, end))
 
 
 def _whole(text: str, start: int, end: int) -> int:
     """Move `end` back so that it parts no grapheme cluster, unless all since `start` is one."""
     if text[end - 1 : end + 1].isascii() and text[end - 1 : end + 1] != "\r\n":
         return end
-    for cluster in CLUSTER.finditer(text, max(start, end - AROUND), end + AROUND):
-        if cluster.end() >= end:
-            whole: int = end if cluster.end() == end else cluster.start()
+    for begin, stop in _clusters(text, start, end):
+        if stop >= end:
+            whole = end if stop == end else begin
             return whole if whole > start else end
     return end
+
+
+def _clusters(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the clusters around `end`; none is parted at `start`.
+
+    They are looked for in a part of the text: at each regional indicator the pattern
+    counts those before it, which would take it back to the beginning of a long run.
+    """
+    begin = max(start, end - AROUND)
+    before = text[start:begin]
+    begin -= (len(before) - len(before.rstrip(REGIONAL))) % 2  # two of them are a flag
+    for cluster in CLUSTER.finditer(text[begin : end + AROUND]):
+        yield begin + cluster.start(), begin + cluster.end()

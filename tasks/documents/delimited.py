@@ -39,7 +39,8 @@ class Delimited:
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """Yield the rows; one with too few or too many cells, or broken quotes, is a trouble."""
-        places = {column: self.columns.index(column) for column in wanted if column in self.columns}
+        known = {column: place for place, column in enumerate(self.columns)}
+        places = {column: known[column] for column in wanted if column in known}
         while True:
             rows, troubles = self._some()
             if not rows:
@@ -77,13 +78,19 @@ def _unlike(names: Sequence[str]) -> list[str]:
     """Return names of which none is empty or comes twice: the second `a` is `a_2`."""
     used: set[str] = set()
     own = set(names)
+    # By name: those to try, of which none is tried twice.
+    tries: dict[str, Iterator[str]] = {}
     found = []
     for number, name in enumerate(names, 1):
         base = name or f"column_{number}"
-        tries = itertools.chain([base], (f"{base}_{count}" for count in itertools.count(2)))
-        found.append(next(one for one in tries if one not in used and (one == name or one not in own)))
+        others = tries.setdefault(base, _numbered(base))
+        found.append(next(one for one in others if one not in used and (one == name or one not in own)))
         used.add(found[-1])
     return found
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return itertools.chain([name], (f"{name}_{count}" for count in itertools.count(2)))
 
 
 def _said(error: csv.Error) -> str:

@@ -17,7 +17,6 @@ MARKDOWN = re.compile(
     r"|(?P<under>=+|-{2,})[ \t\r]*$|(?P<comment><!--))",
     re.MULTILINE,
 )
-CLOSING_MARKS = re.compile(r"(?:^|[ \t]+)#+$")
 NO_TITLE = ("-", "*", "+", ">", "|", "#", "`", "~")
 ADORNMENT = re.compile(r"^([!-/:-@[-`{-~])\1+[ \t\r]*$", re.MULTILINE)
 LONGEST_TITLE = 80
@@ -55,12 +54,17 @@ def _markdown(text: str) -> Iterator[Section]:
             hidden = text.find("-->", match.end()) if closed else hidden
             closed = hidden >= 0
         elif match["marks"]:
-            title = CLOSING_MARKS.sub("", match["title"].strip()).strip()
             start = match.start() + (text[match.start()] == "\f")
-            yield Section(start, len(match["marks"]), shortened(title))
+            yield Section(start, len(match["marks"]), shortened(_without_closing_marks(match["title"].strip())))
         elif (above := _line_before(text, match.start())) and _is_title(text, *above):
             level = 1 if match["under"].startswith("=") else 2
             yield Section(above[0], level, shortened(text[slice(*above)]))
+
+
+def _without_closing_marks(title: str) -> str:
+    """Return a title without the marks after white space that may close it."""
+    bare = title.rstrip("#")
+    return bare.rstrip() if bare[-1:] in ("", " ", "\t") else title
 
 
 def _is_title(text: str, start: int, end: int) -> bool:

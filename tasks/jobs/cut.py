@@ -1,6 +1,6 @@
 """Cut a document's text to the window of one route."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from tasks.chunking.outline import Outline
@@ -18,6 +18,18 @@ SEAM = 4
 LEAST_ROOM = 16
 # What is said about an answer that isn't valid.
 REPAIR_TOKENS = 600
+Check = Callable[[], object]
+
+
+def unwatched() -> None:
+    """Let work go on to its end."""
+
+
+def watched(chunks: Iterable[Chunk], check: Check) -> Iterator[Chunk]:
+    """Yield the chunks, and let `check` raise before each: a text of 100 MB is cut for a minute."""
+    for chunk in chunks:
+        check()
+        yield chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +94,11 @@ class Cutter:
         # Where the window is so small that the spare would take half of it, do without.
         return room - spare if room > 2 * spare else room
 
-    def cut(self, content: Content) -> Cut:
+    def cut(self, content: Content, check: Check = unwatched) -> Cut:
         """Cut a text to the route's window; this is tokenizer work, so call it off the event loop.
 
-        Raises DocumentFailed with reason `too_long` or `does_not_fit`.
+        `check` is called at each chunk: what it raises ends the work. Raises DocumentFailed
+        with reason `too_long` or `does_not_fit`.
         """
         text = content.text
         whole = self.room(self.guarded(self.prompts.stuff, text))
@@ -102,4 +115,5 @@ class Cutter:
             raise DocumentFailed("does_not_fit", message, stage="map")
         strategy = "refine" if self.strategy == "refine" else "map-reduce"
         outline = Outline(content.sections, code=content.code)
-        return Cut(text, tuple(split(text, room, self.tokenizer, outline=outline)), strategy, self.measure)
+        chunks = watched(split(text, room, self.tokenizer, outline=outline), check)
+        return Cut(text, tuple(chunks), strategy, self.measure)

@@ -103,7 +103,7 @@ class Job(Generic[S]):
                 return
             self.waiting.listed += 1
             yield document
-        self.waiting.listed_all = True
+        self.waiting.listed_all = self._stopped is None
 
     def look_ahead(self) -> None:
         """Pass over all that is settled before the first document to work on, while something else is waited for."""
@@ -112,7 +112,9 @@ class Job(Generic[S]):
         self._listing = itertools.chain(first, self._listing)
 
     def _listed(self) -> Iterator[Document]:
-        options, documents = self.prepared.options, self.prepared.documents()
+        options = self.prepared.options
+        # Of rows that need nothing none may be left to work on, however many there are.
+        documents = itertools.takewhile(lambda _: self._stopped is None, self.prepared.documents())
         wanted = filter(self._failed_before, documents) if options.retry_failed else documents
         return self._unsettled(itertools.islice(wanted, options.limit))
 

@@ -1,5 +1,6 @@
 """Work ahead on all processors."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,15 +10,26 @@ from tasks.chunking.places import PROCESSORS
 
 T = TypeVar("T")
 R = TypeVar("R")
+Ended = Callable[[], bool]
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Yield the result for each item, in order, with one item a processor under way."""
+def in_order(work: Callable[[T, Ended], R], items: Iterable[T]) -> Iterator[R]:
+    """Yield the result for each item, in order, with one item a processor under way.
+
+    The work is given what tells it that nobody wants its result any more, as after Ctrl-C:
+    Python doesn't end before its threads do.
+    """
     waiting: deque[Future[R]] = deque()
+    ended = threading.Event()
     with ThreadPoolExecutor(PROCESSORS) as pool:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > PROCESSORS:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item, ended.is_set))
+                if len(waiting) > PROCESSORS:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        finally:
+            ended.set()
+            for one in waiting:
+                one.cancel()

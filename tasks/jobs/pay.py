@@ -49,6 +49,11 @@ class Payer:
     _dearer: float = 1.0
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def check(self) -> None:
+        """Raise the reason once the job is stopped."""
+        if (reason := self.stopped()) is not None:
+            raise reason
+
     async def pay(
         self,
         work: Work,

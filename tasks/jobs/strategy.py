@@ -72,15 +72,15 @@ class Strategist:
         """Cut a text by what was learned of the route, as it was cut before where that was paid for.
 
         What was learned up to `above` proved too little for it. Call it off the event
-        loop. Raises DocumentFailed as `Cutter.cut` does.
+        loop. Raises DocumentFailed as `Cutter.cut` does, and JobStopped once the job is stopped.
         """
         known = self.measures.all
         candidates = known if above is None else known[known.index(above) + 1 :]
         for measure in candidates[:-1]:
-            cut = self.cutter.measured(measure).cut(content)
+            cut = self.cutter.measured(measure).cut(content, self.asker.payer.check)
             if self.asker.has_asked(self._map_prompt(cut, cut.chunks[0])):
                 return cut
-        return self.cutter.measured(candidates[-1]).cut(content)
+        return self.cutter.measured(candidates[-1]).cut(content, self.asker.payer.check)
 
     def has_begun(self, content: Content) -> bool:
         """Whether the first call over a text was probably paid for here. Not on the event loop."""

@@ -14,8 +14,8 @@ from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
 from tasks.errors import DocumentFailed
 from tasks.jobs.carried import Carried
-from tasks.jobs.cut import Cut
-from tasks.jobs.parallel import in_order
+from tasks.jobs.cut import Check, Cut
+from tasks.jobs.parallel import Ended, in_order
 from tasks.jobs.prepare import Prepared
 from tasks.jobs.reuse import Done, Kept
 
@@ -58,8 +58,8 @@ class Cuts(Protocol):
     def about(self, fields: Mapping[str, str]) -> "Cuts":
         """Return what cuts for a document with these fields."""
 
-    def cut(self, content: Content) -> Cut:
-        """Cut a text. Raises DocumentFailed."""
+    def cut(self, content: Content, check: Check) -> Cut:
+        """Cut a text, as long as `check` raises nothing. Raises DocumentFailed."""
 
 
 def read_sums(
@@ -103,19 +103,27 @@ def _known(found: Kept, documents: Iterator[Document]) -> Iterator[list[Known]]:
 
 
 def _cut_all(
-    cutter: Cuts, carried: Carried, work: str, known: Sequence[Known]
+    cutter: Cuts, carried: Carried, work: str, known: Sequence[Known], ended: Ended
 ) -> list[tuple[Document, Cut | DocumentFailed | None]]:
-    return [_cut(cutter, carried, work, one) for one in known]
+    return [_cut(cutter, carried, work, one, ended) for one in known]
 
 
-def _cut(cutter: Cuts, carried: Carried, work: str, known: Known) -> tuple[Document, Cut | DocumentFailed | None]:
+def _cut(
+    cutter: Cuts, carried: Carried, work: str, known: Known, ended: Ended
+) -> tuple[Document, Cut | DocumentFailed | None]:
     """Return a document with its cut, or with None where it is done, and has the same text and work still."""
     document, done = known
+
+    def check() -> None:
+        if ended():
+            raise DocumentFailed("stopped", "nobody wants to know any more")
+
     try:
-        content = extract(document)
+        check()
+        content = extract(document, ended)
         if done == (sha256(content.text.encode()).hexdigest(), work + carried.mark(document)):
             return document, None
-        return document, cutter.about(carried.fields(document)).cut(content)
+        return document, cutter.about(carried.fields(document)).cut(content, check)
     except DocumentFailed as error:
         return document, error
 

@@ -22,14 +22,18 @@ class Gathering:
 
     def __init__(self) -> None:
         self.has_begun = False
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._texts: list[str] = []
         self._finish: Any = None
         self._beside: dict[str, Any] = {}
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes, wherever they were cut."""
-        *lines, self._rest = (self._rest + piece).split(b"\n")
+        self._rest.append(piece)
+        if b"\n" not in piece:
+            return  # joined once its end is there: an event may be long, and come in many pieces
+        *lines, rest = b"".join(self._rest).split(b"\n")
+        self._rest = [rest]
         for line in lines:
             self._take(line.strip())
 

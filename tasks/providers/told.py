@@ -20,7 +20,7 @@ NUMBER = re.compile(r"\s*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)(k|m)?\s*
 # IETF: `100;w=60`, and since 2024 `"name";q=100;w=60` with the unit, where it isn't requests, in `qu`.
 POLICY = re.compile(r"(?:\bq\s*=\s*|(?:^|,)\s*)([0-9]{1,15})\s*(?=;)[^,]*?;\s*w\s*=\s*([0-9]{1,15})")
 OTHER_UNIT = re.compile(r"\bqu\s*=\s*\"(?!requests)", re.IGNORECASE)
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)[a-z]*", re.IGNORECASE)
+DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|h|m|s)[a-z]*", re.IGNORECASE)
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000}
 # What a name may count besides requests and tokens, which is no pace of either.

@@ -41,7 +41,7 @@ def texts() -> Mapping[str, str]:
 def read(noise: bytes) -> str:
     """Decode noise as a file is decoded; what is refused as no text is taken for Latin-1."""
     try:
-        return decode(noise)
+        return decode(noise).text
     except DocumentFailed as refused:
         print(f"50 MB of random bytes as a file: {refused.reason}: {refused}\n")
         return noise.decode("latin-1")

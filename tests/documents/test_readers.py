@@ -13,7 +13,7 @@ from tasks.documents.extract import extract
 from tasks.documents.readers import bounds, isolated
 from tasks.documents.readers.bounds import check_archive, unzip
 from tasks.documents.readers.isolated import Readers
-from tasks.documents.readers.pdf import PAGE, mend
+from tasks.documents.readers.pdf.reader import PAGE, mend
 from tasks.errors import DocumentFailed
 from tasks.jobs.sections import section_rows
 from tests.documents import made
@@ -94,10 +94,10 @@ def test_a_place_in_a_pdf_leads_back_to_its_page(tmp_path: Path) -> None:
     assert [text[: text.index(word)].count("\f") + 1 for word in ("first", "second", "third")] == [1, 2, 3]
 
 
-def test_running_heads_and_page_numbers_are_left_out(tmp_path: Path) -> None:
+def test_a_running_head_stands_once_and_page_numbers_are_left_out(tmp_path: Path) -> None:
     pages = [["The Mill Review", f"Text of page {word}.", f"page {number}"] for number, word in enumerate("abcd")]
     text = read(tmp_path, "a.pdf", made.pdf(pages))
-    assert text.split(PAGE) == [f"Text of page {word}." for word in "abcd"]
+    assert text.split(PAGE) == ["The Mill Review\nText of page a.", *(f"Text of page {word}." for word in "bcd")]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tasks.documents.document import Section
 from tasks.documents.readers.code import read_code
 from tasks.documents.readers.grammars import GRAMMARS
-from tasks.documents.readers.pdf import read_pdf
+from tasks.documents.readers.pdf.reader import read_pdf
 from tasks.documents.sections import LONGEST_TITLE, markdown_sections, rst_sections, sections_of
 from tests.documents import made
 

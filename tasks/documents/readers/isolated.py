@@ -23,6 +23,8 @@ from tasks.documents.readers.kinds import Kind
 from tasks.errors import DocumentFailed
 
 SECONDS = 120.0
+# The definitions of a program are worth no more: a parser may take the square of what is none, and it is text besides.
+CODE_SECONDS = 10.0
 LOOK_AGAIN = 0.25
 # A new process now and then: readers leave memory behind.
 FILES_A_PROCESS = 500
@@ -45,10 +47,11 @@ class Readers:
 
         Raises DocumentFailed, with reason `timeout`, `crashed` or `stopped` among others.
         """
+        seconds = min(self._seconds, CODE_SECONDS) if kind == "code" else self._seconds
         with self._places:
             process = self._taken() or _Process()
             try:
-                reason, text, sections, code, unread = process.ask(path, kind, self._seconds, stopped)
+                reason, text, sections, code, unread = process.ask(path, kind, seconds, stopped)
             except BaseException:
                 process.kill()
                 raise

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tasks.documents.document import Content, Section, Unread
-from tasks.documents.readers.pdf import PAGE
+from tasks.documents.readers.pdf.reader import PAGE
 from tasks.documents.sections import shortened
 
 

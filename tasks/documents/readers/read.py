@@ -46,7 +46,7 @@ def read(data: bytes, kind: Kind | None, name: str, depth: int = 0) -> Content:
 
 def _content(data: bytes, kind: Kind, name: str, depth: int) -> Content:
     if kind == "pdf":
-        from tasks.documents.readers.pdf import read_pdf  # noqa: PLC0415 - each reader only when it is needed
+        from tasks.documents.readers.pdf.reader import read_pdf  # noqa: PLC0415 - each reader only when it is needed
 
         return read_pdf(data)
     if kind in ("docx", "pptx", "xlsx"):

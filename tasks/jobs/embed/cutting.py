@@ -8,7 +8,7 @@ from tasks.chunking.split import Chunk, split
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.documents.document import Content
 from tasks.errors import UserMistake
-from tasks.jobs.cut import LEAST_ROOM, Cut
+from tasks.jobs.cut import LEAST_ROOM, Check, Cut, unwatched, watched
 from tasks.jobs.embed.pack import SPECIAL_TOKENS
 from tasks.jobs.options import EmbedOptions
 from tasks.routing.route import Route
@@ -28,11 +28,14 @@ class EmbedCutter:
         """Return the same."""
         return self
 
-    def cut(self, content: Content) -> Cut:
-        """Cut a text. Not on the event loop. Raises DocumentFailed with reason `does_not_fit`."""
-        return Cut(content.text, self.chunks(content), STRATEGY)
+    def cut(self, content: Content, check: Check = unwatched) -> Cut:
+        """Cut a text, as long as `check` raises nothing.
 
-    def chunks(self, content: Content) -> tuple[Chunk, ...]:
+        Not on the event loop. Raises DocumentFailed with reason `does_not_fit`.
+        """
+        return Cut(content.text, self.chunks(content, check), STRATEGY)
+
+    def chunks(self, content: Content, check: Check = unwatched) -> tuple[Chunk, ...]:
         """Return the chunks of a text; those of blank space alone hold nothing to embed. Raises as `cut` does."""
         text = content.text
         if len(text) <= self.limit:  # few enough that counting tells more quickly than cutting
@@ -40,7 +43,7 @@ class EmbedCutter:
             if tokens <= self.limit:
                 return (Chunk(0, len(text), tokens),)
         outline = Outline(content.sections, code=content.code, headings=False)
-        chunks = split(text, self.limit, self.tokenizer, self.overlap, outline)
+        chunks = watched(split(text, self.limit, self.tokenizer, self.overlap, outline), check)
         return tuple(chunk for chunk in chunks if not text[chunk.start : chunk.end].isspace())
 
 

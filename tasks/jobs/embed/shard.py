@@ -252,7 +252,7 @@ def _read(job: EmbedJob, document: Document, seen: Seen | None) -> Read:
         settled = job.settled(document, digest, seen)
         if settled == "unchanged":
             return document, settled
-        chunks = job.strategists[0].cutter.chunks(content)
+        chunks = job.strategists[0].cutter.chunks(content, job.check)
     except DocumentFailed as error:
         job.check()
         return document, error

@@ -35,6 +35,7 @@ def read_mail(data: bytes) -> Content:
     """Return a message, or all of a mailbox: headers, texts in order, the best one of several forms of a text.
 
     A text that can't be read, or only in part, is told; an attachment is named in the text.
+    Raises DocumentFailed with reason `no_text` where nothing can be read.
     """
     data = data.lstrip(BEFORE)
     if b"\n" not in data:
@@ -66,6 +67,8 @@ def _together(pieces: list[_Piece]) -> Content:
             texts.append(piece.text)
             length += len(piece.text) + len(PARTED)
     text = PARTED.join(texts)
+    if unread and not text.strip():
+        raise DocumentFailed("no_text", f"{unread[0].part}: {unread[0].reason}")
     return Content(text + "\n", (), unread=tuple(one._replace(start=min(one.start, len(text))) for one in unread))
 
 

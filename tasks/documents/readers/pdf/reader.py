@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate, islice
 from operator import itemgetter
@@ -10,8 +9,10 @@ from operator import itemgetter
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from tasks.documents.document import Content, Section
+from tasks.documents.document import Content, Section, Unread
 from tasks.documents.readers.bounds import check_growth
+from tasks.documents.readers.pdf.page import Page, read_page
+from tasks.documents.readers.pdf.running import without_running_lines
 from tasks.documents.sections import LONGEST_TITLE, shortened
 from tasks.errors import DocumentFailed
 
@@ -23,14 +24,6 @@ LIGATURES = str.maketrans(
 )
 # PDFium's own mark of a hyphen that only ends a line, or a hyphen between small letters there.
 HYPHEN = re.compile(r"[\x02\ufffe]\n?|(?<=[^\W\d_])[-\u00ad]\n(?=[^\W\d_A-Z])")
-DIGITS = re.compile(r"[0-9]+")
-LETTERS = re.compile(r"[^\W\d_]")
-MOST_DIGITS = 6
-CHAPTER = re.compile(
-    r"(?:chapter|part|section|article|appendix|annex|kapitel|abschnitt|teil|chapitre|partie|cap[ií]tulo|capitolo|parte)\b",
-    re.IGNORECASE,
-)
-FEWEST_PAGES = 3
 MOST_BOOKMARKS = 10_000
 
 
@@ -46,27 +39,29 @@ def read_pdf(data: bytes) -> Content:
             raise DocumentFailed("encrypted", "this PDF needs a password: save it without one") from error
         words = str(error).rstrip(".")
         raise DocumentFailed("damaged", f"this PDF is damaged ({words}): save or download it again") from error
-    pages = _without_running_lines(_pages(document, len(data)))
-    if not any(page.strip() for page in pages):
+    found = list(_pages(document, len(data)))
+    if not any(page.text.strip() for page in found):
         raise DocumentFailed("no_text", "this PDF holds images of text only: run text recognition (OCR) over it first")
-    pages = [mend(page) for page in pages]
-    return Content(PAGE.join(pages), tuple(_sections(document, pages)))
+    pages = [mend(page) for page in without_running_lines([page.text for page in found])]
+    starts = accumulate((len(page) + len(PAGE) for page in pages), initial=0)
+    numbered = enumerate(zip(found, starts, strict=False), 1)
+    unread = [Unread(start, f"page {number}", page.unread) for number, (page, start) in numbered if page.unread]
+    return Content(PAGE.join(pages), tuple(_sections(document, pages)), unread=tuple(unread))
 
 
-def _pages(document: pdfium.PdfDocument, size: int) -> list[str]:
-    pages: list[str] = []
+def _pages(document: pdfium.PdfDocument, size: int) -> Iterator[Page]:
+    """Yield the pages; one that is damaged is unread."""
+    with contextlib.suppress(pdfium.PdfiumError):
+        document.init_forms()
     total = 0
     for number in range(len(document)):
         try:
-            page = document[number]
-            text = page.get_textpage().get_text_bounded()
-            page.close()
+            page = read_page(document, number)
         except pdfium.PdfiumError as error:
-            raise DocumentFailed("damaged", f"page {number + 1} of this PDF is damaged ({error})") from error
-        pages.append(text.replace("\r\n", "\n").replace("\r", "\n"))
-        total += len(text)
+            page = Page("", f"it is damaged ({error}): save or download the document again")
+        total += len(page.text)
         check_growth(total, size)  # ten thousand pages may be one and the same
-    return pages
+        yield page
 
 
 def _sections(document: pdfium.PdfDocument, pages: list[str]) -> Iterator[Section]:
@@ -100,32 +95,3 @@ def _titled(title: str, around: str = "(?:^|(?<=\\n))[ \\t]*") -> re.Pattern[str
 def mend(page: str) -> str:
     """Join words that were parted at the end of a line, and take ligatures apart."""
     return HYPHEN.sub("", page).translate(LIGATURES)
-
-
-def _running(line: str, page: int) -> str:
-    """Return what is the same of a line on each page where it is a running one: its number counts with the pages.
-
-    A line of several figures is a table's, and one that names a chapter is a heading.
-    """
-    line = line.strip()
-    if CHAPTER.match(line) or (len(DIGITS.findall(line)) > 1 and not LETTERS.search(line)):
-        return line if LETTERS.search(line) else ""
-    return DIGITS.sub(lambda found: _counted(found[0], page), line)
-
-
-def _counted(number: str, page: int) -> str:
-    return f"page{int(number) - page:+d}" if len(number) < MOST_DIGITS else number
-
-
-def _without_running_lines(pages: list[str]) -> list[str]:
-    """Leave out first and last lines that come on most pages, numbers apart: heads, feet and page numbers."""
-    if len(pages) < FEWEST_PAGES:
-        return pages
-    lines = [page.strip("\n").split("\n") for page in pages]
-    for end in (0, -1):
-        seen = Counter(_running(page[end], number) for number, page in enumerate(lines) if page)
-        running = {line for line, times in seen.items() if line and times > len(pages) / 2}
-        for number, page in enumerate(lines):
-            if page and _running(page[end], number) in running:
-                del page[end]
-    return ["\n".join(page) for page in lines]

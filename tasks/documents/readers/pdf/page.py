@@ -1,0 +1,82 @@
+"""One page of a PDF: its text as a person reads it, and why it couldn't be read where it couldn't."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from tasks.documents.readers.pdf.fields import fields
+from tasks.documents.readers.pdf.grid import might_hold_table, with_tables
+from tasks.documents.readers.pdf.letters import MOST_NAMELESS, in_order, named, nameless, powers
+from tasks.documents.readers.pdf.running import LONGEST, NUMBER
+
+# A page without a word, but for the number that a scanner's program stamps on it, may be a scan, or text as outlines.
+WORD = re.compile(r"[^\W\d_]{3,}")
+LARGE, MANY_SHAPES = 0.5, 200
+OCR = "run text recognition (OCR) over it first"
+
+
+class Page(NamedTuple):
+    """The text of a page, and why it, or a part of it, couldn't be read."""
+
+    text: str
+    unread: str = ""
+
+
+def read_page(document: pdfium.PdfDocument, number: int) -> Page:
+    """Return a page. Raises PdfiumError where it is damaged."""
+    page = document[number]
+    textpage = page.get_textpage()
+    try:
+        text, last = textpage.get_text_bounded(), list[str]()
+        whole = textpage.get_text_range()
+        # Where nothing lies outside of the page, a letter's index in the text is its index on the page.
+        if text.strip() == whole.strip() and len(whole) == textpage.count_chars():
+            text, last = _refined(whole, document, page, textpage)
+        bad, looked_at = nameless(text, textpage) if text.strip() else (0, 0)
+        text = named(text).replace("\r\n", "\n").replace("\r", "\n")
+        if might_hold_table(text):
+            text = with_tables(text, textpage)
+        text = "\n".join([text, *last])
+        if bad > MOST_NAMELESS * looked_at:
+            return Page(text, f"{bad} of {looked_at} letters that were looked at have no Unicode: {OCR}")
+        return Page(text, _scanned(page, text))
+    finally:
+        textpage.close()
+        page.close()
+
+
+def _refined(text: str, document: pdfium.PdfDocument, page: Any, textpage: Any) -> tuple[str, list[str]]:
+    """Return a text with powers marked, ligatures in order and fields filled in; and what stands nowhere in it."""
+    text, inserted, last = in_order(text, textpage), list(powers(text, textpage)), list[str]()
+    if pdfium_c.FPDFPage_GetAnnotCount(page.raw) > 0:
+        written, last = fields(text, page, textpage, document.formenv.raw if document.formenv else None)
+        inserted += ((index, index, words) for index, words in written)
+    return _with(text, inserted), last
+
+
+def _with(text: str, replaced: Iterable[tuple[int, int, str]]) -> str:
+    for start, end, words in sorted(replaced, reverse=True):
+        before = text[:start].rstrip(" ") if words.startswith(" ") else text[:start]
+        text = before + words + text[end:]
+    return text
+
+
+def _scanned(page: Any, text: str) -> str:
+    """Say why a page without text isn't an empty one; nothing where it is, or has text."""
+    if WORD.search(text) and not NUMBER.fullmatch(text.strip()[:LONGEST]):
+        return ""
+    width, height = page.get_size()
+    shapes = 0
+    for one in page.get_objects(max_depth=3):
+        if one.type == pdfium_c.FPDF_PAGEOBJ_IMAGE and (not text.strip() or _area(one) > LARGE * width * height):
+            return f"an image of text: {OCR}"
+        shapes += one.type == pdfium_c.FPDF_PAGEOBJ_PATH
+    return f"text drawn as shapes: {OCR}" if shapes > MANY_SHAPES and not text.strip() else ""
+
+
+def _area(image: Any) -> float:
+    left, bottom, right, top = image.get_bounds()
+    return float((right - left) * (top - bottom))

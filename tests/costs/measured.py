@@ -1,0 +1,44 @@
+"""Whether a cost grows with the length of a text, or with its square: of processor time, whatever else runs."""
+
+import time
+from collections.abc import Callable
+
+from tests.costs.hostile import Text
+
+# Returns what is to be measured, once the text is put where it belongs.
+Consumer = Callable[[str], Callable[[], object]]
+# What grows with the square of a text ends at one of the smaller ones, before it takes minutes.
+# The first is to load what is loaded at the first use.
+FIRST = (100, 12_500, 50_000)
+HALF, WHOLE = 100_000, 200_000
+MOST_SECONDS = 5.0
+# What is quicker isn't worth a second look: by its square, a text of a megabyte would take a second.
+QUICK = 0.04
+MOST_GROWTH = 3.0
+TRIES = 4
+
+
+def fault(text: Text, consumer: Consumer) -> str | None:
+    """Return what is wrong with a cost, or None: it may at most triple where the text is twice as long."""
+    for length in (*FIRST, WHOLE):
+        whole = _seconds(text(length), consumer)
+        if length > FIRST[0] and whole > MOST_SECONDS * length / WHOLE:
+            return f"{whole:.2f} s for {length:,} characters"
+    half = float("inf")
+    for _ in range(TRIES):
+        if whole <= QUICK:
+            return None
+        half = min(half, _seconds(text(HALF), consumer))
+        if whole < MOST_GROWTH * half:
+            return None
+        whole = min(whole, _seconds(text(WHOLE), consumer))
+    if whole <= QUICK or whole < MOST_GROWTH * half:
+        return None
+    return f"{half:.3f} s for {HALF:,} characters, {whole:.3f} s for {WHOLE:,}"
+
+
+def _seconds(text: str, consumer: Consumer) -> float:
+    run = consumer(text)
+    began = time.process_time()
+    run()
+    return time.process_time() - began
