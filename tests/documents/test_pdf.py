@@ -227,6 +227,22 @@ def test_figures_of_a_rotated_page_stay_apart(rotate: int) -> None:
         assert figure in text.replace("|", " ").split()
 
 
+@pytest.mark.parametrize(
+    ("matrix", "x", "y", "across", "down"),
+    [("0 1 -1 0", 100, 0, 18, 0), ("0 -1 1 0", 500, 700, -18, 0), ("-1 0 0 -1", 600, 100, 0, 18)],
+)
+def test_figures_of_turned_text_stay_apart(matrix: str, x: int, y: int, across: int, down: int) -> None:
+    turn = [float(one) for one in matrix.split()]
+    stream = "".join(
+        f"BT /F1 12 Tf {matrix} {x + across * row + turn[0] * at} {y + down * row + turn[1] * at} Tm ({text}) Tj ET\n"
+        for row, runs in enumerate(ROWS)
+        for at, text in runs
+    )
+    words = read_pdf(pdf([stream])).text.replace("|", " ").split()
+    figures = ["1,395.00", "1,400.00", "1,420.00", "20.00", "20.00", "5.00"]
+    assert sorted(one for one in words if "." in one) == figures
+
+
 def seconds(count: int) -> float:
     data = pdf([lines(*ROWS * 9)] * count)
     begin = time.process_time()

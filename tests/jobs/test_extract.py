@@ -171,6 +171,43 @@ def test_a_route_that_refuses_the_format_is_asked_without_and_nothing_is_lost_or
     assert (provider.counts.answers, len(refused)) == (9, 2)
 
 
+@pytest.mark.parametrize("status", [500, 501])
+def test_a_route_that_breaks_over_the_format_without_a_word_is_asked_without(
+    folder: Path, provider: Simulator, extract: Extract, status: int
+) -> None:
+    broke: list[int] = []
+
+    def fault(number: int, body: dict[str, Any]) -> Any:
+        if "response_format" not in body:
+            return None
+        broke.append(number)
+        return error(status, "")
+
+    provider.settings.fault, provider.settings.write = fault, wayward
+    for number in range(1, 9):
+        put(folder, f"{number}.txt", text_of(number))
+    ran = extract(concurrency=1)
+    assert (ran.code, ran.rows("failures"), provider.counts.answers) == (0, [], 8)
+    assert len(broke) <= 2 * 8  # those that were under way together
+
+
+def test_an_answer_that_failed_its_format_is_asked_for_without_and_the_others_keep_theirs(
+    folder: Path, provider: Simulator, extract: Extract
+) -> None:
+    words = "Failed to generate JSON. Please adjust your prompt. See 'failed_generation' for more details."
+
+    def fault(_: int, body: dict[str, Any]) -> Any:
+        failed = "response_format" in body and text_of(3) in body["messages"][0]["content"]
+        return error(400, words, "json_validate_failed") if failed else None
+
+    provider.settings.fault, provider.settings.write = fault, wayward
+    for number in range(1, 9):
+        put(folder, f"{number}.txt", text_of(number))
+    ran = extract(concurrency=1)
+    assert (ran.code, ran.rows("failures"), provider.counts.answers) == (0, [], 8)
+    assert sum("response_format" in body for body in provider.counts.prompts) == 7
+
+
 def test_a_job_that_was_stopped_goes_on_and_pays_for_no_answer_or_repair_twice(
     folder: Path, provider: Simulator, extract: Extract
 ) -> None:

@@ -14,6 +14,9 @@ FUSED = re.compile(r"(?<=[0-9A-Za-z)\]])[0-9]")
 # Where PDFium ends a line between two letters.
 LETTER = re.compile(r"\S")
 BROKEN = re.compile(r"(?<=[0-9])\r?\n(?=[^\r\n])|(?<=[A-Za-z)\]])\r?\n(?=[0-9])")
+# In radians; and so many letters tell whether some of a page's are turned.
+TURNED, TURNS = 0.1, 10
+TOUCHING, MOST_TURNED = re.compile(r"(?<=\S)(?=\S)"), 20_000
 SMALLER, RAISED = 0.85, 0.2
 MOST_LOOKED_AT = 5000
 # Letters are asked about one by one: so many tell of all.
@@ -47,6 +50,25 @@ def powers(text: str, textpage: Any) -> Iterator[tuple[int, int, str]]:
         if letter and _is_one_line(_box(textpage, start - 1), _box(textpage, letter.start())):
             fuses = text[start - 1].isalnum() and text[end].isdecimal()
             yield start, end, _mark(text, textpage, start - 1, end) if fuses else ""
+
+
+def is_turned(text: str, textpage: Any) -> bool:
+    """Whether some of a page's text is written upwards, downwards or upside down."""
+    angle = pdfium_c.FPDFText_GetCharAngle
+    return any(abs(angle(textpage.raw, index)) > TURNED for index in range(0, len(text), max(1, len(text) // TURNS)))
+
+
+def breaks(text: str, textpage: Any) -> Iterator[tuple[int, int, str]]:
+    """Yield where the lines of turned text end, which PDFium runs together."""
+    for found in islice(TOUCHING.finditer(text), MOST_TURNED):
+        before, after = _box(textpage, found.start() - 1), _box(textpage, found.start())
+        across = max(after.left - before.right, before.left - after.right)
+        along = max(after.bottom - before.top, before.bottom - after.top)
+        size = max(
+            *(box.right - box.left for box in (before, after)), *(box.top - box.bottom for box in (before, after))
+        )
+        if max(across, along) > size / 2:
+            yield found.start(), found.start(), "\n"
 
 
 def _is_one_line(before: Box, after: Box) -> bool:

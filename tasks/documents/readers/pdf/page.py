@@ -9,7 +9,7 @@ import pypdfium2.raw as pdfium_c
 
 from tasks.documents.readers.pdf.fields import fields
 from tasks.documents.readers.pdf.grid import might_hold_table, with_tables
-from tasks.documents.readers.pdf.letters import MOST_NAMELESS, in_order, named, nameless, powers
+from tasks.documents.readers.pdf.letters import MOST_NAMELESS, breaks, in_order, is_turned, named, nameless, powers
 from tasks.documents.readers.pdf.running import LONGEST, NUMBER
 
 # A page without a word, but for the number that a scanner's program stamps on it, may be a scan, or text as outlines.
@@ -32,8 +32,9 @@ def read_page(document: pdfium.PdfDocument, number: int) -> Page:
     try:
         text, last = textpage.get_text_bounded(), list[str]()
         whole = textpage.get_text_range()
-        # Where nothing lies outside of the page, a letter's index in the text is its index on the page.
-        if text.strip() == whole.strip() and len(whole) == textpage.count_chars():
+        # Where nothing lies outside of the page, a letter's index in the text is its index on the page. The text within
+        # bounds runs lines of turned text together.
+        if "".join(text.split()) == "".join(whole.split()) and len(whole) == textpage.count_chars():
             text, last = _refined(whole, document, page, textpage)
         bad, looked_at = nameless(text, textpage) if text.strip() else (0, 0)
         text = named(text).replace("\r\n", "\n").replace("\r", "\n")
@@ -50,7 +51,8 @@ def read_page(document: pdfium.PdfDocument, number: int) -> Page:
 
 def _refined(text: str, document: pdfium.PdfDocument, page: Any, textpage: Any) -> tuple[str, list[str]]:
     """Return a text with powers marked, ligatures in order and fields filled in; and what stands nowhere in it."""
-    text, inserted, last = in_order(text, textpage), list(powers(text, textpage)), list[str]()
+    marks = breaks if is_turned(text, textpage) else powers
+    text, inserted, last = in_order(text, textpage), list(marks(text, textpage)), list[str]()
     if pdfium_c.FPDFPage_GetAnnotCount(page.raw) > 0:
         written, last = fields(text, page, textpage, document.formenv.raw if document.formenv else None)
         inserted += ((index, index, words) for index, words in written)
