@@ -14,6 +14,7 @@ import orjson
 RENAMED = {"max_tokens": "max_completion_tokens"}
 # What an answer can do without.
 DROPPED = ("temperature", "stop", "encoding_format", "top_p", "seed", "presence_penalty", "frequency_penalty")
+ENGLISH = frozenset({"stop", "seed"})
 # OpenAI, Azure, Anthropic ("Extra inputs are not permitted"), Gemini ("Unknown name"), xAI, Mistral, vLLM, LiteLLM.
 REFUSES = re.compile(
     r"unsupported|not support|only the default|unrecognized|unknown|unexpected|extra inputs|extra_forbidden"
@@ -62,4 +63,7 @@ class Adjustments:
 
 
 def _names(words: str, name: str) -> bool:
+    """Whether words name a field; one that is a word of English has to be marked as a name."""
+    if name in ENGLISH:
+        return re.search(rf"['\"`]{name}['\"`]|(?:body|supplied:|model:) {name}\b|\b{name}:", words) is not None
     return re.search(rf"(?<![\w-]){name}(?![\w-])", words) is not None

@@ -68,7 +68,7 @@ def _is_spent(reply: Reply, error: object, text: str, status: int, now: datetime
         named = str(error.get("details", "")) if isinstance(error, Mapping) else ""
         limit_of_day = DAILY.search(named) is not None
         return limit_of_day or (QUOTA.search(text) is not None and _asked_wait(reply, error, text, now) is None)
-    return QUOTA.search(text) is not None
+    return status < 500 and QUOTA.search(text) is not None
 
 
 def _wait(reply: Reply, error: object, text: str, status: int, now: datetime) -> float | None:
@@ -146,7 +146,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         pass
     try:
         when = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds())
 

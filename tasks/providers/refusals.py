@@ -59,9 +59,11 @@ TABLE: tuple[Words, ...] = (
         "OpenAI, Groq",
     ),
     Words(
-        "no_model", r"model\b.{0,80}(?:does not exist|not found|deprecated|decommissioned|retired)", "OpenAI, Together"
+        "no_model",
+        r"model\b[^,]{0,80}(?:does not exist|not found|deprecated|decommissioned|retired)",
+        "OpenAI, Together",
     ),
-    Words("no_model", r"model\b.{0,80}no longer (?:available|supported)", "Groq, Fireworks"),
+    Words("no_model", r"model\b[^,]{0,80}no longer (?:available|supported)", "Groq, Fireworks"),
     Words("overloaded", r"overloaded|over capacity|currently loading|is loading|loading model", "Anthropic, Groq, TGI"),
     Words(
         "overloaded", r"temporarily unavailable|server is busy|no available (?:capacity|workers)", "DeepSeek, RunPod"

@@ -50,7 +50,7 @@ def told_limits(headers: Mapping[str, str], *, period: float = 60.0) -> list[Tol
     found: dict[tuple[Unit, float], tuple[bool, float]] = {}
     for unit, span, limit, dynamic in _limits(headers, period):
         key = (unit, span)
-        if limit > 0 and 0 < span <= LONGEST and (key not in found or dynamic > found[key][0]):
+        if 0 < limit < math.inf and 0 < span <= LONGEST and (key not in found or dynamic > found[key][0]):
             found[key] = (dynamic, limit)
     return [Told(unit, span, limit) for (unit, span), (_, limit) in found.items()]
 

@@ -312,6 +312,14 @@ def test_a_server_without_base64_is_asked_for_numbers(folder: Path, provider: Si
     assert provider.counts.requests <= provider.counts.answers + 1
 
 
+def test_requests_that_are_refused_together_learn_together(folder: Path, provider: Simulator, embedded: RunJob) -> None:
+    fill(folder, 40, 200)
+    provider.settings.latency = 0.02
+    provider.settings.fault = lambda _, body: error(400, "") if "encoding_format" in body else None
+    ran = embedded(concurrency=16, inputs_per_request=1)
+    assert (ran.code, ran.record.totals.done) == (0, 40)
+
+
 def test_one_text_without_a_vector_fails_alone_and_its_neighbours_keep_theirs(
     folder: Path, provider: Simulator, embedded: RunJob
 ) -> None:

@@ -80,6 +80,9 @@ REFUSALS: list[tuple[int, Any, type[DocmillError]]] = [
     (400, error("mistral/tiny is not a valid model ID"), ModelUnknown),
     (404, error("The model `x` does not exist or you do not have access to it"), ModelUnknown),
     (410, error("This model is gone"), ModelUnknown),
+    # A parameter's end isn't the model's, nor a billing service that is down the account's.
+    (400, error("For this model, the parameter 'temperature' is deprecated."), SetAside),
+    (503, error("The billing service is not reachable"), Transient),
     # What nobody knows is told as it is.
     (400, error("Something else is wrong"), SetAside),
     (422, {"detail": [{"loc": ["body", "n"], "msg": "value is not a valid integer"}]}, SetAside),
@@ -110,6 +113,7 @@ def test_a_refusal_is_known_by_its_vendors_own_words(status: int, body: Any, kin
         (error("slow down"), {"retry-after-ms": "250"}, 0.25),
         (error("slow down"), {"retry-after-ms": "soon"}, None),
         (error("slow down"), {"x-ratelimit-reset": "6"}, 6.0),
+        (error("slow down"), {"retry-after": "Mon, 01 Jan 2026 00:00:99999999999999999999 GMT"}, None),
         (error("slow down"), {}, None),
     ],
 )
@@ -154,7 +158,7 @@ def test_a_refusal_tells_what_a_request_is_to_do_without(words: str, names: set[
 
 @pytest.mark.parametrize(
     "words",
-    ["temperature must be between 0 and 2", "unknown field: foo", "the stop is not here", "max_tokens must be at least 1", "nonstop unsupported"],
+    ["temperature must be between 0 and 2", "unknown field: foo", "the stop is not here", "max_tokens must be at least 1", "nonstop unsupported", "This file type is not supported. Please stop sending it."],
 )  # fmt: skip
 def test_other_words_change_nothing(words: str) -> None:
     learned = Adjustments()

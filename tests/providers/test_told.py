@@ -224,6 +224,7 @@ def test_the_reset_of_one_unit_is_when_all_of_it_is_free_and_not_read() -> None:
         ("x-ratelimit-limit-requests", "unlimited", []),
         ("x-ratelimit-limit-requests", "-1", []),
         ("x-ratelimit-limit-requests", "0", []),
+        ("x-ratelimit-limit-requests", "9" * 400, []),
         ("ratelimit-policy", "100;w=0", []),
         ("ratelimit-policy", "100;w=60", [("requests", 60.0, 100.0)]),
         ("ratelimit-policy", '"default";q=100;w=10', [("requests", 10.0, 100.0)]),

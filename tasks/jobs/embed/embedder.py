@@ -110,13 +110,13 @@ class Embedder(Paying):
 
     async def _group(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
         """Ask for all of a request; where it is refused, for each half, down to the text that is the trouble."""
-        call = self.call_of(pieces)
+        call, spelled = self.call_of(pieces), self.dispatcher.adjustments.count
         self._put_beside(work, call, pieces)
         try:
             came = self._found(work, call, pieces) or await self._paid(work, call, pieces)
         except CallFailed as error:
             aside = error if isinstance(error, SetAside) else given_up(error)
-            if self._spelled_anew(error):
+            if self._spelled_anew(error, spelled):
                 return await self._group(work, pieces)
             if len(pieces) > 1:
                 middle = len(pieces) // 2
@@ -131,10 +131,16 @@ class Embedder(Paying):
             (found[number],) = await self._group(work, [pieces[number]])
         return found
 
-    def _spelled_anew(self, error: CallFailed) -> bool:
-        """Whether a route that never answered may do so without base64, which it knows by no name or another."""
-        refused = self.base64 and not self._answered and error.status in (400, 422, 500, 501)
-        return refused and self.dispatcher.adjustments.drop("encoding_format")
+    def _spelled_anew(self, error: CallFailed, spelled: int) -> bool:
+        """Whether a request that was sent after so much had been learned of the route is worth another try.
+
+        A route that never answered may do so without base64, which it refuses by no name.
+        """
+        if not self.base64 or error.status not in (400, 422, 500, 501):
+            return False
+        if not self._answered:
+            self.dispatcher.adjustments.drop("encoding_format")
+        return self.dispatcher.adjustments.count > spelled
 
     async def _parts(self, work: Work, halves: Sequence[tuple[int, Piece]]) -> list[Leaf]:
         """Return the leaves of a text's parts, as places in the whole text."""
