@@ -53,7 +53,8 @@ def failure(reply: Reply, error: object = None, *, now: datetime | None = None) 
 
 def _about_text(text: str, said: str, status: int) -> SetAside | None:
     """Return the error of a refusal that is about the text that was sent, or None."""
-    if status in OF_TEXT and not speaks_of_rate(text) and (status == 413 or means(text, "too_long")):
+    # A 413 may speak of tokens a minute, as Groq's does: what is more than all of them never fits.
+    if status == 413 or (status in OF_TEXT and means(text, "too_long") and not speaks_of_rate(text)):
         return Overflow("context_overflow", said, status=status)
     if status in {400, 403, 422, 451} and means(text, "withheld"):
         return SetAside("content_filter", said, status=status)

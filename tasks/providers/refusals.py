@@ -27,6 +27,8 @@ TABLE: tuple[Words, ...] = (
     Words("too_long", r"too large for model", "Mistral: Prompt contains N tokens … too large for model with M maximum"),
     Words("too_long", r"reduce the length of the", "OpenAI, Groq, Cerebras: please reduce the length of the messages"),
     Words("too_long", r"inputs`? tokens \+ `?max_new_tokens`? must be", "Hugging Face's TGI, Together"),
+    Words("too_long", r"must have less than \d+ tokens", "Hugging Face's TGI: `inputs` must have less than N tokens"),
+    Words("too_long", r"max_tokens must be at least 1, got -", "vLLM, where the prompt alone is more than the window"),
     Words(
         "too_long", r"maximum prompt length", "xAI: this model's maximum prompt length is N but the request contains"
     ),

@@ -51,6 +51,9 @@ REFUSALS: list[tuple[int, Any, type[DocmillError]]] = [
     (400, error("Provider returned error", metadata={"raw": '{"error": {"message": "prompt is too long"}}'}), Overflow),
     (400, {"error": {"message": {"detail": "Input is too long for requested model."}}}, Overflow),
     (413, {"message": "Request Entity Too Large"}, Overflow),
+    (422, error("`inputs` must have less than 4096 tokens. Given: 5000"), Overflow),
+    (400, error("max_tokens must be at least 1, got -50."), Overflow),
+    (413, error("Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9000"), Overflow),
     # Of tokens a minute, not of a window.
     (429, error("Rate limit reached: too many tokens per minute. Please try again in 1.5s."), Transient),
     (200, error("429 too many tokens per minute"), Transient),
