@@ -243,6 +243,41 @@ def test_figures_of_turned_text_stay_apart(matrix: str, x: int, y: int, across: 
     assert sorted(one for one in words if "." in one) == figures
 
 
+CMAP = (
+    "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <0000> <ffff> endcodespacerange "
+    "3 beginbfchar <0001> <06440627> <0002> <0645> <0003> <0633> endbfchar endcmap"
+)
+
+
+def glyphs(codes: str, *, mapped: bool) -> bytes:
+    """A page of glyphs by their numbers, which have Unicode only where they are `mapped`."""
+    stream = f"BT /F1 12 Tf 72 700 Td <{codes}> Tj ET"
+    system = "/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>/DW 600"
+    unicode = "/ToUnicode 7 0 R" if mapped else ""
+    objects = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        "<</Type/Pages/Count 1/Kids[6 0 R]>>",
+        f"<</Type/Font/Subtype/Type0/BaseFont/X/Encoding/Identity-H/DescendantFonts[4 0 R]{unicode}>>",
+        f"<</Type/Font/Subtype/CIDFontType2/BaseFont/X{system}>>",
+        f"<</Length {len(stream)}>>stream\n{stream}\nendstream",
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>/Contents 5 0 R>>",
+        f"<</Length {len(CMAP)}>>stream\n{CMAP}\nendstream",
+    ]
+    return _numbered(objects, "")
+
+
+def test_letters_without_unicode_are_told() -> None:
+    content = read_pdf(glyphs("".join(f"{code:04x}" for code in range(36, 66)), mapped=False))
+    assert [part.part for part in content.unread] == ["page 1"]
+    assert "30 of 30 letters" in content.unread[0].reason
+
+
+def test_lam_and_alef_of_one_sign_keep_their_order() -> None:
+    content = read_pdf(glyphs("000200010003", mapped=True))
+    assert content.text.strip() == "\u0633\u0644\u0627\u0645"
+    assert content.unread == ()
+
+
 def seconds(count: int) -> float:
     data = pdf([lines(*ROWS * 9)] * count)
     begin = time.process_time()
