@@ -155,6 +155,14 @@ def test_raised_and_lowered_figures_never_fuse(stream: str, text: str) -> None:
     assert read_pdf(pdf([stream])).text.strip() == text
 
 
+def test_a_word_parted_at_a_line_end_keeps_no_figure_or_field_from_being_read() -> None:
+    parted = line((72, "the docu-"), y=500) + line((72, "ment"), y=486)
+    content = read_pdf(pdf([parted + line((72, "Surname:"))], widget("Tx", "(Smith)", 130)))
+    assert "Surname: Smith" in content.text
+    assert "document" in content.text
+    assert "400.01^3" in read_pdf(pdf([parted + raised("400.01", "3", " EUR")])).text
+
+
 def widget(kind: str, value: str, left: float, bottom: float = 697, more: str = "") -> str:
     box = f"{left} {bottom} {left + 100} {bottom + 14}"
     return f"<</Type/Annot/Subtype/Widget/FT/{kind}/T(field)/V{value}/Rect[{box}]/DA(/Helv 12 Tf){more}>>"

@@ -34,7 +34,7 @@ def read_page(document: pdfium.PdfDocument, number: int) -> Page:
         whole = textpage.get_text_range()
         # Where nothing lies outside of the page, a letter's index in the text is its index on the page. The text within
         # bounds runs lines of turned text together.
-        if "".join(text.split()) == "".join(whole.split()) and len(whole) == textpage.count_chars():
+        if _letters(text) == _letters(whole) and len(whole) == textpage.count_chars():
             text, last = _refined(whole, document, page, textpage)
         bad, looked_at = nameless(text, textpage) if text.strip() else (0, 0)
         text = named(text).replace("\r\n", "\n").replace("\r", "\n")
@@ -47,6 +47,11 @@ def read_page(document: pdfium.PdfDocument, number: int) -> Page:
     finally:
         textpage.close()
         page.close()
+
+
+def _letters(text: str) -> str:
+    """Return a text to compare: PDFium has two signs for a hyphen at a line's end, by which way it is asked."""
+    return "".join(text.split()).replace("\x02", "\ufffe")
 
 
 def _refined(text: str, document: pdfium.PdfDocument, page: Any, textpage: Any) -> tuple[str, list[str]]:
