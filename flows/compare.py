@@ -1,9 +1,8 @@
 """Compare models and providers over a sample of the documents: `python -m flows.compare INPUT… --routes P/M …`."""
 
-import sys
-
 from prefect import flow, get_run_logger
 
+from tasks.command import leave
 from tasks.compare.result import ComparisonSet
 from tasks.compare_command import main
 from tasks.comparing import ask_routes, running_comparison, weigh
@@ -29,4 +28,4 @@ def compare(inputs: list[str], options: CompareOptions) -> ComparisonSet:
 
 
 if __name__ == "__main__":
-    sys.exit(main("compare", __doc__, compare))
+    leave(main("compare", __doc__, compare))

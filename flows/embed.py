@@ -1,10 +1,8 @@
 """Embed documents, chunk by chunk: `python -m flows.embed INPUT… [options]`."""
 
-import sys
-
 from prefect import flow, get_run_logger
 
-from tasks.command import main
+from tasks.command import leave, main
 from tasks.jobs.options import EmbedOptions, Inputs
 from tasks.results.result_set import ResultSet
 from tasks.run import answer_shards, conclude, running_job
@@ -33,4 +31,4 @@ def embed(inputs: Inputs, options: EmbedOptions) -> ResultSet:
 
 
 if __name__ == "__main__":
-    sys.exit(main("embed", __doc__, embed, EmbedOptions))
+    leave(main("embed", __doc__, embed, EmbedOptions))

@@ -1,10 +1,8 @@
 """Extract typed fields from documents, or run a prompt over them: `python -m flows.extract INPUT… [options]`."""
 
-import sys
-
 from prefect import flow, get_run_logger
 
-from tasks.command import main
+from tasks.command import leave, main
 from tasks.jobs.options import ExtractOptions, Inputs
 from tasks.results.result_set import ResultSet
 from tasks.run import answer_shards, conclude, running_job
@@ -34,4 +32,4 @@ def extract(inputs: Inputs, options: ExtractOptions) -> ResultSet:
 
 
 if __name__ == "__main__":
-    sys.exit(main("extract", __doc__, extract, ExtractOptions))
+    leave(main("extract", __doc__, extract, ExtractOptions))

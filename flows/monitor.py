@@ -1,10 +1,9 @@
 """Look at all routes: which are up, how fast, at what price: `python -m flows.monitor [options]`."""
 
-import sys
-
 from prefect import flow
 
 from tasks.artifacts import leave_health_page
+from tasks.command import leave
 from tasks.health.options import MonitorOptions
 from tasks.health.records import Health
 from tasks.monitor import look_at_routes, main, raise_alarms
@@ -27,4 +26,4 @@ def monitor(options: MonitorOptions) -> Health:
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, monitor))
+    leave(main(__doc__, monitor))

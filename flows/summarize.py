@@ -1,10 +1,8 @@
 """Summarize documents, however long: `python -m flows.summarize INPUT… [options]`."""
 
-import sys
-
 from prefect import flow, get_run_logger
 
-from tasks.command import main
+from tasks.command import leave, main
 from tasks.jobs.options import Inputs, Options
 from tasks.results.result_set import ResultSet
 from tasks.run import answer_shards, conclude, running_job
@@ -33,4 +31,4 @@ def summarize(inputs: Inputs, options: Options) -> ResultSet:
 
 
 if __name__ == "__main__":
-    sys.exit(main("summarize", __doc__, summarize))
+    leave(main("summarize", __doc__, summarize))

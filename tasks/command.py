@@ -3,10 +3,11 @@
 import contextlib
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -30,6 +31,7 @@ WAITING_FOR = {
     False: "using your Prefect server …",
 }
 DEFECT, MISTAKE, PAUSED = 1, 2, 4
+INTERRUPTED = frozenset({130, 143})
 RunFlow = Callable[[list[str], Any], ResultSet]
 
 
@@ -42,6 +44,19 @@ def main(
         return _run(name, vars(command_line(name, about, kind).parse_args(argv)), run_flow, kind, console)
 
     return settled(run)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process: after a signal at once, as Python would wait for threads that nobody needs any more.
+
+    The processes that were started end with this one.
+    """
+    if code not in INTERRUPTED:
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody listens, or it is closed
+            stream.flush()
+    os._exit(code)
 
 
 def settled(run: Callable[[Console], int]) -> int:

@@ -23,7 +23,8 @@ from tasks.errors import DocmillError, UserMistake
 from tasks.providers.local_server import free_port
 
 START_SECONDS = 90
-DRAIN_SECONDS = 5
+# A run that was interrupted is to end soon: so long for the lines on their way to the server, and for its end.
+DRAIN_SECONDS, STOP_SECONDS = 2.0, 1.0
 CHILD = """
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
@@ -88,8 +89,9 @@ class Server:
                 yield
             finally:
                 # What the run logged is on its way: first that, then the end.
+                deadline = time.monotonic() + DRAIN_SECONDS
                 for worker in (APILogWorker, EventsWorker):
-                    worker.drain_all(timeout=DRAIN_SECONDS)
+                    worker.drain_all(timeout=max(deadline - time.monotonic(), 0.0))
 
     def _wait_for(self, url: str) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -110,7 +112,7 @@ class Server:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(timeout=5)
+                self._process.wait(timeout=STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

@@ -11,6 +11,10 @@ from tasks.errors import DocumentFailed
 # Bytes that aren't UTF-8, as the error handler `surrogateescape` gives them.
 BAD = regex.compile(r"[\udc80-\udcff]")
 RUN = regex.compile(r"[\udc80-\udcff]+")
+# What they begin with where such a text is written as UTF-8 in its turn, and the bytes with which nothing but ASCII
+# begins, or no character at all.
+BAD_BYTES = (b"\xed\xb2", b"\xed\xb3")
+NO_BEGINNINGS = bytes(range(0xC0))
 # A text is UTF-8 where one character of four, or none, is damaged; one that is said to be, where half are.
 FEW_DAMAGED, HALF = 3, 1
 # So many bytes that aren't UTF-8 may stand in other lines for each character of sound ones.
@@ -45,10 +49,10 @@ def is_damaged_utf8(text: str, *, stated: bool = False) -> bool:
 
     What is in another encoding is hardly ever UTF-8 by chance.
     """
-    damaged, sound = _counts(text)
+    damaged, sound = counts(text)
     if damaged * (HALF if stated else FEW_DAMAGED) <= sound:
         return True
-    within = sum(_counts(line)[1] for _, _, line in _damaged_lines(text))
+    within = sum(counts(line)[1] for _, _, line in _damaged_lines(text))
     return (sound - within) * MOST_FOREIGN >= damaged
 
 
@@ -81,14 +85,15 @@ def _damaged_lines(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _is_foreign(line: str) -> bool:
     """Whether a line holds more bytes that aren't UTF-8, and more than one, than characters that are."""
-    damaged, sound = _counts(line)
+    damaged, sound = counts(line)
     return damaged > max(1, sound)
 
 
-def _counts(text: str) -> tuple[int, int]:
+def counts(text: str) -> tuple[int, int]:
     """Return how many bytes of an escaped text aren't UTF-8, and how many characters beyond ASCII are."""
-    damaged = len(text) - len(BAD.sub("", text))
-    return damaged, len(text) - len(text.encode("ascii", "ignore")) - damaged
+    raw = text.encode("utf-8", "surrogatepass")  # counting bytes is quick, where a pass over characters isn't
+    damaged = sum(map(raw.count, BAD_BYTES))
+    return damaged, len(raw.translate(None, NO_BEGINNINGS)) - damaged
 
 
 def _foreign(line: str, codec: str) -> str:

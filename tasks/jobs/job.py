@@ -31,7 +31,8 @@ from tasks.results.result_set import ResultSet, result_set
 from tasks.results.schemas import Schemas
 from tasks.routing.route import Route
 
-DRAIN_SECONDS = 10.0
+# For the calls in flight after a signal, of the ten seconds in which all is to end.
+DRAIN_SECONDS = 7.0
 ROWS_AT_ONCE, BYTES_AT_ONCE = 1024, 8_000_000
 T = TypeVar("T")
 Settled = Literal["unchanged", "resumed"]

@@ -16,20 +16,19 @@ Ended = Callable[[], bool]
 def in_order(work: Callable[[T, Ended], R], items: Iterable[T]) -> Iterator[R]:
     """Yield the result for each item, in order, with one item a processor under way.
 
-    The work is given what tells it that nobody wants its result any more, as after Ctrl-C:
-    Python doesn't end before its threads do.
+    The work is given what tells it that nobody wants its result any more, as after Ctrl-C,
+    which doesn't wait for it.
     """
     waiting: deque[Future[R]] = deque()
     ended = threading.Event()
-    with ThreadPoolExecutor(PROCESSORS) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item, ended.is_set))
-                if len(waiting) > PROCESSORS:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool = ThreadPoolExecutor(PROCESSORS)
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item, ended.is_set))
+            if len(waiting) > PROCESSORS:
                 yield waiting.popleft().result()
-        finally:
-            ended.set()
-            for one in waiting:
-                one.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        ended.set()
+        pool.shutdown(wait=False, cancel_futures=True)

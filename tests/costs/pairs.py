@@ -9,11 +9,6 @@ from tests.costs.hostile import FAMILIES, Text
 from tests.costs.measured import Consumer
 
 ALL: Mapping[str, Consumer] = {**CONSUMERS, **FILES}
-# What parses these formats takes long over these texts, and a reader is cut off then.
-# By the beginning of a consumer's name: the texts.
-LEFT_OUT: Mapping[str, frozenset[str]] = {
-    "code": frozenset({"comments that never end", "asterisks", "open comments", "ends of numbered marks"}),
-}
 
 
 def groups() -> dict[str, list[str]]:
@@ -24,10 +19,9 @@ def groups() -> dict[str, list[str]]:
 def pairs(group: str, names: list[str], turn: int) -> Iterator[tuple[str, str, Text]]:
     """Yield the consumers of a group, each with the name of a text and the text."""
     families = list(FAMILIES.values())
-    left_out = LEFT_OUT.get(group, frozenset())
     for number in range(max(len(names), len(families))):
         family = families[number % len(families)]
-        texts = [name for name in family if name not in left_out]
+        texts = list(family)
         text = texts[(turn + number) % len(texts)]
         yield names[number % len(names)], text, family[text]
 

@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tasks.documents.charsets import codec_of
+from tasks.documents.damage import counts
 from tasks.documents.decode import decode
 from tasks.documents.lines import lines
 from tasks.documents.readers.text import read_text
@@ -317,3 +318,12 @@ def _seconds(data: bytes) -> float:
 def test_the_cost_is_linear_in_the_size(name: str) -> None:
     one, two = (min(_seconds(HOSTILE[name](size)) for _ in range(2)) for size in (2_000, 16_000))
     assert two < 16 * one + 0.2
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"\xe9", b"\x80", b"\xff", b"\xc3", "é".encode(), "\ud7ff€漢😀".encode(), b"\n"]))
+)
+def test_damage_is_counted_as_character_by_character(parts: list[bytes]) -> None:
+    text = b"".join(parts).decode("utf-8", "surrogateescape").replace("€", "\udc00")
+    damaged = sum("\udc80" <= letter <= "\udcff" for letter in text)
+    assert counts(text) == (damaged, sum(letter > "\x7f" for letter in text) - damaged)

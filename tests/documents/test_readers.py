@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +14,14 @@ from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.readers import bounds, isolated
 from tasks.documents.readers.bounds import check_archive, unzip
+from tasks.documents.readers.code import read_code
 from tasks.documents.readers.isolated import Readers
 from tasks.documents.readers.pdf.reader import PAGE, mend
 from tasks.errors import DocumentFailed
 from tasks.jobs.sections import section_rows
 from tests.documents import made
+
+ROOT = Path(__file__).parents[2]
 
 PARAGRAPHS = (("Heading1", "The mill"), ("Normal", "It turned by day."))
 GOOD = {
@@ -248,6 +253,45 @@ def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
         time.sleep(0.05)
     assert process._process.poll() == 0
     assert os.getpid() != process._process.pid
+    readers.close()
+
+
+ENDLESS = """
+import sys
+from tasks.documents.readers.isolated import _Process
+process = _Process()
+process._connection.send_bytes(b'["' + sys.argv[1].encode() + b'", "code"]')
+print(process._process.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_reader_that_never_returns_to_python_ends_with_its_parent(tmp_path: Path) -> None:
+    path = tmp_path / "a.js"
+    path.write_text("/* " * 3_000_000)  # tree-sitter takes the square of it, within its bound of a minute
+    command = [sys.executable, "-c", ENDLESS, str(path)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        reader = Path("/proc", parent.stdout.readline().strip())
+        time.sleep(2)
+        assert reader.exists()
+        parent.kill()
+    assert _ends(reader)
+
+
+def _ends(process: Path) -> bool:
+    for _ in range(100):
+        if not process.exists() or "Z (" in process.joinpath("status").read_text():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("name", ["a.js", "a.c", "a.java", "a.sh", "a.py"])
+def test_what_a_grammar_takes_too_long_over_is_plain_text(name: str) -> None:
+    text = {"a.sh": "<<A\n", "a.py": "<!--"}.get(name, "/* ") * 50_000
+    content = read_code(text.encode(), name)
+    assert (content.text, content.sections) == (text, ())
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "pptx"])

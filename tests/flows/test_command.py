@@ -172,6 +172,19 @@ def test_killed_halfway_and_started_again_only_calls_in_flight_are_repeated(
         assert table(killed, name, times) == table(calm, name, times)
 
 
+def test_a_signal_ends_a_run_whose_provider_never_answers(corpus: Path, tmp_path: Path) -> None:
+    with serving(Settings(context=8192, latency=300)) as provider:
+        process = subprocess.Popen(
+            command(str(corpus), *SIMULATED, "--output", str(tmp_path / "out")),
+            cwd=ROOT, env=environment(provider), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + SECONDS
+        while not provider.counts.requests and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143  # ten seconds, and as many for a busy machine
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_drains_what_is_in_flight_and_the_same_command_goes_on(
     number: signal.Signals, code: int, corpus: Path, prefect: str, tmp_path: Path

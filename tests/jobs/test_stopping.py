@@ -99,7 +99,7 @@ def test_work_ahead_that_nobody_awaits_any_more_is_told_so() -> None:
     results = in_order(work, range(50))
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
-    assert told.acquire(blocking=False)
+    assert told.acquire(timeout=30)
 
 
 @pytest.mark.timeout(60)

@@ -1,10 +1,11 @@
 """Source code and its top-level definitions, as tree-sitter's grammars find them."""
 
+import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import PurePath
 
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node, Parser, Tree
 
 from tasks.documents.decode import decode
 from tasks.documents.document import Content, Section
@@ -22,17 +23,44 @@ CLASSES = frozenset({"impl_item", "trait_item", "interface_declaration", "struct
 CONDITIONS = frozenset({"identifier", "preproc_defined", "binary_expression", "unary_expression", "number_literal"})
 MARKS = ("@", "[", "#[")  # decorators, attributes and annotations
 LONGEST_LINE = 400
+# Processor time for a file, and for each byte of it: real programs take a tenth of it, but what is none
+# may take a grammar the square of its length.
+SECONDS, SECONDS_A_BYTE = 1.0, 5e-6
+PIECE = 64 * 1024
 
 
 def read_code(data: bytes, name: str) -> Content:
     """Return source code of any encoding with its definitions; `name` tells the language.
 
+    What no grammar gets through in time is plain text.
+
     Raises DocumentFailed with reason `not_text`.
     """
     text, _, unread, _ = decode(data)
     raw = text.encode("utf-8", "surrogatepass")
-    tree = Parser(_language(OF_SUFFIX[PurePath(name).suffix.lower()])).parse(raw)
+    tree = _parsed(raw, _language(OF_SUFFIX[PurePath(name).suffix.lower()]))
+    if tree is None:
+        return Content(text, unread=unread)
     return Content(text, tuple(_sections(raw, tree.root_node)), code=True, unread=unread)
+
+
+def _parsed(raw: bytes, language: Language) -> Tree | None:
+    """Return the tree of a program, or None where it takes too long.
+
+    tree-sitter asks `late` only where it reads the text by a function.
+    """
+    deadline = time.process_time() + SECONDS + SECONDS_A_BYTE * len(raw)
+
+    def piece(offset: int, _: object) -> bytes:
+        return raw[offset : offset + PIECE]
+
+    def late(_: int, __: bool) -> bool:  # noqa: FBT001 - as tree-sitter calls it
+        return time.process_time() > deadline
+
+    try:
+        return Parser(language).parse(piece, encoding="utf8", progress_callback=late)
+    except ValueError:
+        return None
 
 
 def _language(name: str) -> Language:

@@ -1,7 +1,8 @@
 """Readers of formats in processes of their own: one that hangs or crashes takes only its file with it.
 
 They get no environment, and so no keys, and a session of their own: Ctrl-C is their parent's
-business, which cuts them off once its job is stopped.
+business, which cuts them off once its job is stopped. Their standard input is a pipe that nobody
+writes to: it closes when the parent ends, however that happens.
 """
 
 import atexit
@@ -23,8 +24,6 @@ from tasks.documents.readers.kinds import Kind
 from tasks.errors import DocumentFailed
 
 SECONDS = 120.0
-# The definitions of a program are worth no more: a parser may take the square of what is none, and it is text besides.
-CODE_SECONDS = 10.0
 LOOK_AGAIN = 0.25
 # A new process now and then: readers leave memory behind.
 FILES_A_PROCESS = 500
@@ -47,11 +46,10 @@ class Readers:
 
         Raises DocumentFailed, with reason `timeout`, `crashed` or `stopped` among others.
         """
-        seconds = min(self._seconds, CODE_SECONDS) if kind == "code" else self._seconds
         with self._places:
             process = self._taken() or _Process()
             try:
-                reason, text, sections, code, unread = process.ask(path, kind, seconds, stopped)
+                reason, text, sections, code, unread = process.ask(path, kind, self._seconds, stopped)
             except BaseException:
                 process.kill()
                 raise
@@ -96,7 +94,7 @@ class _Process:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 command,
                 pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
@@ -131,4 +129,6 @@ class _Process:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._connection.close()

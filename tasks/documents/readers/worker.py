@@ -3,13 +3,16 @@
 A question is a JSON list of a path and a kind; an answer a JSON list of a reason for a
 failure ("" for none), a text or the failure's words, sections, whether they are code's, and
 the parts that couldn't be read.
-It ends when its parent does.
+It ends when its parent does, whatever it is at.
 """
 
 import contextlib
+import fcntl
 import gc
 import json
+import os
 import resource
+import select
 import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -25,6 +28,7 @@ MOST_MEMORY = 4 * 1024**3
 
 def main() -> None:
     """Answer until the parent has gone."""
+    _end_with(sys.stdin.fileno())
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     # It looks through a deep document again and again while that is read: the cost would grow with its square.
     gc.disable()
@@ -34,6 +38,18 @@ def main() -> None:
             path, kind = json.loads(parent.recv_bytes())
             parent.send_bytes(json.dumps(_answer(path, kind)).encode())
             gc.collect()
+
+
+def _end_with(pipe: int) -> None:
+    """Have the system end this process once a pipe is closed at its other end.
+
+    That is done by SIGIO, which isn't handled: a library that never returns to Python is ended, too.
+    (A process may also be ended with its parent's thread, by `prctl`, but threads come and go here.)
+    """
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([pipe], [], [], 0)[0]:  # it was closed before the system was told
+        sys.exit()
 
 
 def _answer(path: str, kind: Kind) -> tuple[str, str, Sequence[Section], bool, Sequence[Unread]]:
