@@ -25,8 +25,11 @@ SPARE = 1.01
 STEP = 1.5
 LEAST_WINDOW = 256
 # OpenAI, vLLM and llama.cpp; Gemini; Mistral ("with 65536 maximum context length"); Anthropic ("> 200000 maximum").
+# Alibaba's DashScope ("Range of input length should be [1, 30720]", https://github.com/QwenLM/Qwen-Agent/issues/615)
+# tells the prompt's most alone: taken for the window, it leaves the prompt no more than that.
 WINDOW = re.compile(
-    r"(?:context (?:length|size|window)|maximum number of tokens)\D{0,20}?(?P<after>\d{3,})|(?P<before>\d{3,}) maximum",
+    r"(?:context (?:length|size|window)|maximum number of tokens)\D{0,20}?(?P<after>\d{3,})"
+    r"|(?P<before>\d{3,}) maximum|input length should be \[\d+, ?(?P<range>\d{3,})\]",
     re.IGNORECASE,
 )
 
@@ -79,7 +82,7 @@ class Measures:
         if measure != self.latest:
             return  # another document has learned it meanwhile
         found = WINDOW.search(said)
-        window = int(found["after"] or found["before"]) if found else context
+        window = int(found[found.lastindex or 0]) if found else context
         factor = context / window * SPARE if LEAST_WINDOW <= window < context else STEP
         self._add(Measure(measure.extra, round(measure.ratio * factor, 4)))
 

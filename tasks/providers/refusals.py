@@ -41,6 +41,11 @@ TABLE: tuple[Words, ...] = (
     ),
     Words("too_long", r"request (?:entity|body|payload)? ?too large|payload too large", "HTTP 413 of gateways"),
     Words("too_long", r"token limit|longer than the model", "Databricks, Friendli"),
+    Words(
+        "too_long",
+        r"range of input length should be",
+        "Alibaba's DashScope: Range of input length should be [1, N] (https://github.com/QwenLM/Qwen-Agent/issues/615)",
+    ),
     Words("withheld", r"content_?filter|responsibleaipolicy|content management policy", "Azure OpenAI"),
     Words(
         "withheld", r"flagged|moderation|content polic|safety (?:system|reasons|filter)", "OpenRouter, OpenAI, Gemini"

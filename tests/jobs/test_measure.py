@@ -74,6 +74,8 @@ def test_what_another_process_has_learned_is_taken_in(tmp_path: Path) -> None:
     ("said", "ratio"),
     [
         ("This model's maximum context length is 4096 tokens. However, you requested 8100 tokens", 8192 / 4096 * 1.01),
+        ("HTTP 400: InvalidParameter Range of input length should be [1, 4096]", 8192 / 4096 * 1.01),
+        ("Range of input length should be [1, 30720]", 1.5),
         ("HTTP 400: context_length_exceeded prompt is too long", 1.5),
         ("maximum context length is 8192 tokens", 1.5),
     ],

@@ -53,7 +53,11 @@ REFUSALS: list[tuple[int, Any, type[DocmillError]]] = [
     (413, {"message": "Request Entity Too Large"}, Overflow),
     (422, error("`inputs` must have less than 4096 tokens. Given: 5000"), Overflow),
     (400, error("max_tokens must be at least 1, got -50."), Overflow),
+    (400, {"code": "InvalidParameter", "message": "Range of input length should be [1, 30720]", "request_id": "r"}, Overflow),
+    (400, error("<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]", code="invalid_parameter_error", type="invalid_request_error"), Overflow),
     (413, error("Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9000"), Overflow),
+    # Of the answer, not of the text.
+    (400, error("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]", code="invalid_parameter_error"), SetAside),
     # Of tokens a minute, not of a window.
     (429, error("Rate limit reached: too many tokens per minute. Please try again in 1.5s."), Transient),
     (200, error("429 too many tokens per minute"), Transient),
