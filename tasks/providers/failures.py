@@ -16,7 +16,7 @@ from typing import Any
 
 from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
 from tasks.providers.numbers import amount
-from tasks.providers.refusals import means, speaks_of_rate
+from tasks.providers.refusals import WITHHELD_CODES, means, speaks_of_rate
 from tasks.providers.told import duration, told_reset
 from tasks.providers.wire import Reply
 
@@ -38,7 +38,7 @@ def failure(reply: Reply, error: object = None, *, now: datetime | None = None) 
     text = words_of(error) or _excerpt(reply.body)
     status, now = _status(reply, error), now or datetime.now(UTC)
     said = f"HTTP {status}: {text[:SHOWN]}" if status != 200 else text[:SHOWN]
-    aside = _about_text(text, said, status)
+    aside = _about_text(error, text, said, status)
     if aside is not None:
         return aside
     if _is_spent(reply, error, text, status, now):
@@ -51,14 +51,25 @@ def failure(reply: Reply, error: object = None, *, now: datetime | None = None) 
     return SetAside(f"http_{status}", said, status=status)
 
 
-def _about_text(text: str, said: str, status: int) -> SetAside | None:
+def _about_text(error: object, text: str, said: str, status: int) -> SetAside | None:
     """Return the error of a refusal that is about the text that was sent, or None."""
     # A 413 may speak of tokens a minute, as Groq's does: what is more than all of them never fits.
     if status == 413 or (status in OF_TEXT and means(text, "too_long") and not speaks_of_rate(text)):
         return Overflow("context_overflow", said, status=status)
-    if status in {400, 403, 422, 451} and means(text, "withheld"):
+    if status in {400, 403, 422, 451} and _is_withheld(error, text):
         return SetAside("content_filter", said, status=status)
     return None
+
+
+def _is_withheld(error: object, text: str) -> bool:
+    """Whether a refusal is of what the text says, by its words, its code or its metadata."""
+    fields = error if isinstance(error, Mapping) else {}
+    if str(fields.get("code")) in WITHHELD_CODES or means(text, "withheld"):
+        return True
+    # OpenRouter's moderation shows what it flagged, whatever the message (https://openrouter.ai/docs/errors);
+    # a 403 without it is of the key.
+    metadata = fields.get("metadata")
+    return isinstance(metadata, Mapping) and metadata.get("flagged_input") is not None
 
 
 def _is_spent(reply: Reply, error: object, text: str, status: int, now: datetime) -> bool:

@@ -50,8 +50,21 @@ TABLE: tuple[Words, ...] = (
     Words(
         "withheld", r"flagged|moderation|content polic|safety (?:system|reasons|filter)", "OpenRouter, OpenAI, Gemini"
     ),
+    Words("withheld", r"prohibited_content", "Gemini"),
     Words(
-        "withheld", r"prohibited_content|data_inspection_failed|inappropriate content", "Gemini; Alibaba's DashScope"
+        "withheld",
+        r"data_?inspection_?failed|inappropriate content",
+        "Alibaba's DashScope, of input or output (https://www.alibabacloud.com/help/en/model-studio/error-code)",
+    ),
+    Words(
+        "withheld",
+        r"content exists risk",
+        "DeepSeek (https://github.com/deepseek-ai/awesome-deepseek-integration/issues/13)",
+    ),
+    Words(
+        "withheld",
+        r"unsafe or sensitive content|不安全或敏感内容",
+        "Zhipu (https://docs.z.ai/api-reference/api-code, https://docs.bigmodel.cn/cn/guide/platform/securityaudit)",
     ),
     Words("spent", r"insufficient_quota|insufficient (?:credit|balance|fund)", "OpenAI, OpenRouter, DeepSeek, APIpie"),
     Words("spent", r"credit balance is too low|out of credits?|requires more credits", "Anthropic, OpenRouter"),
@@ -76,6 +89,9 @@ TABLE: tuple[Words, ...] = (
         "overloaded", r"temporarily unavailable|server is busy|no available (?:capacity|workers)", "DeepSeek, RunPod"
     ),
 )
+# Codes that say what the words, in whatever language, may not: Zhipu's 1301 is of an unsafe or sensitive text
+# (https://docs.bigmodel.cn/cn/guide/platform/securityaudit).
+WITHHELD_CODES = frozenset({"1301"})
 # A limit on so many a minute speaks of too many tokens, as a window does.
 RATE = re.compile(r"per (?:second|minute|hour|day)|\b[rt]p[mds]\b|rate.?limit|try again|retry (?:in|after)|please wait")
 _PATTERNS: dict[Meaning, re.Pattern[str]] = {

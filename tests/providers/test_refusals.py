@@ -9,6 +9,7 @@ import pytest
 from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
 from tasks.providers.adjustments import Adjustments
 from tasks.providers.openai import OpenAI
+from tasks.providers.openrouter import OpenRouter
 from tasks.providers.wire import Reply
 
 QUOTA = (
@@ -104,6 +105,57 @@ def test_a_refusal_is_known_by_its_vendors_own_words(status: int, body: Any, kin
     assert type(refused.value) is kind
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 300
+
+
+MODERATED = {
+    "reasons": ["sexual"],
+    "flagged_input": "It was a dark and...",
+    "provider_name": "OpenAI",
+    "model_slug": "m",
+}
+WITHHELD: list[tuple[int, Any]] = [
+    (400, error("Content Exists Risk", type="invalid_request_error", code="invalid_request_error")),
+    (400, {"detail": "Content Exists Risk"}),
+    (400, error("Input data may contain inappropriate content.", code="data_inspection_failed", type="data_inspection_failed")),
+    (400, error("<400> InternalError.Algo.DataInspectionFailed: Output data may contain inappropriate content.")),
+    (400, {"code": "DataInspectionFailed", "message": "Request rejected", "request_id": "r"}),
+    (400, {"contentFilter": [{"level": 1, "role": "user"}]} | error("系统检测到输入或生成内容可能包含不安全或敏感内容", code="1301")),
+    (400, error("System detected potentially unsafe or sensitive content in input or generation.", code="1301")),
+    (400, error("no words that anybody knows", code="1301")),
+    (400, error("no words that anybody knows", code=1301)),
+    (400, error("Provider returned error", metadata={"raw": '{"error": {"code": "1301", "message": "potentially unsafe or sensitive content"}}'})),
+    (403, error("Forbidden", code=403, metadata=MODERATED)),
+    (200, error("Forbidden", code=403, metadata=MODERATED)),
+    (403, error("Your chosen model requires moderation and your input was flagged", code=403, metadata=MODERATED)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body"), WITHHELD)
+@pytest.mark.parametrize("wire", [OpenAI, OpenRouter])
+def test_what_is_withheld_for_what_it_says_is_told_by_name(wire: type[OpenAI], status: int, body: Any) -> None:
+    with pytest.raises(SetAside) as refused:
+        wire().answer(Reply(status, {}, json.dumps(body).encode()))
+    assert refused.value.reason == "content_filter"
+    assert "dark" not in str(refused.value)  # the text is nobody's to read in a log
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (403, error("Forbidden", code=403, metadata={"flagged_input": None}), AccountRefused),
+        (403, error("Forbidden", code=403, metadata={"provider_name": "OpenAI"}), AccountRefused),
+        (403, error("Forbidden", code=403, metadata="none"), AccountRefused),
+        (401, error("Forbidden", code=401, metadata=MODERATED), AccountRefused),
+        (429, error("Requests are limited", code="1302"), Transient),
+        (429, error("slow down", code=1301), Transient),
+    ],
+)
+def test_a_bad_key_or_a_limit_is_no_matter_of_what_the_text_says(
+    status: int, body: Any, kind: type[DocmillError]
+) -> None:
+    with pytest.raises(DocmillError) as refused:
+        OpenRouter().answer(Reply(status, {}, json.dumps(body).encode()))
+    assert type(refused.value) is kind
 
 
 @pytest.mark.parametrize(
