@@ -10,10 +10,11 @@ from typing import Any
 from tasks.errors import CallFailed, SetAside, Transient
 from tasks.providers.wire import CUT, Answer
 
-# Why the provider withheld an answer: OpenAI's, Anthropic's, Bedrock's and Gemini's words.
+# Why the provider withheld an answer: OpenAI's, Anthropic's, Bedrock's, Gemini's and Zhipu's words, whose `sensitive`
+# is at https://docs.bigmodel.cn/cn/guide/platform/securityaudit.
 WITHHELD = frozenset({
     "content_filter", "content_filtered", "guardrail_intervened", "safety", "recitation", "blocklist",
-    "prohibited_content", "spii",
+    "prohibited_content", "spii", "sensitive",
 })  # fmt: skip
 REFUSED = frozenset({"refusal", "refused"})
 REASONING = ("reasoning_content", "reasoning", "thinking")

@@ -26,6 +26,7 @@ MESSAGES: list[tuple[dict[str, Any], str | None, str]] = [
     ({"content": "Partly."}, "content_filter", "content_filter"),
     ({"content": "Partly."}, "SAFETY", "content_filter"),
     ({"content": None}, "PROHIBITED_CONTENT", "content_filter"),
+    ({"content": "Partly."}, "sensitive", "content_filter"),
     ({"content": None, "reasoning_content": "Hm."}, "length", "reasoning_only"),
     ({"content": "", "reasoning": "Hm."}, "length", "reasoning_only"),
     ({"content": "", "reasoning": "Hm."}, "stop", "reasoning_only"),
