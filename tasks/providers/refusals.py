@@ -68,6 +68,18 @@ TABLE: tuple[Words, ...] = (
     ),
     Words("spent", r"insufficient_quota|insufficient (?:credit|balance|fund)", "OpenAI, OpenRouter, DeepSeek, APIpie"),
     Words("spent", r"credit balance is too low|out of credits?|requires more credits", "Anthropic, OpenRouter"),
+    Words(
+        "spent",
+        r"monthly included credits",
+        "Hugging Face: You have exceeded your monthly included credits for Inference Providers "
+        "(https://github.com/huggingface/agents-course/issues/386)",
+    ),
+    # What is left of the day's requests comes back tomorrow: no wait of minutes gives it back.
+    Words(
+        "spent",
+        r"free-models-per-day",
+        "OpenRouter: Rate limit exceeded: free-models-per-day (https://github.com/cline/cline/issues/5301)",
+    ),
     Words("spent", r"budget has been exceeded|exceeded ?budget|billing_hard_limit|payment required", "LiteLLM, OpenAI"),
     Words(
         "bad_key", r"api.?key.{0,30}(?:not valid|invalid|expired|revoked|disabled)|api_key_invalid", "Gemini, in a 400"

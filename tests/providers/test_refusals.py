@@ -18,6 +18,7 @@ QUOTA = (
     "generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: 15. Please retry in 3.4s."
 )
 DAY = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
+FREE = {"headers": {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1790000000000"}}
 MINUTE = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"
 
 
@@ -75,10 +76,17 @@ REFUSALS: list[tuple[int, Any, type[DocmillError]]] = [
     (429, error("Engine is overloaded", type="engine_overloaded_error"), Transient),
     (400, error("Model mistral/x is currently loading", estimated_time=20.0), Transient),
     (529, error("Overloaded", type="overloaded_error"), Transient),
+    (429, error("Rate limit exceeded: free-models-per-min. ", code=429, metadata=FREE), Transient),
     # Spent: no wait of minutes gives it back.
     (429, google(DAY, "3600s"), AccountRefused),
     (429, error("You exceeded your current quota, please check your plan and billing details.", type="insufficient_quota"), AccountRefused),
     (400, error("Your credit balance is too low to access the Anthropic API."), AccountRefused),
+    (402, {"error": "You have exceeded your monthly included credits for Inference Providers. Subscribe to PRO to get 20x more monthly included credits."}, AccountRefused),
+    (429, {"error": "You have exceeded your monthly included credits for Inference Providers."}, AccountRefused),
+    (429, error("You have depleted your monthly included credits. Purchase pre-paid credits to continue using Inference Providers."), AccountRefused),
+    (429, error("Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day", code=429, metadata=FREE), AccountRefused),
+    (429, error("Rate limit exceeded: free-models-per-day-high-balance. ", type="rate_limit_error", code="429"), AccountRefused),
+    (200, error("Rate limit exceeded: free-models-per-day. ", code=429), AccountRefused),
     (402, error("This request requires more credits, or fewer max_tokens."), AccountRefused),
     (400, error("Budget has been exceeded! Current cost: 1.0, Max budget: 0.5", type="budget_exceeded"), AccountRefused),
     (400, error("API key not valid. Please pass a valid API key.", status="INVALID_ARGUMENT"), AccountRefused),
