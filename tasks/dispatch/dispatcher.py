@@ -120,7 +120,7 @@ class Dispatcher:
                 await books.reserve()
                 return await self._attempt(call, who, tries.attempt, books)
             except CallFailed as error:
-                if error.paid is None and self.adjustments.learn(error.status, str(error), spelled):
+                if error.paid is None and self.adjustments.learn(error.status, error.words, spelled):
                     continue  # as the route takes it
                 error.attempts = tries.attempt
                 await self._wait_to_retry(error, tries, call, who)

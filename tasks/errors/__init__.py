@@ -43,8 +43,9 @@ class InUse(UserMistake):
 class CallFailed(DocmillError):
     """One call failed; `reason` is a stable word for the `error_kind` column.
 
-    `paid` is what the provider answered and is paid for although it can't be used: an
-    Answer or Vectors (tasks/providers).
+    `words` are all that the provider said, of which the message shows the beginning. `paid`
+    is what the provider answered and is paid for although it can't be used: an Answer or
+    Vectors (tasks/providers).
     """
 
     def __init__(self, reason: str, message: str, *, status: int | None = None, paid: object = None) -> None:
@@ -52,6 +53,7 @@ class CallFailed(DocmillError):
         self.reason = reason
         self.status = status
         self.paid = paid
+        self.words = message
         self.attempts = 1
 
 

@@ -21,6 +21,16 @@ REFUSES = re.compile(
     r"|not permitted|not allowed|no longer|deprecated|cannot both|can't both|invalid (?:field|argument|parameter)",
     re.IGNORECASE,
 )
+# A temperature that a model has of its own, which it takes where none is sent: Moonshot's Kimi "invalid temperature:
+# only 1 is allowed for this model" (https://github.com/HKUDS/nanobot/pull/4967); Anthropic's "`temperature` may only
+# be set to 1 when thinking is enabled" (https://github.com/MartialBE/one-hub/issues/529).
+FIXED = re.compile(
+    r"temperature['\"`]?:? (?:(?:must|should|may only|can only|has to) be (?:set to |exactly )?1(?:\.0)?\b"
+    r"(?!\.?\d| or\b| to\b)|only [\d.]+ is allowed)",
+    re.IGNORECASE,
+)
+# A long refusal may repeat what was sent: only a name so near to the words that refuse is what they are about.
+NEAR = 200
 STATUSES = frozenset({400, 404, 415, 422, 500, 501})
 
 
@@ -45,14 +55,15 @@ class Adjustments:
 
     def learn(self, status: int | None, words: str, sent: int) -> bool:
         """Learn from a refusal of a request that was sent after `sent` had been learned; whether to send it anew."""
-        if status not in STATUSES or not REFUSES.search(words):
+        if status not in STATUSES or not (REFUSES.search(words) or FIXED.search(words)):
             return False
-        known = self.count
+        known, refusals = self.count, _refusals(words)
         for name, new in RENAMED.items():
-            if _names(words, name) and new in words and name not in self.renamed:
+            if name not in self.renamed and any(_names(part, name) and new in part for part in refusals):
                 self.renamed[name] = new
         if self.count == known:
-            self.dropped |= {name for name in DROPPED if _names(words, name)}
+            self.dropped |= {name for name in DROPPED if any(_names(part, name) for part in refusals)}
+            self.dropped |= {"temperature"} if FIXED.search(words) else set()
         return self.count > sent
 
     def drop(self, name: str) -> bool:
@@ -60,6 +71,11 @@ class Adjustments:
         new = name not in self.dropped
         self.dropped.add(name)
         return new
+
+
+def _refusals(words: str) -> list[str]:
+    """Return the words that refuse, each with what is near."""
+    return [words[max(0, found.start() - NEAR) : found.end() + NEAR] for found in REFUSES.finditer(words)]
 
 
 def _names(words: str, name: str) -> bool:

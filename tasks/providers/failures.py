@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.errors import AccountRefused, CallFailed, DocmillError, ModelUnknown, Overflow, SetAside, Transient
 from tasks.providers.numbers import amount
 from tasks.providers.refusals import WITHHELD_CODES, means, speaks_of_rate
 from tasks.providers.told import duration, told_reset
@@ -36,7 +36,15 @@ SHOWN, LOOKED_AT = 200, 4000
 def failure(reply: Reply, error: object = None, *, now: datetime | None = None) -> DocmillError:
     """Return the error that a refusal amounts to; `error` is the body's own, where it has one."""
     text = words_of(error) or _excerpt(reply.body)
-    status, now = _status(reply, error), now or datetime.now(UTC)
+    failed = _meaning(reply, error, text, now or datetime.now(UTC))
+    if isinstance(failed, CallFailed):
+        failed.words = text
+    return failed
+
+
+def _meaning(reply: Reply, error: object, text: str, now: datetime) -> DocmillError:
+    """Return the error that a refusal's words and status amount to."""
+    status = _status(reply, error)
     said = f"HTTP {status}: {text[:SHOWN]}" if status != 200 else text[:SHOWN]
     aside = _about_text(error, text, said, status)
     if aside is not None:

@@ -35,6 +35,15 @@ def test_what_a_reasoning_model_refuses_is_said_once_and_then_sent_as_it_takes_i
     assert (again.code, again.record.totals.unchanged, provider.counts.requests) == (0, 40, 42)
 
 
+def test_what_a_long_refusal_says_at_its_end_is_learned_too(folder: Path, provider: Simulator, run_job: RunJob) -> None:
+    fill(folder, 8)
+    words = "The gateway tried three hosts. " * 20 + "invalid temperature: only 1 is allowed for this model"
+    provider.settings.fault = lambda _, body: error(400, words) if "temperature" in body else None
+    ran = run_job(concurrency=1)
+    assert (ran.code, ran.record.totals.done, ran.rows("failures")) == (0, 8, [])
+    assert provider.counts.requests == 9
+
+
 def test_calls_that_are_refused_together_learn_together(folder: Path, provider: Simulator, run_job: RunJob) -> None:
     fill(folder, 40)
     provider.settings.fault, provider.settings.context, provider.settings.latency = reasoner, None, 0.02

@@ -207,6 +207,12 @@ WORDS: list[tuple[str, set[str]]] = [
     ("got an unexpected keyword argument 'temperature'", {"temperature"}),
     ("`temperature` and `top_p` cannot both be specified for this model", {"temperature", "top_p"}),
     ("extra_forbidden body encoding_format", {"encoding_format"}),
+    ("Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.", {"temperature"}),
+    ("invalid temperature: only 1 is allowed for this model", {"temperature"}),
+    ("invalid temperature: only 0.6 is allowed for this model", {"temperature"}),
+    ("temperature must be 1", {"temperature"}),
+    ("Temperature must be 1.0, got 0.0", {"temperature"}),
+    ("`temperature` may only be set to 1 when thinking is enabled.", {"temperature"}),
 ]  # fmt: skip
 
 
@@ -225,12 +231,31 @@ def test_a_refusal_tells_what_a_request_is_to_do_without(words: str, names: set[
 
 @pytest.mark.parametrize(
     "words",
-    ["temperature must be between 0 and 2", "unknown field: foo", "the stop is not here", "max_tokens must be at least 1", "nonstop unsupported", "This file type is not supported. Please stop sending it."],
+    ["temperature must be between 0 and 2", "temperature must be 1.5", "temperature must be 1 or less", "temperature must be at most 1", "temperature must be 10", "unknown field: foo", "the stop is not here", "max_tokens must be at least 1", "nonstop unsupported", "This file type is not supported. Please stop sending it."],
 )  # fmt: skip
 def test_other_words_change_nothing(words: str) -> None:
     learned = Adjustments()
     assert not learned.learn(400, words, 0)
     assert learned.applied(BODY) is BODY
+
+
+@pytest.mark.parametrize(("words", "names"), WORDS)
+def test_a_refusal_is_heeded_however_late_it_comes_to_the_point(words: str, names: set[str]) -> None:
+    wrapped = error("litellm.BadRequestError: " + "tried again at another host. " * 60 + words)
+    with pytest.raises(SetAside) as refused:
+        OpenAI().answer(Reply(400, {}, json.dumps(wrapped).encode()))
+    assert len(str(refused.value)) < 300
+    learned = Adjustments()
+    assert learned.learn(refused.value.status, refused.value.words, 0)
+    assert {*learned.renamed, *learned.dropped} == names
+
+
+def test_a_refusal_that_repeats_what_was_sent_is_about_what_is_named_near_it() -> None:
+    text = "The temperature and the top_p of the sea. " + "It rose again. " * 30
+    learned = Adjustments()
+    assert not learned.learn(400, f"{text}This role is not supported.", 0)
+    assert learned.learn(400, f"{text}Unsupported parameter: 'stop'", 0)
+    assert learned.dropped == {"stop"}
 
 
 def test_only_a_refusal_of_the_request_is_heeded() -> None:
