@@ -3,7 +3,10 @@
 Spellings known: x-ratelimit-limit-requests (OpenAI), x-ratelimit-limit-req-minute and
 x-ratelimitbysize-limit-minute (Mistral), x-ratelimit-limit and x-tokenlimit-limit with
 their -dynamic variants (Together, a second), anthropic-ratelimit-input-tokens-limit,
-RateLimit-Policy `100;w=60` and RateLimit-Limit (IETF), X-RateLimit-Limit (OpenRouter).
+RateLimit-Policy `100;w=60` and RateLimit-Limit (IETF), X-RateLimit-Limit (OpenRouter),
+x-ratelimit-limit-requests-day and -tokens-minute (Cerebras, https://inference-docs.cerebras.ai/support/rate-limits;
+SambaNova, https://docs.sambanova.ai/docs/en/models/rate-limits), -tokens-per-day (DigitalOcean,
+https://docs.digitalocean.com/products/inference/reference/quota-specific-response-headers/), and others' -1m and -tpm.
 """
 
 import math
@@ -13,13 +16,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 Unit = Literal["requests", "tokens", "input", "output"]
-PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "month": 2_592_000.0}
+PERIODS = {
+    "second": 1.0, "sec": 1.0, "s": 1.0, "minute": 60.0, "min": 60.0, "m": 60.0, "hour": 3600.0, "hr": 3600.0,
+    "h": 3600.0, "day": 86400.0, "d": 86400.0, "week": 604_800.0, "w": 604_800.0, "month": 2_592_000.0,
+}  # fmt: skip
+# A word that says in what time: `minute`, `1m`, `30days`, `rpm`, `tpd`. A letter alone says nothing.
+SPAN = re.compile(r"([0-9]{1,4})?(second|sec|minute|min|hour|hr|day|week|month)s?|(?:([0-9]{1,4})|[rt]p)([smhdw])")
 FAMILY = re.compile(r"rate-?limit|token-?limit")
 # Commas in threes part thousands; others part values, of which the first counts.
 NUMBER = re.compile(r"\s*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)(k|m)?\s*(?:$|[,;])", re.IGNORECASE)
-# IETF: `100;w=60`, and since 2024 `"name";q=100;w=60` with the unit, where it isn't requests, in `qu`.
-POLICY = re.compile(r"(?:\bq\s*=\s*|(?:^|,)\s*)([0-9]{1,15})\s*(?=;)[^,]*?;\s*w\s*=\s*([0-9]{1,15})")
-OTHER_UNIT = re.compile(r"\bqu\s*=\s*\"(?!requests)", re.IGNORECASE)
+# IETF (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/): policies are parted by commas, each
+# `100;w=60`, since 2024 `"name";q=100;w=60` in any order, with the unit, where it isn't requests, in `qu`.
+# A quotation without an end goes on to the end: no header takes long to read.
+POLICY = re.compile(r'("(?:[^"\\]|\\.)*"?|[^;,"]*)((?:"(?:[^"\\]|\\.)*"?|[^,"])*)')
+PARAMETER = re.compile(r';\s*([a-z]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^";]*)')
+WHOLE = re.compile(r"\s*[0-9]{1,15}\s*")
+REQUESTS = frozenset({"request", "requests"})
+# What these say of a policy, whose header says more.
+PLAIN = frozenset({"ratelimit-limit", "x-ratelimit-limit"})
 DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|h|m|s)[a-z]*", re.IGNORECASE)
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -45,14 +59,15 @@ class Told:
 def told_limits(headers: Mapping[str, str], *, period: float = 60.0) -> list[Told]:
     """Return the limits that headers tell; `period` is the provider's where they don't say.
 
-    A dynamic limit, which is the one in force, takes the place of the plain one.
+    A dynamic limit, which is the one in force, takes the place of the plain one; of two for the
+    same time, both of which hold, the smaller is told.
     """
     found: dict[tuple[Unit, float], tuple[bool, float]] = {}
     for unit, span, limit, dynamic in _limits(headers, period):
         key = (unit, span)
-        if 0 < limit < math.inf and 0 < span <= LONGEST and (key not in found or dynamic > found[key][0]):
-            found[key] = (dynamic, limit)
-    return [Told(unit, span, limit) for (unit, span), (_, limit) in found.items()]
+        if 0 < limit < math.inf and 0 < span <= LONGEST:
+            found[key] = max(found.get(key, (False, -math.inf)), (dynamic, -limit))
+    return [Told(unit, span, -limit) for (unit, span), (_, limit) in found.items()]
 
 
 def told_reset(headers: Mapping[str, str], *, wall: float) -> float | None:
@@ -90,20 +105,37 @@ def _seconds(value: str, wall: float) -> float | None:
 
 
 def _limits(headers: Mapping[str, str], period: float) -> Iterator[tuple[Unit, float, float, bool]]:
-    for raw, value in headers.items():
-        name = raw.lower()
-        if not FAMILY.search(name):
-            continue
-        if name.endswith("policy"):
-            for policy in POLICY.finditer(value):
-                if not OTHER_UNIT.search(policy[0]):
-                    yield "requests", float(policy[2]), float(policy[1]), True
-            continue
-        words = FAMILY.sub("family", name).split("-")
-        match = NUMBER.match(value)
-        if "limit" in words and match and OTHER_COUNTS.isdisjoint(words):
-            number = float(match[1].replace(",", "")) * THOUSANDS[(match[2] or "").lower()]
-            yield _unit(name, words), _period(words, period), number, "dynamic" in words
+    told = [(raw.lower(), value) for raw, value in headers.items() if FAMILY.search(raw.lower())]
+    policies = [policy for name, value in told if name.endswith("policy") for policy in _policies(value)]
+    for quota, window in policies:
+        yield "requests", window, quota, True
+    for name, value in told:
+        if not name.endswith("policy") and not (policies and name in PLAIN):
+            yield from _named(name, value, period)
+
+
+def _named(name: str, value: str, period: float) -> Iterator[tuple[Unit, float, float, bool]]:
+    """Yield the limits that a header of a name of its own tells."""
+    words = FAMILY.sub("family", name).split("-")
+    match = NUMBER.match(value)
+    if "limit" not in words or not match or not OTHER_COUNTS.isdisjoint(words):
+        return
+    policies = list(_policies(value))  # `100, 100;w=60`: the first is the nearest to be used up
+    for quota, window in policies:
+        yield _unit(name, words), window, quota, True
+    if not policies:
+        number = float(match[1].replace(",", "")) * THOUSANDS[(match[2] or "").lower()]
+        yield _unit(name, words), _period(words, period), number, "dynamic" in words
+
+
+def _policies(value: str) -> Iterator[tuple[float, float]]:
+    """Yield how many requests the policies in a value allow, and in how many seconds."""
+    for found in POLICY.finditer(value):
+        said: dict[str, str] = dict(PARAMETER.findall(found[2]))
+        quota, window = said.get("q", found[1]), said.get("w") or said.get("window", "")
+        asks = said.get("qu", "requests").strip('" ').lower() in REQUESTS
+        if asks and WHOLE.fullmatch(quota) and WHOLE.fullmatch(window):
+            yield float(quota), float(window)
 
 
 def _unit(name: str, words: list[str]) -> Unit:
@@ -112,8 +144,10 @@ def _unit(name: str, words: list[str]) -> Unit:
     if "output" in words or "completion" in words:
         return "output"
     counted = "tokens" in words or "token" in words or "tokenlimit" in name or "bysize" in name
+    counted = counted or any(re.fullmatch("tp[smhdw]", word) for word in words)
     return "tokens" if counted else "requests"
 
 
 def _period(words: list[str], default: float) -> float:
-    return next((PERIODS[word] for word in words if word in PERIODS), default)
+    spans = filter(None, map(SPAN.fullmatch, words))
+    return next((int(span[1] or span[3] or 1) * PERIODS[span[2] or span[4]] for span in spans), default)

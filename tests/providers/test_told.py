@@ -103,6 +103,43 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
         60.0,
         [Told("requests", 60, 100)],
     ),
+    "IETF, where the plain header is of a second or of a day": (
+        {"RateLimit-Policy": '"burst";w=1;q=10, "daily";w=86400;q=1000', "RateLimit-Limit": "10"},
+        60.0,
+        [Told("requests", 1, 10)],
+    ),
+    "IETF's first draft": (
+        {"RateLimit-Limit": "100, 100;w=10, 5000;w=3600, 10000;w=86400"},
+        60.0,
+        [Told("requests", 10, 100), Told("requests", 3600, 5000)],
+    ),
+    "Cerebras": (
+        {
+            "x-ratelimit-limit-requests-minute": "5",
+            "x-ratelimit-limit-requests-hour": "150",
+            "x-ratelimit-limit-requests-day": "2400",
+            "x-ratelimit-limit-tokens-minute": "30000",
+            "x-ratelimit-limit-tokens-day": "1000000",
+            "x-ratelimit-remaining-requests-day": "2399",
+            "x-ratelimit-reset-requests-day": "33011.38",
+        },
+        1.0,
+        [Told("requests", 60, 5), Told("requests", 3600, 150), Told("tokens", 60, 30_000)],
+    ),
+    "SambaNova": (
+        {"x-ratelimit-limit-requests": "60", "x-ratelimit-limit-requests-day": "12000"},
+        60.0,
+        [Told("requests", 60, 60)],
+    ),
+    "DigitalOcean": (
+        {
+            "x-ratelimit-limit-requests": "120",
+            "x-ratelimit-limit-tokens-per-day": "2000000",
+            "x-ratelimit-limit-tokens-per-minute": "80000",
+        },
+        60.0,
+        [Told("requests", 60, 120), Told("tokens", 60, 80_000)],
+    ),
     "IETF, of two windows": (
         {"RateLimit-Policy": "10;w=1, 1000;w=3600"},
         60.0,
@@ -230,6 +267,46 @@ def test_the_reset_of_one_unit_is_when_all_of_it_is_free_and_not_read() -> None:
         ("ratelimit-policy", '"default";q=100;w=10', [("requests", 10.0, 100.0)]),
         ("ratelimit-policy", '"burst";q=100;w=60,"daily";q=1000;w=86400', [("requests", 60.0, 100.0)]),
         ("ratelimit-policy", '"bytes";q=65535;qu="content-bytes";w=10', []),
+        ("ratelimit-policy", '"default";w=10;q=100', [("requests", 10.0, 100.0)]),
+        ("ratelimit-policy", '"default"; w=10; q=100; pk=:YWJj:', [("requests", 10.0, 100.0)]),
+        ("ratelimit-policy", "default;q=100;w=60", [("requests", 60.0, 100.0)]),
+        (
+            "ratelimit-policy",
+            '100;w=60;comment="a, b;w=1", 10;w=1',
+            [("requests", 60.0, 100.0), ("requests", 1.0, 10.0)],
+        ),
+        ("ratelimit-policy", '"a, 5;w=5";w=10;q=100', [("requests", 10.0, 100.0)]),
+        ("ratelimit-policy", '"user";q=100;w=60, "key";w=60;q=20', [("requests", 60.0, 20.0)]),
+        ("ratelimit-policy", '"bytes";q=65535;w=10;qu="content-bytes"', []),
+        (
+            "ratelimit-policy",
+            '"bytes";q=9;w=10;qu="content-bytes", "r";qu="requests";q=7;w=10',
+            [("requests", 10.0, 7.0)],
+        ),
+        ("ratelimit-policy", '"daily";w=86400;q=1000', []),
+        ("ratelimit-policy", '"whenever";q=1000', []),
+        ("ratelimit-policy", '"unended;q=5', []),
+        ("ratelimit-policy", '"\\' * 4000, []),
+        ("x-ratelimit-limit", "100, 100;window=60, 10000;window=86400", [("requests", 60.0, 100.0)]),
+        ("x-ratelimit-limit-requests", "1000;w=86400", []),
+        ("x-ratelimit-limit-requests-1d", "1000", []),
+        ("x-ratelimit-limit-tokens-1d", "1000", []),
+        ("x-ratelimit-limit-tokens-day", "1000", []),
+        ("x-ratelimit-limit-requests-24h", "1000", []),
+        ("x-ratelimit-limit-requests-7days", "1000", []),
+        ("x-ratelimit-limit-requests-week", "1000", []),
+        ("x-ratelimit-limit-requests-1month", "1000", []),
+        ("x-ratelimit-limit-requests-0m", "1000", []),
+        ("x-ratelimit-limit-rpd", "1000", []),
+        ("x-ratelimit-limit-tpm", "1000", [("tokens", 60.0, 1000.0)]),
+        ("x-ratelimit-limit-rpm", "10", [("requests", 60.0, 10.0)]),
+        ("x-ratelimit-limit-requests-1m", "30", [("requests", 60.0, 30.0)]),
+        ("x-ratelimit-limit-tokens-1m", "15000", [("tokens", 60.0, 15_000.0)]),
+        ("x-ratelimit-limit-requests-10s", "30", [("requests", 10.0, 30.0)]),
+        ("x-ratelimit-limit-requests-1h", "30", [("requests", 3600.0, 30.0)]),
+        ("x-ratelimit-limit-requests-hour", "30", [("requests", 3600.0, 30.0)]),
+        ("x-ratelimit-limit-requests-second", "3", [("requests", 1.0, 3.0)]),
+        ("x-ratelimit-limit-requests-m", "3", [("requests", 60.0, 3.0)]),
         ("x-ratelimit-limit-requests-day", "14400", []),
         ("x-ratelimit-limit-requests-minute", "30", [("requests", 60.0, 30.0)]),
     ],
@@ -241,9 +318,11 @@ def test_only_what_a_header_says_of_requests_and_tokens_is_a_limit(
 
 
 NAMES = st.lists(
-    st.sampled_from(["x", "ratelimit", "rate-limit", "limit", "policy", "tokens", "reset", "day", "images"])
+    st.sampled_from(
+        ["x", "ratelimit", "rate-limit", "limit", "policy", "tokens", "reset", "day", "1m", "tpd", "images"]
+    )
 )
-VALUES = st.text(alphabet='0123456789.,;=wqu"-+eE kmsh\u0664\u00b2xNa', max_size=30)
+VALUES = st.text(alphabet='0123456789.,;=wqu"\\-+eE kmsh\u0664\u00b2xNa', max_size=30)
 
 
 @given(st.dictionaries(NAMES.map("-".join), VALUES), st.floats(0, 2e9))
