@@ -147,12 +147,32 @@ def test_roman_numbers_and_heads_of_two_lines() -> None:
         (raised("x", "2", "", size=6), "x^2"),
         (raised("10", "6", "", rise=0, size=12), "106"),
         (raised("Room ", "2", ""), "Room 2"),
+        (raised("400.", "3", " EUR"), "400.^3 EUR"),
+        (raised("It grew.", "3", " It fell"), "It grew.^3 It fell"),
+        (raised("400,", "12", ""), "400,^12"),
+        (raised("99%", "4", " of all"), "99%^4 of all"),
+        (raised("99.5%.", "4", " Then"), "99.5%.^4 Then"),
+        (raised("\\(2019\\)", "1", ""), "(2019)^1"),
+        (raised("10", "-6", " m"), "10^-6 m"),
+        (raised("10", "+6", " m"), "10^+6 m"),
+        (raised("cm", "-1", ""), "cm^-1"),
+        (raised("", "3", "400.01"), "^3 400.01"),
+        (raised("", "12", "400"), "^12 400"),
+        (raised("EUR ", "3", "400.01"), "EUR ^3 400.01"),
+        (raised("", "3", "400", rise=0, size=12), "3400"),
+        (raised("4", "-6", "", rise=0, size=12), "4-6"),
+        (raised("1.", "5", " m", rise=0, size=12), "1.5 m"),
+        (raised("1,", "500", "", rise=0, size=10), "1,500"),
+        (line((-300, "Cut off")) + raised("10", "6", " per ml"), "10^6 per ml"),
+        (raised("10", "6", " per ml") + line((72, "Cut off"), y=900), "10^6 per ml"),
+        (line((72, "Total 5")) + line((640, "17")) + line((72, "More"), y=680), "Total 5\nMore"),
         (line((72, "1,000.00")), "1,000.00"),
         (line((72, "A4 and B5")), "A4 and B5"),
     ],
 )
 def test_raised_and_lowered_figures_never_fuse(stream: str, text: str) -> None:
-    assert read_pdf(pdf([stream])).text.strip() == text
+    found = read_pdf(pdf([stream])).text.strip()
+    assert "\n".join(line.rstrip() for line in found.split("\n")) == text
 
 
 def test_a_word_parted_at_a_line_end_keeps_no_figure_or_field_from_being_read() -> None:
@@ -189,14 +209,63 @@ def widget(kind: str, value: str, left: float, bottom: float = 697, more: str = 
             "Text.\nA note.",
         ),
         (line((72, "Text.")), "<</Type/Annot/Subtype/Link/Contents(no text)/Rect[300 300 400 320]>>", "Text."),
+        (line((72, "Text.")), "<</Type/Annot/Subtype/Popup/Contents(no text)/Rect[300 300 400 320]>>", "Text."),
+        (
+            line((72, "Text.")),
+            "<</Type/Annot/Subtype/Stamp/Contents(APPROVED)/Rect[300 300 400 320]>>",
+            "Text. APPROVED",
+        ),
+        *[
+            (
+                line((72, "The total is 5.")),
+                f"<</Type/Annot/Subtype/{kind}/Contents(check)/Rect[98 697 124 712]/QuadPoints[98 712 124 712 98 697 124 697]>>",
+                "The total [check] is 5.",
+            )
+            for kind in ("Highlight", "Underline", "StrikeOut", "Squiggly")
+        ],
+        *[
+            (line((72, "Code:")), widget("Tx", "(secret)", 130, more=more), "Code:")
+            for more in ("/F 2", "/F 32", "/Ff 8192")
+        ],
+        (line((72, "Code:")), widget("Tx", "(printed)", 130, more="/F 4"), "Code: printed"),
+        (
+            line((72, "Lands")),
+            widget("Ch", "[(b)(c)]", 130, more="/Ff 2097152/Opt[[(a)(Austria)][(b)(Belgium)][(c)(Chile)]]"),
+            "Lands Belgium, Chile",
+        ),
+        (
+            line((72, "Land")),
+            widget("Ch", "(b)", 130, more="/Ff 131072/Opt[[(a)(Austria)][(b)(Belgium)]]"),
+            "Land Belgium",
+        ),
+        (
+            line((72, "Land")),
+            widget("Ch", "(Elsewhere)", 130, more="/Ff 393216/Opt[(Austria)(Belgium)]"),
+            "Land Elsewhere",
+        ),
+        (line((-200, "Cut off")) + line((72, "Surname:")), widget("Tx", "(Smith)", 130), "Surname: Smith"),
     ],
 )
 def test_what_is_written_into_fields_is_text(stream: str, field: str, text: str) -> None:
     assert " ".join(read_pdf(pdf([stream], field)).text.split()) == " ".join(text.split())
 
 
-HEAD = [(60, "Date"), (130, "Details"), (300, "Out"), (400, "In"), (500, "Balance")]
-ROWS = [
+def test_a_scan_with_a_field_over_it_is_told() -> None:
+    content = read_pdf(pdf([IMAGE, TEXT], widget("Tx", "(Approved by Smith)", 130)))
+    assert "Approved by Smith" in content.text
+    assert [part.part for part in content.unread] == ["page 1"]
+
+
+def test_an_xfa_form_is_told() -> None:
+    data = pdf([line((72, "Please wait..."))])
+    assert read_pdf(data).unread == ()
+    dynamic = data.replace(b"/AcroForm<<", b"/NeedsRendering true/AcroForm<</XFA 3 0 R")
+    assert [part.part for part in read_pdf(dynamic).unread] == ["form"]
+
+
+Row = list[tuple[float, str]]
+HEAD: Row = [(60, "Date"), (130, "Details"), (300, "Out"), (400, "In"), (500, "Balance")]
+ROWS: list[Row] = [
     HEAD,
     [(60, "5 Mar"), (130, "Refund"), (405, "20.00"), (500, "1,420.00")],
     [(60, "6 Mar"), (130, "Shop"), (305, "20.00"), (500, "1,400.00")],
@@ -211,6 +280,44 @@ def test_amounts_stay_under_their_columns() -> None:
     assert "| 7 Mar | Bank fee | 5.00 |  | 1,395.00 |" in text
     assert text.startswith("A statement.")
     assert text.endswith("The end.")
+
+
+WRAPPED: list[Row] = [
+    [(60, "5 Mar"), (130, "Refund of an"), (405, "20.00"), (500, "1,420.00")],
+    [(130, "order of May")],
+    *ROWS[2:],
+]
+WRAPS: dict[str, tuple[list[Row], str]] = {
+    "in the middle": ([HEAD, *WRAPPED], "| 5 Mar | Refund of an order of May |  | 20.00 | 1,420.00 |"),
+    "on three lines": (
+        [HEAD, *WRAPPED[:2], [(130, "from Leeds")], *ROWS[2:]],
+        "| 5 Mar | Refund of an order of May from Leeds |  | 20.00 | 1,420.00 |",
+    ),
+    "in the first column": (
+        [HEAD, *ROWS[1:2], [(60, "and later")], *ROWS[2:]],
+        "| 5 Mar and later | Refund |  | 20.00 | 1,420.00 |",
+    ),
+    "in the head": ([HEAD, [(300, "\\(EUR\\)")], *ROWS[1:]], "| Date | Details | Out (EUR) | In | Balance |"),
+    "as a heading": ([*ROWS[:2], [(60, "Later")], *ROWS[2:]], "| Later |  |  |  |  |"),
+}
+
+
+@pytest.mark.parametrize("name", WRAPS)
+def test_a_cell_on_several_lines_costs_no_row_its_columns(name: str) -> None:
+    rows, wrapped = WRAPS[name]
+    text = read_pdf(pdf([lines(*rows)])).text
+    assert wrapped in text
+    assert "| 6 Mar | Shop | 20.00 |  | 1,400.00 |" in text
+    assert "| 7 Mar | Bank fee | 5.00 |  | 1,395.00 |" in text
+
+
+def test_a_row_that_is_written_cell_by_cell_stays_one() -> None:
+    (day, *before), wrap, *others = WRAPPED
+    first = line(day, before[0]) + line(*wrap, y=682) + line(*before[1:])
+    rows = "".join(line(*row, y=664 - 18 * number) for number, row in enumerate(others))
+    text = read_pdf(pdf([line(*HEAD, y=718) + first + rows + line((60, "The end."), y=560)])).text
+    assert "| 5 Mar | Refund of an order of May |  | 20.00 | 1,420.00 |" in text
+    assert "| 7 Mar | Bank fee | 5.00 |  | 1,395.00 |" in text
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ LIGATURES = str.maketrans(
 # PDFium's own mark of a hyphen that only ends a line, or a hyphen between small letters there.
 HYPHEN = re.compile(r"[\x02\ufffe]\n?|(?<=[^\W\d_])[-\u00ad]\n(?=[^\W\d_A-Z])")
 MOST_BOOKMARKS = 10_000
+XFA = "its fields are an XFA form, which only Adobe's programs show: print it to a PDF from one of them"
 
 
 def read_pdf(data: bytes) -> Content:
@@ -46,6 +47,8 @@ def read_pdf(data: bytes) -> Content:
     starts = accumulate((len(page) + len(PAGE) for page in pages), initial=0)
     numbered = enumerate(zip(found, starts, strict=False), 1)
     unread = [Unread(start, f"page {number}", page.unread) for number, (page, start) in numbered if page.unread]
+    if document.get_formtype() == pdfium_c.FORMTYPE_XFA_FULL:
+        unread.insert(0, Unread(0, "form", XFA))
     return Content(PAGE.join(pages), tuple(_sections(document, pages)), unread=tuple(unread))
 
 
