@@ -33,16 +33,22 @@ class Glyphs:
         self.text, self._places = _text(textpage)
         self._textpage = textpage
         self._raw = textpage.raw
+        # Figures are asked about by what stands before and behind them.
+        self._known: dict[int, tuple[Box, float]] = {}
+        self._left, self._right, self._bottom, self._top = (ctypes.c_double() for _ in range(4))
 
     def box(self, index: int) -> Box:
         """Return where a letter stands."""
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        pdfium_c.FPDFText_GetCharBox(self._raw, self._places[index], left, right, bottom, top)
-        return Box(left.value, bottom.value, right.value, top.value)
+        return self.shape(index)[0]
 
-    def size(self, index: int) -> float:
-        """Return the size of a letter's font, as its text is told to have it."""
-        return float(pdfium_c.FPDFText_GetFontSize(self._raw, self._places[index]))
+    def shape(self, index: int) -> tuple[Box, float]:
+        """Return where a letter stands, and the size of its font, as its text is told to have it."""
+        if (known := self._known.get(index)) is None:
+            place = self._places[index]
+            pdfium_c.FPDFText_GetCharBox(self._raw, place, self._left, self._right, self._bottom, self._top)
+            box = Box(self._left.value, self._bottom.value, self._right.value, self._top.value)
+            known = self._known[index] = box, pdfium_c.FPDFText_GetFontSize(self._raw, place)
+        return known
 
     def angle(self, index: int) -> float:
         """Return how far a letter is turned, in radians."""

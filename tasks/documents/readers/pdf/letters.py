@@ -11,7 +11,7 @@ from tasks.documents.readers.pdf.glyphs import Glyphs
 TURNED, TURNS = 0.1, 10
 TOUCHING, MOST_TURNED = re.compile(r"(?<=\S)(?=\S)"), 20_000
 # Letters are asked about one by one: so many tell of all.
-SAMPLE, MOST_NAMELESS = 40, 0.2
+SAMPLE, MOST_NAMELESS = 50, 0.2
 ARABIC = re.compile(r"[\ufb50-\ufdff\ufe70-\ufefc]")
 LAM_ALEF = re.compile("[\u0622\u0623\u0625\u0627]\u0644")
 NO_LETTER = re.compile(r"[\ufffd\ue000-\uf8ff\x00\x01\x03-\x08\x0e-\x1f]")
@@ -52,7 +52,7 @@ def named(text: str) -> str:
 
 def nameless(glyphs: Glyphs) -> tuple[int, int]:
     """Return how many of the letters that were looked at have no Unicode, and how many those were."""
-    letters = [index for index, letter in enumerate(glyphs.text) if not letter.isspace()]
-    looked_at = letters[:: max(1, len(letters) // SAMPLE)]
-    bad = sum(bool(NO_LETTER.match(glyphs.text[index])) or glyphs.is_nameless(index) for index in looked_at)
+    text = glyphs.text
+    looked_at = [index for index in range(0, len(text), max(1, len(text) // SAMPLE)) if not text[index].isspace()]
+    bad = sum(bool(NO_LETTER.match(text[index])) or glyphs.is_nameless(index) for index in looked_at)
     return bad, len(looked_at)

@@ -87,8 +87,8 @@ def _mark(glyphs: Glyphs, before: int, index: int) -> str:
     text = glyphs.text
     while before > 0 and text[before] in BEHIND:
         before -= 1
-    box, other = glyphs.box(index), glyphs.box(before)
-    by_size = glyphs.size(index) < SMALLER * glyphs.size(before)
+    (box, size), (other, others_size) = glyphs.shape(index), glyphs.shape(before)
+    by_size = size < SMALLER * others_size
     if not by_size and not (text[before].isdecimal() and box.height < SMALLER * other.height):
         return ""
     if box.bottom > other.bottom + RAISED * other.height:
