@@ -183,18 +183,23 @@ class Ledger:
 
     def spent(self) -> float:
         """Return the USD this job has paid so far, in all its runs; what isn't known is counted at its worst."""
-        self._store.write("SELECT 1")  # what was queued before is committed then
+        self._write_queued()
         return float(self._store.read(SPENT, (self.job_id, self.job_id))[0][0] or 0.0)
 
     def paid(self) -> float:
         """Return the USD that this job's answers are known to have cost, in all its runs."""
-        self._store.write("SELECT 1")
+        self._write_queued()
         return float(self._store.read(PAID, (self.job_id, self.job_id))[0][0] or 0.0)
 
     def lost(self) -> tuple[int, float]:
         """Return how many of this job's answers were lost, and the USD that they cost at the most."""
+        self._write_queued()
         count, worst = self._store.read(LOST, (self.job_id,))[0]
         return _int(count), float(worst or 0.0)
+
+    def _write_queued(self) -> None:
+        """Have all that is queued committed: nobody waits for notes, and money is counted from them."""
+        self._store.write("SELECT 1")
 
     def pay_beside(self, paid: PaidBeside) -> None:
         """Note what an exchange cost whose answer isn't kept."""

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from tasks.ledger.ledger import Ledger
-from tasks.ledger.records import Owned, Seen, Sums
+from tasks.ledger.records import Owned, PaidBeside, Seen, Sums
 from tasks.ledger.state import State
+from tasks.ledger.store import Batch
 from tasks.providers.wire import Reply
 from tests.ledger.answers import ROUTE, WORST, body, call, call_id, finished, record, record_all, recorded
 
@@ -150,6 +153,11 @@ def test_a_fresh_job_that_was_interrupted_finds_its_own_answers_again(reopened: 
 # Money
 
 
+def lost(number: int) -> PaidBeside:
+    """An exchange whose answer was lost."""
+    return PaidBeside(call_id(number), "a.txt", "timeout", None, None, WORST, 1, 31, None, datetime.now(UTC))
+
+
 def test_what_a_job_spent_is_known_to_its_next_run_and_to_no_other_job(reopened: Open) -> None:
     before = reopened()
     before.begin("work", "summarize")
@@ -192,6 +200,25 @@ def test_spent_counts_what_is_queued(ledger: Ledger) -> None:
     for number in range(300):
         ledger.costs(call_id(number), 0.5)
     assert ledger.spent() == 150
+
+
+def test_what_was_lost_counts_what_is_queued(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy disk takes a while for each commit: notes wait, and are counted all the same."""
+    ledger.begin("work", "summarize")
+    commit = ledger._store._commit
+
+    def slowly(batch: Batch, *, flush: bool) -> None:
+        time.sleep(0.2)
+        commit(batch, flush=flush)
+
+    monkeypatch.setattr(ledger._store, "_commit", slowly)
+    for number in range(3):
+        ledger.pay_beside(lost(number))
+    assert ledger.lost() == (3, 3 * WORST)
+    ledger.pay_beside(lost(3)._replace(tokens=(20, 10), cost=0.5))
+    assert ledger.paid() == 0.5
+    ledger.pay_beside(lost(4))
+    assert ledger.spent() == 4 * WORST + 0.5
 
 
 # Documents
