@@ -92,7 +92,7 @@ class Dispatcher:
     lost: RouteLost | None = None
     breaker: Breaker = field(default_factory=Breaker)
     adjustments: Adjustments = field(default_factory=Adjustments)
-    # Whether a call that asks for a response format was ever answered.
+    # Whether a call that asks for a format, of the answer or of vectors, was ever answered.
     takes_format: bool = False
     spread: Spread = field(default_factory=Spread)
     calibration: Calibration = field(default_factory=Calibration)
@@ -115,7 +115,7 @@ class Dispatcher:
         tries = Tries()
         while True:
             tries.attempt, tries.count = tries.attempt + 1, tries.count + 1
-            spelled = self.adjustments.count
+            call, spelled = self._as_sent(call), self.adjustments.count
             try:
                 await books.reserve()
                 return await self._attempt(call, who, tries.attempt, books)
@@ -179,7 +179,7 @@ class Dispatcher:
         else:
             self.limits.accepted(grant)
             self.breaker.succeeded(self.clock(), first=attempt == 1)
-            self.takes_format = self.takes_format or call.formatted
+            self.takes_format = self.takes_format or call.format is not None
             return delivered
         finally:
             if flight.first is None:
@@ -317,8 +317,12 @@ class Dispatcher:
             self.breaker.alive()
 
     def _breaks_over_format(self, call: Call, error: CallFailed) -> bool:
-        """Whether a route that never took a response format may break over it, rather than refuse it in words."""
-        return call.formatted and not self.takes_format and error.status in (500, 501)
+        """Whether a route that never took such a format may break over it, rather than refuse it in words."""
+        return call.format is not None and not self.takes_format and error.status in (500, 501)
+
+    def _as_sent(self, call: Call) -> Call:
+        """Return a call that asks for no format any more where that is left out of what is sent."""
+        return call._replace(format=None) if call.format in self.adjustments.dropped else call
 
     def _refused(self, grant: Grant, wait: float | None) -> None:
         """Tell the limits of a refusal; what they learn from it is told on."""

@@ -17,14 +17,14 @@ HEDGED = "hedged"
 
 
 class Call(NamedTuple):
-    """One request, ready to send, and the tokens it may take; `formatted`: it asks for a response format."""
+    """One request, ready to send, and the tokens it may take; `format` is the field that asks for a format, if any."""
 
     call_id: str
     path: str
     body: bytes
     prompt_tokens: int
     max_tokens: int
-    formatted: bool = False
+    format: str | None = None
     inputs: int = 0  # texts to embed; none of a completion
 
     @property

@@ -109,7 +109,7 @@ class Asker(Paying):
 
     def _unwanted(self, call: Call) -> JobStopped | None:
         """Return why a call isn't to be sent so, once the route has refused the response format of another."""
-        if self.structured is None and call.formatted:
+        if self.structured is None and call.format:
             return _Unformatted("the route refused the response format of another call")
         return None
 
@@ -183,7 +183,8 @@ class Asker(Paying):
         prompt_tokens = conversation(talk.counts, TEMPLATES[route.template])
         answer_tokens = route.window.max_answer
         identity = call_id(route.provider, dispatcher.account.place, path, encoded)
-        return Call(identity, path, encoded, prompt_tokens, answer_tokens, request.response_format is not None)
+        form = "response_format" if request.response_format is not None else None
+        return Call(identity, path, encoded, prompt_tokens, answer_tokens, form)
 
     async def _kept_or_paid(self, work: Work, place: Place, call: Call, turns: int) -> Answer:
         """Equal requests in flight at once are asked once: the later ones find the first's answer."""

@@ -320,6 +320,54 @@ def test_requests_that_are_refused_together_learn_together(folder: Path, provide
     assert (ran.code, ran.record.totals.done) == (0, 40)
 
 
+def breaks_over_base64(number: int, body: dict[str, Any]) -> web.Response | None:
+    """A server that breaks without a word over whatever it doesn't know."""
+    return web.Response(status=500) if "encoding_format" in body else None
+
+
+@pytest.mark.parametrize("concurrency", [1, 16, 64])
+def test_a_server_that_breaks_over_base64_without_a_word_is_asked_for_numbers_and_stays(
+    folder: Path, provider: Simulator, embedded: RunJob, concurrency: int
+) -> None:
+    fill(folder, 80, 200)
+    provider.settings.latency = 0.02
+    provider.settings.fault = breaks_over_base64
+    ran = embedded(concurrency=concurrency, inputs_per_request=1)
+    assert (ran.code, ran.record.totals.done) == (0, 80)
+    assert provider.counts.answers == 80
+    assert provider.counts.requests <= 3 * 80  # each that waits already learns for itself, at the worst
+    assert_right(ran)
+
+
+def test_a_job_that_goes_on_at_a_server_that_breaks_over_base64_learns_it_anew(
+    folder: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    """That its kept answers are numbers is nothing that the next run knows of."""
+    fill(folder, 40, 200)
+    stopped: list[Job[Any]] = []
+
+    def stop(number: int, body: dict[str, Any]) -> web.Response | None:
+        if number == 20:
+            stopped[0].stop(Interrupted(2))
+        return breaks_over_base64(number, body)
+
+    provider.settings.fault = stop
+    assert embedded(concurrency=1, inputs_per_request=1, opened=stopped.append).code == 130
+    provider.settings.fault = breaks_over_base64
+    ran = embedded(concurrency=1, inputs_per_request=1)
+    assert (ran.code, ran.record.totals.done, provider.counts.answers) == (0, 40, 40)
+
+
+def test_a_server_that_takes_base64_and_breaks_now_and_then_is_asked_for_it_again(
+    folder: Path, provider: Simulator, embedded: RunJob
+) -> None:
+    fill(folder, 60, 200)
+    provider.settings.fault = lambda number, _: web.Response(status=500) if number % 4 == 0 else None
+    ran = embedded(concurrency=1, inputs_per_request=1)
+    assert (ran.code, ran.record.totals.done) == (0, 60)
+    assert all("encoding_format" in body for body in provider.counts.prompts)
+
+
 def test_one_text_without_a_vector_fails_alone_and_its_neighbours_keep_theirs(
     folder: Path, provider: Simulator, embedded: RunJob
 ) -> None:

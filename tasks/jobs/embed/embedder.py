@@ -28,6 +28,8 @@ from tasks.routing.route import Route
 
 # A text that a provider counts as too long is cut in two, and each half again, so often.
 MOST_CUTS = 5
+# What asks for vectors in base64.
+PACKED = "encoding_format"
 
 
 class Came(NamedTuple):
@@ -77,7 +79,6 @@ class Embedder(Paying):
     foreseen: Collection[str]
     # What was paid and isn't used, by the documents that it was asked for; and what may be used yet, by its work.
     unused: dict[str, list[Came]] = field(default_factory=dict)
-    _answered: bool = False
     _paid_for: dict[str, list[Came]] = field(default_factory=dict)
 
     async def embed(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
@@ -125,7 +126,6 @@ class Embedder(Paying):
                 return [await self._parts(work, halves)]
             piece = pieces[0]
             return [[Leaf(0, len(piece.text), piece.tokens, None, 0, aside, call.call_id)]]
-        self._answered = True
         found = [[Leaf(0, len(piece.text), piece.tokens, came, number)] for number, piece in enumerate(pieces)]
         for number in came.bad:  # asked for once more, by itself
             (found[number],) = await self._group(work, [pieces[number]])
@@ -134,12 +134,12 @@ class Embedder(Paying):
     def _spelled_anew(self, error: CallFailed, spelled: int) -> bool:
         """Whether a request that was sent after so much had been learned of the route is worth another try.
 
-        A route that never answered may do so without base64, which it refuses by no name.
+        A route that never took base64 may answer without: it refuses it by no name, or breaks over it.
         """
         if not self.base64 or error.status not in (400, 422, 500, 501):
             return False
-        if not self._answered:
-            self.dispatcher.adjustments.drop("encoding_format")
+        if not self.dispatcher.takes_format:
+            self.dispatcher.adjustments.drop(PACKED)
         return self.dispatcher.adjustments.count > spelled
 
     async def _parts(self, work: Work, halves: Sequence[tuple[int, Piece]]) -> list[Leaf]:
@@ -169,7 +169,8 @@ class Embedder(Paying):
         path, body = dispatcher.wire.embedding(request)
         encoded = encode(body)
         identity = call_id(route.provider, dispatcher.account.place, path, encoded)
-        return Call(identity, path, encoded, sum(piece.tokens for piece in pieces), 0, inputs=len(pieces))
+        tokens = sum(piece.tokens for piece in pieces)
+        return Call(identity, path, encoded, tokens, 0, PACKED if PACKED in body else None, len(pieces))
 
     def _found(self, work: Work, call: Call, pieces: Sequence[Piece]) -> Came | None:
         """Return what was kept of a request, if it can be read; it isn't paid for again."""
