@@ -10,6 +10,7 @@ import pytest
 from tasks.documents.document import Content
 from tasks.documents.readers.pdf.reader import read_pdf
 from tasks.documents.readers.pdf.running import without_running_lines
+from tasks.errors import DocumentFailed
 from tests.documents.made import _numbered
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -83,6 +84,12 @@ def test_pages_that_hold_an_image_of_text_are_told(pages: list[str], unread: lis
     for part in content.unread:
         assert content.text[: part.start].count("\f") + 1 == int(part.part.removeprefix("page "))
         assert "OCR" in part.reason
+
+
+def test_blank_pages_are_no_images_of_text() -> None:
+    for drawn, words in (("0 0 m 9 9 l S", "blank"), (IMAGE, "OCR"), (SHAPES, "OCR")):
+        with pytest.raises(DocumentFailed, match=words):
+            read_pdf(pdf(["", drawn]))
 
 
 def test_a_damaged_page_leaves_the_others_theirs() -> None:

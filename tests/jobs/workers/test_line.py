@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.documents.document import Document
 from tasks.errors import BudgetReached, Interrupted, JobStopped, LeaderLost, RouteDown, Transient, UserMistake
-from tasks.jobs.job import Job
+from tasks.jobs.job import DRAIN_SECONDS, Job
 from tasks.jobs.opening import open_job
 from tasks.jobs.options import Options
 from tasks.jobs.prepare import prepare
@@ -99,11 +99,11 @@ def test_what_stops_one_worker_stops_the_run(job: Job[Any], error: JobStopped) -
         pulse.close()
 
 
-def test_an_interrupted_run_gives_its_workers_ten_seconds(job: Job[Any]) -> None:
+def test_an_interrupted_run_gives_its_workers_the_time_of_a_drain(job: Job[Any]) -> None:
     leading = Leading(job, shards(1))
     leading.join("a", "1 on here", job.work)
     job.stop(Interrupted(2))
-    assert leading.beat("a", NOTHING)[1:3] == (10.0, True)
+    assert leading.beat("a", NOTHING)[1:3] == (DRAIN_SECONDS, True)
 
 
 def test_a_run_that_is_gone_is_noticed(job: Job[Any]) -> None:

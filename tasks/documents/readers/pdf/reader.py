@@ -25,6 +25,7 @@ LIGATURES = str.maketrans(
 # PDFium's own mark of a hyphen that only ends a line, or a hyphen between small letters there.
 HYPHEN = re.compile(r"[\x02\ufffe]\n?|(?<=[^\W\d_])[-\u00ad]\n(?=[^\W\d_A-Z])")
 MOST_BOOKMARKS = 10_000
+ONLY_IMAGES = "this PDF holds images of text only: run text recognition (OCR) over it first"
 XFA = "its fields are an XFA form, which only Adobe's programs show: print it to a PDF from one of them"
 
 
@@ -42,7 +43,8 @@ def read_pdf(data: bytes) -> Content:
         raise DocumentFailed("damaged", f"this PDF is damaged ({words}): save or download it again") from error
     found = list(_pages(document, len(data)))
     if not any(page.text.strip() for page in found):
-        raise DocumentFailed("no_text", "this PDF holds images of text only: run text recognition (OCR) over it first")
+        is_scan = any(page.unread for page in found)
+        raise DocumentFailed("no_text", ONLY_IMAGES if is_scan else "the pages of this PDF are blank")
     pages = [mend(page) for page in without_running_lines([page.text for page in found])]
     starts = accumulate((len(page) + len(PAGE) for page in pages), initial=0)
     numbered = enumerate(zip(found, starts, strict=False), 1)
