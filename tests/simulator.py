@@ -170,8 +170,8 @@ class Simulator:
         if settings.fault and (refusal := settings.fault(counts.requests, body)) is not None:
             assert isinstance(refusal, web.Response)
             return refusal
-        if settings.latency:
-            await asyncio.sleep(settings.latency)
+        if delay := settings.delays(counts.requests) if settings.delays else settings.latency:
+            await asyncio.sleep(delay)
         return self._vectors(body, texts)
 
     def _vectors(self, body: dict[str, Any], texts: list[str]) -> web.Response:
@@ -234,9 +234,10 @@ class Simulator:
         if refusal is not None:
             return refusal
         name = self._drawn(body) if settings.chaos or settings.poison else None
-        if name in FAULTS:
-            return await self._faulted(name, request)
         delay = settings.delays(number) if settings.delays else settings.latency
+        if name in FAULTS:
+            await asyncio.sleep(delay if settings.delays else 0)
+            return await self._faulted(name, request)
         streams = bool(body.get("stream"))
         if delay:
             await asyncio.sleep(delay * (settings.first_share if streams else 1))

@@ -260,17 +260,25 @@ class Dispatcher:
         sent = self.clock()
         try:
             reply = await race.other
-            paid = self.read(reply, flight.call.inputs) if reply.status < 300 else None
-        except CallFailed as error:
-            paid = error.paid if isinstance(error.paid, Answer | Vectors) else None
-        except RouteLost:
-            return
+        except (CallFailed, RouteLost):
+            return  # counted where it was sent, if it may have been paid for
         finally:
             self.in_flight -= 1
-        if paid is not None:
-            latency_ms = round((self.clock() - sent) * 1000)
-            why = SetAside(HEDGED, "another request for this answer was quicker")
-            flight.books.count(Exchange(flight.call, paid, why, flight.attempt, latency_ms))
+        if reply.status < 300:
+            self._counted_late(reply, flight, self.clock() - sent)
+
+    def _counted_late(self, reply: Reply, flight: Flight, seconds: float) -> None:
+        """Count an answer that came behind another; one that can't be read is lost."""
+        why = SetAside(HEDGED, "another request for this answer was quicker")
+        try:
+            paid = self.read(reply, flight.call.inputs)
+        except CallFailed as error:
+            if not isinstance(error.paid, Answer | Vectors):
+                if error.reason in LOST:
+                    flight.lose(error, seconds)
+                return
+            paid = error.paid
+        flight.books.count(Exchange(flight.call, paid, why, flight.attempt, round(seconds * 1000)))
 
     def _demand(self, call: Call) -> Demand:
         """What a call asks of the limits: its prompt and its answer's most."""

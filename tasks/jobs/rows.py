@@ -70,14 +70,16 @@ class Work:
         self._beside.add(call_id)
         return new
 
-    async def heard_out(self) -> None:
+    async def heard_out(self, *, cut_off: bool = False) -> None:
         """Wait for the slower of requests that were asked twice; where the job is cut off, they are too."""
         while late := [task for task in self.late if not task.done()]:
+            if cut_off:
+                for task in late:
+                    task.cancel()
             try:
                 await asyncio.wait(late)
             except asyncio.CancelledError:
-                for task in late:
-                    task.cancel()
+                cut_off = True
 
     def has_other_row(self, call_id: str, place: Place) -> bool:
         """Whether the same call has a row already for another place of the document."""

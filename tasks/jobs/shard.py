@@ -152,8 +152,10 @@ class _Shard:
         except JobStopped as error:
             self._begun.append(work)
             self.job.stop(error)
+            await work.heard_out()
         except asyncio.CancelledError:
             self._begun.append(work)
+            await work.heard_out(cut_off=True)
             raise
         finally:
             self.job.waiting.left(work)

@@ -515,6 +515,29 @@ def test_a_hedged_call_is_overtaken_and_both_answers_are_counted(simulator: Simu
     assert desk.used.in_flight == desk.used.limits.in_flight == 0
 
 
+def test_a_slower_answer_that_cannot_be_read_is_counted_as_lost(simulator: Simulator) -> None:
+    simulator.settings.delays = lambda number: 2.0 if number == ENOUGH + 1 else 0.01
+    spoiled = {ENOUGH + 1: {"slow": "broken_json"}}
+
+    def spoil(number: int, _: object) -> None:
+        simulator.settings.poison = spoiled.get(number, {})
+
+    simulator.settings.fault = spoil
+
+    async def some() -> Desk:
+        desk = Desk(simulator.url)
+        desk.hedge = True
+        await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
+        async with Client() as desk.used.client:
+            await desk.deliver("slow")
+            await asyncio.gather(*desk.late)
+            return desk
+
+    lost = asyncio.run(some()).counted[-1]
+    assert lost.error is not None
+    assert (lost.paid, lost.error.reason) == (None, "not_json")
+
+
 def test_without_hedge_no_call_is_sent_twice(simulator: Simulator) -> None:
     simulator.settings.delays = lambda number: 0.5 if number > ENOUGH else 0.0
 

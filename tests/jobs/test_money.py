@@ -9,6 +9,8 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.errors import Interrupted
+from tasks.jobs.job import Job
 from tests.conftest import RunJob, hasten
 from tests.jobs.money import PRICE, assert_adds_up, paid
 from tests.jobs.texts import fill, prose, put
@@ -232,7 +234,12 @@ def numbered(tmp_path: Path) -> Iterator[int]:
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(chaos=CHAOS, hedge=st.booleans(), budget=st.sampled_from([None, 0.08, 5.0]))
+@given(
+    chaos=CHAOS,
+    hedge=st.booleans(),
+    budget=st.sampled_from([None, 0.08, 5.0]),
+    stop=st.none() | st.integers(1, 70),
+)
 def test_whatever_goes_wrong_the_sums_agree(
     folder: Path,
     provider: Simulator,
@@ -243,16 +250,24 @@ def test_whatever_goes_wrong_the_sums_agree(
     *,
     hedge: bool,
     budget: float | None,
+    stop: int | None,
 ) -> None:
-    """All fault kinds at once, with and without a second request and a budget that ends in the middle."""
+    """All fault kinds at once, with and without a second request, a budget that ends in the middle, and a stop."""
+    jobs: list[Job[Any]] = []
+
+    def opened(job: Job[Any]) -> None:
+        jobs.append(job)
+        hasten(job)
+
     if not any(folder.iterdir()):
         fill(folder, 60)
         put(folder, "long.txt", prose(50_000))
     provider.settings.chaos = chaos
+    provider.settings.fault = lambda number, _: jobs[0].stop(Interrupted(2)) if number == stop else None
     type(provider.counts).__init__(provider.counts)
     ran = run_job(
-        opened=hasten, price=PRICE, budget=budget, hedge=hedge, output=tmp_path / f"out{next(numbered)}", concurrency=8
+        opened=opened, price=PRICE, budget=budget, hedge=hedge, output=tmp_path / f"out{next(numbered)}", concurrency=8
     )
-    assert ran.code in (0, 3, 4)
+    assert ran.code in (0, 3, 4, 130)
     assert_adds_up(ran, provider)
     assert budget is None or paid(provider) + ran.record.totals.lost_cost_usd <= budget + 1e-9

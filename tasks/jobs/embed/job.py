@@ -149,7 +149,10 @@ class EmbedJob(Job[Embedder]):
                     await work.heard_out()
                 except RouteLost:
                     embedder.settle(work, used=False)
-                except BaseException:
+                except BaseException as error:
+                    if isinstance(error, JobStopped):
+                        self.stop(error)
+                    await work.heard_out(cut_off=not isinstance(error, JobStopped))
                     embedder.settle(work, used=False)
                     raise
                 else:
