@@ -11,6 +11,11 @@ def _again(unit: str) -> Text:
     return lambda length: (unit * (length // len(unit) + 1))[:length]
 
 
+def _deep(*parts: str) -> Text:
+    """Each part again and again, for its share of the text, one behind the other."""
+    return lambda length: "".join(part * (length // len(parts) // len(part)) for part in parts)
+
+
 def _between(head: str, unit: str, tail: str) -> Text:
     """A long run between two others."""
     return lambda length: head + _again(unit)(length - len(head) - len(tail)) + tail
@@ -98,6 +103,9 @@ FAMILIES: Mapping[str, Mapping[str, Text]] = {
         "ends without a beginning": _again("</document-2 "),
         "an end that never closes": _between("</document", " ", ""),
         "ends of numbered marks": lambda length: "".join(f"</document-{n}>" for n in range(length // 14))[:length],
+        "ends of nothing in deep elements": _deep("<div>", "</b>"),
+        "ends that a table keeps in": _deep("<b><table>", "<i>", "</b>"),
+        "bodies in deep elements": _deep("<div>", "<body>", "</body>"),
         "entities": _again("&amp;&#x26;&"),
         "thoughts": _again("<think>"),
     },

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from lxml import etree
-
 from tasks.documents.readers.html.elements import STARTS
 from tasks.documents.readers.html.flow import Flow
 from tasks.documents.readers.html.form import Choice
@@ -11,6 +9,7 @@ from tasks.documents.readers.html.formula import Formula
 from tasks.documents.readers.html.grid import Grid
 from tasks.documents.readers.html.line import Line
 from tasks.documents.readers.html.numbering import Numbering
+from tasks.documents.readers.html.parse import parse, parse_matched
 from tasks.documents.readers.html.visible import Sheet, Style, hidden, seen
 
 BLOCKS = frozenset((
@@ -24,16 +23,26 @@ BLOCKS = frozenset((
 APART = frozenset(("button", "label", "output", "img", "meter", "progress", "rect", "text", "picture", "foreignobject"))
 RAISED = {"sup": "^", "sub": "_", "super": "^"}
 INLINE = frozenset(("inline", "contents"))
-DEEPEST_FRAME = 3
+MOST_FRAMES = 3  # in each other
+DEEPEST = 500  # elements in each other; no browser goes deeper than 512
 
 Closer = Callable[[], None] | None
 
 
-def parse(text: str, page: "Page") -> None:
-    """Give a page's elements and text to what reads them."""
-    parser = etree.HTMLParser(target=page, huge_tree=True, encoding="utf-8", remove_pis=True)
-    parser.feed(text.replace("\0", "").encode("utf-8", "replace") or b" ")
-    parser.close()
+def read_page(text: str, frames: int = 0) -> "Page":
+    """Return what a person sees of a page, which stands in so many frames."""
+    data = text.replace("\0", "").encode("utf-8", "replace") or b" "
+    page = Page(frames, DEEPEST)
+    try:
+        parse(data, page)
+    except _TooDeep:
+        page = Page(frames, len(data))
+        parse_matched(data, page)
+    return page
+
+
+class _TooDeep(Exception):
+    """More elements are open than the plain parser is quick with."""
 
 
 class Page:
@@ -42,8 +51,8 @@ class Page:
     Each open element has what is to be done at its end; what is hidden is only counted.
     """
 
-    def __init__(self, depth: int = 0) -> None:
-        self.depth = depth
+    def __init__(self, frames: int, deepest: int) -> None:
+        self.frames, self.deepest = frames, deepest
         self.root = self.flow = Flow()
         self.line = Line()
         self.title: list[str] = []
@@ -65,6 +74,8 @@ class Page:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Begin an element."""
+        if len(self.ends) + self.skipped > self.deepest:
+            raise _TooDeep
         if self.skipped:
             self.skipped += 1
             return
@@ -177,10 +188,9 @@ class Page:
     def _skip(self, tag: str, attributes: Mapping[str, str]) -> None:
         self.skipped = 1
         self.css = [] if tag == "style" else None
-        if tag == "iframe" and attributes.get("srcdoc") and self.depth < DEEPEST_FRAME and self.seen:
+        if tag == "iframe" and attributes.get("srcdoc") and self.frames < MOST_FRAMES and self.seen:
             self.break_()
-            frame = Page(self.depth + 1)
-            parse(attributes["srcdoc"], frame)
+            frame = read_page(attributes["srcdoc"], self.frames + 1)
             self.flow.blocks.append(frame.root)
             self.titled = self.titled or frame.titled
         elif tag in ("object", "audio", "video", "canvas", "iframe", "embed", "applet"):
