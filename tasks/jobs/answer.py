@@ -54,7 +54,7 @@ async def answered(job: Job, document: Document, work: Work, reading: Reading | 
         except Overflow as error:
             cut = reading.cuts.pop(route)
             refused[route] = cut.measure
-            strategist.measures.overflowed(cut.measure, route.window.context, str(error))
+            strategist.measures.overflowed(cut.measure, route.window.context, error.words)
             work.cuts += 1
             continue
         except DocumentFailed as error:

@@ -141,7 +141,7 @@ class Strategist:
                 parts = await self._level(work, cutter, level, parts)
             except Overflow as error:
                 # The answers are grouped anew; the chunks under them were answered and paid for.
-                self.measures.overflowed(cutter.measure, cutter.route.window.context, str(error))
+                self.measures.overflowed(cutter.measure, cutter.route.window.context, error.words)
                 cutter = self.cutter.measured(self.measures.latest)
                 work.cuts += 1
                 level -= 1

@@ -50,9 +50,9 @@ def is_strict(schema: Any) -> bool:
 
 def refuses_format(error: CallFailed) -> bool:
     """Whether a call was refused because of its response format: without one it may be answered."""
-    return error.status in REFUSING and not fails_format(error) and bool(ABOUT_FORMAT.search(str(error)))
+    return error.status in REFUSING and not fails_format(error) and bool(ABOUT_FORMAT.search(error.words))
 
 
 def fails_format(error: CallFailed) -> bool:
     """Whether one answer didn't follow its response format, which the provider holds it to: others may."""
-    return error.status in REFUSING and bool(ABOUT_ANSWER.search(str(error)))
+    return error.status in REFUSING and bool(ABOUT_ANSWER.search(error.words))
