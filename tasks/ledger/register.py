@@ -17,7 +17,7 @@ T = TypeVar("T")
 # From the text and the time to the new text, and what it is changed for.
 Change = Callable[[str, float], tuple[str, T]]
 
-WAIT_SECONDS = 1.0
+WAIT_SECONDS, LOOK_AGAIN_SECONDS = 1.0, 0.01
 TABLE = "CREATE TABLE IF NOT EXISTS register (name text PRIMARY KEY, text text NOT NULL)"
 FIND = "SELECT text FROM register WHERE name = ?"
 PUT = "INSERT INTO register (name, text) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text"
@@ -92,7 +92,7 @@ class FileRegister:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self._path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = wal")
+            _begin_wal(connection)
             connection.execute("PRAGMA synchronous = normal")
             connection.execute(TABLE)
         except sqlite3.Error:
@@ -100,6 +100,20 @@ class FileRegister:
             raise
         self._connection, self._inode = connection, _inode(self._path)
         return connection
+
+
+def _begin_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work at once: for that SQLite needs the file alone, and doesn't wait by itself."""
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(LOOK_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _inode(path: Path) -> int:

@@ -15,7 +15,7 @@ MOST_SECONDS = 5.0
 # What is quicker isn't worth a second look: by its square, a text of a megabyte would take a second.
 QUICK = 0.04
 MOST_GROWTH = 3.0
-TRIES = 4
+TRIES = 6
 
 
 def fault(text: Text, consumer: Consumer) -> str | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 COUNTING = """
 import sys
 from pathlib import Path
+from threading import Barrier
 from tasks.ledger.register import FileRegister
 register = FileRegister(Path(sys.argv[1]))
 for _ in range(100):
@@ -139,3 +141,18 @@ def test_a_server_that_is_away_is_said_at_once_and_found_again(database: Postgre
     database.start()
     assert count(register) == 2
     register.close()
+
+
+def test_those_who_come_to_a_new_file_at_the_same_moment_all_use_it(tmp_path: Path) -> None:
+    """SQLite doesn't wait where several make one file ready for readers beside a writer."""
+    together = Barrier(8)
+
+    def open_one(path: Path) -> None:
+        together.wait()
+        register = FileRegister(path)
+        register.open()
+        register.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(40):
+            list(pool.map(open_one, [tmp_path / f"{number}.sqlite"] * 8))
