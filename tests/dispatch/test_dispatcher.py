@@ -433,9 +433,10 @@ async def delivered(desk: Desk, text: str) -> Delivered:
 def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simulator: Simulator) -> None:
     simulator.settings.chaos = dict.fromkeys(FAULTS, 0.05)
 
+    desk = Desk(simulator.url, speed=0.02)
+    desk.concurrency, desk.hurry = 64, 15.0
+
     async def some() -> list[Delivered | BaseException]:
-        desk = Desk(simulator.url, speed=0.02)
-        desk.concurrency, desk.hurry = 64, 15.0
         await desk._send(())
         async with Client() as desk.used.client:
             return await asyncio.gather(
@@ -445,7 +446,11 @@ def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simul
     results = asyncio.run(some())
     assert [result for result in results if not isinstance(result, Delivered)] == []
     assert set(simulator.counts.faults) == set(FAULTS)
-    assert len(simulator.counts.answered) == simulator.counts.answers == 200
+    # On a busy machine an answer may come after the fraction of a second in which a hang is ended.
+    timeouts = sum(lost.error is not None and lost.error.reason == "timeout" for lost in desk.counted)
+    late = simulator.counts.answers - 200
+    assert 0 <= late <= timeouts - simulator.counts.faults["hang"]
+    assert len(simulator.counts.answered) == 200
 
 
 @pytest.mark.usefixtures("hasty")
