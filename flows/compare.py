@@ -3,10 +3,10 @@
 from prefect import flow, get_run_logger
 
 from tasks.command import leave
-from tasks.compare.result import ComparisonSet
 from tasks.compare_command import main
 from tasks.comparing import ask_routes, running_comparison, weigh
-from tasks.jobs.options import CompareOptions
+from tasks.comparison.comparison_result import ComparisonSet
+from tasks.prompting.options import CompareOptions
 from tasks.stale import claim_result_set
 
 

@@ -4,9 +4,9 @@ from prefect import flow
 
 from tasks.artifacts import leave_health_page
 from tasks.command import leave
-from tasks.health.options import MonitorOptions
-from tasks.health.records import Health
 from tasks.monitor import look_at_routes, main, raise_alarms
+from tasks.monitoring.health_records import Health
+from tasks.monitoring.monitor_options import MonitorOptions
 
 
 @flow(flow_run_name="look at routes", persist_result=False)

@@ -17,18 +17,18 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from tasks.compare.records import Answer, Comparison
-from tasks.health.records import Health
+from tasks.base.repeated import repeated
+from tasks.calls.progress import Meter
+from tasks.comparison.comparison_records import Answer, Comparison
 from tasks.jobs.job import Job
-from tasks.jobs.meter import Meter
-from tasks.pages.comparison import write_comparison_page
+from tasks.monitoring.health_records import Health
+from tasks.pages.comparison_page import write_comparison_page
 from tasks.pages.figures import duration, milliseconds, money
-from tasks.pages.health import write_health_page
-from tasks.pages.job import write_job_page
+from tasks.pages.health_page import write_health_page
 from tasks.pages.job_facts import JobFacts, job_facts
+from tasks.pages.job_page import write_job_page
 from tasks.pages.page import place_of
-from tasks.repeated import repeated
-from tasks.results.folder import Folder, folder_at
+from tasks.results.location import Folder, folder_at
 
 UPDATE_SECONDS = 5.0
 T = TypeVar("T")

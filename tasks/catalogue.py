@@ -11,14 +11,14 @@ from prefect.artifacts import create_table_artifact
 from rich.console import Console
 from rich.table import Table
 
+from tasks.base.errors import RouteDown, UserMistake
 from tasks.command import MISTAKE, PAUSED, said
-from tasks.errors import RouteDown, UserMistake
-from tasks.flags import Parser
-from tasks.jobs.accounts import VARIABLE, available, catalogue_folder, live_catalogue
-from tasks.jobs.refresh import Refreshed, refresh
+from tasks.models.candidates import LOCAL
+from tasks.models.catalogue import Catalogue, Model, Served, Subtype, load_catalogue
+from tasks.planning.accounts import VARIABLE, available, catalogue_folder, live_catalogue
+from tasks.planning.refresh import Refreshed, refresh
 from tasks.providers.account import read_environment
-from tasks.routing.catalogue import Catalogue, Model, Served, Subtype, load_catalogue
-from tasks.routing.choice import LOCAL
+from tasks.terminal.flags import Parser
 
 COLUMNS = (
     "model", "provider", "subtype", "context", "max_answer", "input_price", "output_price", "price_checked",

@@ -11,20 +11,20 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from tasks.display import show_plan, show_summary, shown
-from tasks.errors import DocmillError, JobStopped, StorageRefused, UserMistake
+from tasks.base.errors import DocmillError, JobStopped, StorageRefused, UserMistake
+from tasks.calls.progress import Meter
+from tasks.embeddings.embed_plan import make_embed_plan
 from tasks.events.log import STDERR
-from tasks.flags import checked_options, command_line
-from tasks.jobs.collector import calm_collector
-from tasks.jobs.embed.plan import make_embed_plan
-from tasks.jobs.meter import Meter
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import EmbedOptions, Options
-from tasks.jobs.places import elsewhere
-from tasks.jobs.plan import Plan, make_plan
-from tasks.jobs.prepare import prepare
-from tasks.jobs.ready import offer
+from tasks.planning.plan import Plan, make_plan
+from tasks.planning.prepare import prepare
+from tasks.planning.state_location import elsewhere
+from tasks.prompting.options import EmbedOptions, Options
 from tasks.results.result_set import ResultSet
+from tasks.running.garbage import calm_collector
+from tasks.running.handoff import offer
+from tasks.running.opening import open_job
+from tasks.terminal.display import show_plan, show_summary, shown
+from tasks.terminal.flags import checked_options, command_line
 
 WAITING_FOR = {
     True: "starting Prefect's temporary server (`prefect server start` beside it is quicker, and has the UI) …",

@@ -7,17 +7,17 @@ from typing import Any
 from rich.console import Console
 
 from tasks.command import WAITING_FOR, block_key_of, prefect_server, printed, said, settled
-from tasks.compare.plan import make_comparison_plan
-from tasks.compare.ready import metered, offer_comparison
-from tasks.compare.result import ComparisonSet
-from tasks.compare.routes import prepare_comparison
-from tasks.compare.tables import COMPARISON_TABLES
-from tasks.compare_display import show_comparison, show_comparison_plan
-from tasks.display import shown
-from tasks.flags import Add, Parser, add_completions, add_extraction, add_others, checked_options, seconds_in
-from tasks.jobs.options import CompareOptions
-from tasks.results.folder import named_place
+from tasks.comparison.compared_routes import prepare_comparison
+from tasks.comparison.comparison_handoff import metered, offer_comparison
+from tasks.comparison.comparison_plan import make_comparison_plan
+from tasks.comparison.comparison_result import ComparisonSet
+from tasks.comparison.comparison_tables import COMPARISON_TABLES
+from tasks.prompting.options import CompareOptions
+from tasks.results.location import named_place
 from tasks.results.parts import create_tables
+from tasks.terminal.comparison_display import show_comparison, show_comparison_plan
+from tasks.terminal.display import shown
+from tasks.terminal.flags import Add, Parser, add_completions, add_extraction, add_others, checked_options, seconds_in
 
 RunComparison = Callable[[list[str], CompareOptions], ComparisonSet]
 

@@ -8,15 +8,15 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.artifacts import leave_comparison_page
-from tasks.compare.comparing import Comparing, open_comparison
-from tasks.compare.ready import take_comparison
-from tasks.compare.records import Comparison
-from tasks.compare.result import ComparisonSet
-from tasks.compare.words import money, span
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import CompareOptions
-from tasks.jobs.ready import offer
+from tasks.comparison.comparison_handoff import take_comparison
+from tasks.comparison.comparison_records import Comparison
+from tasks.comparison.comparison_result import ComparisonSet
+from tasks.comparison.humanize import money, span
+from tasks.comparison.run_comparison import Comparing, open_comparison
+from tasks.prompting.options import CompareOptions
 from tasks.run import answer_shards, conclude, running_job
+from tasks.running.handoff import offer
+from tasks.running.opening import open_job
 from tasks.secrets import block_key
 
 

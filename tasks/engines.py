@@ -15,9 +15,9 @@ from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import ProcessPoolTaskRunner
 
-from tasks.errors import UserMistake
-from tasks.jobs.options import Options
-from tasks.jobs.workers.possible import is_here
+from tasks.base.errors import UserMistake
+from tasks.planning.runners import is_here
+from tasks.prompting.options import Options
 
 Submit = Callable[[Task[Any, Any], dict[str, Any]], PrefectFuture[Any]]
 

@@ -20,21 +20,21 @@ from prefect.events import emit_event
 from rich.console import Console
 
 from tasks.command import WAITING_FOR, prefect_server, said, settled
-from tasks.flags import Parser, checked_options, seconds_in
-from tasks.health.history import History
-from tasks.health.look import look
-from tasks.health.options import MonitorOptions
-from tasks.health.records import Health
-from tasks.health.statistics import health_of
-from tasks.jobs.register import history_folder, registered
-from tasks.jobs.signals import SIGNALS
-from tasks.pages.health import health_page
+from tasks.monitoring.event_history import History
+from tasks.monitoring.health_records import Health
+from tasks.monitoring.look import look
+from tasks.monitoring.monitor_options import MonitorOptions
+from tasks.monitoring.statistics import health_of
+from tasks.pages.health_page import health_page
 from tasks.pages.live import Server
 from tasks.pages.site import JobLine, JobSite
+from tasks.planning.job_register import history_folder, registered
 from tasks.providers.account import read_environment
-from tasks.results.folder import named_place
+from tasks.results.location import named_place
+from tasks.running.signals import SIGNALS
 from tasks.secrets import block_key
-from tasks.show_health import show_health
+from tasks.terminal.flags import Parser, checked_options, seconds_in
+from tasks.terminal.health_display import show_health
 
 ALARMED = 3
 RunFlow = Callable[[MonitorOptions], Health]

@@ -13,16 +13,16 @@ from prefect.states import Completed
 
 from tasks.artifacts import leave_page, progress_shown
 from tasks.jobs.job import Job
-from tasks.jobs.options import Options
-from tasks.jobs.prune import prune
-from tasks.jobs.ready import ready_job
-from tasks.jobs.signals import interruptible
-from tasks.jobs.work import shards_ahead
+from tasks.prompting.options import Options
 from tasks.results.job_file import JobRecord
 from tasks.results.result_set import ResultSet
+from tasks.running.handoff import ready_job
+from tasks.running.prune import prune
+from tasks.running.shards import shards_ahead
+from tasks.running.signals import interruptible
 from tasks.secrets import block_key
 from tasks.shards import Bench, answer_all
-from tasks.workers import lead_workers
+from tasks.worker_runs import lead_workers
 
 # No telemetry, from whatever server is started for the flow: it inherits these.
 os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -19,7 +19,7 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.errors import DocmillError, UserMistake
+from tasks.base.errors import DocmillError, UserMistake
 from tasks.providers.local_server import free_port
 
 START_SECONDS = 90

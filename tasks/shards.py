@@ -12,10 +12,10 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from tasks.errors import JobStopped
+from tasks.base.errors import JobStopped
+from tasks.jobs.document_shard import Worked
 from tasks.jobs.job import Job
-from tasks.jobs.shard import Worked
-from tasks.jobs.work import Shard, work_on
+from tasks.running.shards import Shard, work_on
 
 # A slow document holds its shard open: others are begun meanwhile, up to so many.
 SHARDS_AT_ONCE = 64

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from tasks.results.folder import Folder
+from tasks.results.location import Folder
 
 ALIVE = [StateType.RUNNING, StateType.PENDING]
 WORDS = "its process is gone: a later run holds the result set"

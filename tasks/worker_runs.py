@@ -12,19 +12,19 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
+from tasks.base.errors import JobStopped, LeaderLost
 from tasks.engines import Engine, engine, uninterrupted
-from tasks.errors import JobStopped, LeaderLost
 from tasks.jobs.job import DRAIN_SECONDS, Job
-from tasks.jobs.options import Options
-from tasks.jobs.places import state_of
-from tasks.jobs.work import shards_of
-from tasks.jobs.workers.joining import joined
-from tasks.jobs.workers.leading import Leading
-from tasks.jobs.workers.line import serving
-from tasks.jobs.workers.messages import Place
-from tasks.jobs.workers.possible import is_here
+from tasks.planning.runners import is_here
+from tasks.planning.state_location import state_of
+from tasks.prompting.options import Options
+from tasks.running.shards import shards_of
 from tasks.secrets import block_key
 from tasks.shards import SHARDS_AT_ONCE, Bench, answer_all
+from tasks.workers.leader import Leading
+from tasks.workers.messages import Place
+from tasks.workers.rpc import serving
+from tasks.workers.session import joined
 
 KEY_NOTE = "workers-key"
 LOOK_AGAIN_SECONDS = 0.1

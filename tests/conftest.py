@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.dispatch import client
+from tasks.dispatch import transport as client
 from tasks.events import observing
-from tasks.jobs import opening
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.work import shards_of, work_on
-from tasks.results.folder import Folder
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
 from tasks.results.job_file import JobRecord
+from tasks.results.location import Folder
 from tasks.results.parts import read_part
+from tasks.running import opening
+from tasks.running.opening import open_job
+from tasks.running.shards import shards_of, work_on
 from tests.providers.counterparts import VARIABLES, Counterparts, playing
 from tests.simulator import Settings, Simulator, serving
 from tests.spread import Spread

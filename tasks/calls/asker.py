@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tasks.chunking.template import TEMPLATES, conversation
+from tasks.base.errors import CallFailed, JobStopped, Overflow, RouteLost, SetAside
+from tasks.calls.payments import Paying, Usage, is_kept
+from tasks.calls.progress import Meter
+from tasks.calls.rows import Got, Place, Work, call_row, failed_call_row
+from tasks.calls.token_calibration import Measures
+from tasks.chunking.chat_template import TEMPLATES, conversation
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.dispatch.exchange import Call, Exchange, Paid
-from tasks.errors import CallFailed, JobStopped, Overflow, RouteLost, SetAside
-from tasks.jobs.measure import Measures
-from tasks.jobs.meter import Meter
-from tasks.jobs.pay import Paying, Usage, is_kept
-from tasks.jobs.rows import Got, Place, Work, call_row, failed_call_row
-from tasks.jobs.talk import Prompt, Talk, Talker, Text, opened
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Kept
+from tasks.prompting.conversation import Prompt, Talk, Talker, Text, opened
+from tasks.providers.protocol import CUT, Answer, Completion, call_id, encode
 from tasks.providers.structured import Structured, fails_format, refuses_format, response_format
-from tasks.providers.wire import CUT, Answer, Completion, call_id, encode
 
 MAX_CONTINUATIONS = 3
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from tasks.base.errors import DocumentFailed
+from tasks.calls.token_calibration import OURS, Measure
+from tasks.chunking.chat_template import TEMPLATES
 from tasks.chunking.outline import Outline
-from tasks.chunking.split import Chunk, split
-from tasks.chunking.template import TEMPLATES
+from tasks.chunking.splitter import Chunk, split
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.documents.document import Content
-from tasks.errors import DocumentFailed
-from tasks.jobs.measure import OURS, Measure
-from tasks.jobs.prompts import SCHEMA, Prompts, fill, guarded
-from tasks.routing.route import Route
+from tasks.models.route import Route
+from tasks.prompting.templates import SCHEMA, Prompts, fill, guarded
 
 # Tokens that putting a text between two others may add at its seams.
 SEAM = 4

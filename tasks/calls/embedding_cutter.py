@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tasks.base.errors import UserMistake
+from tasks.calls.cutting import LEAST_ROOM, Check, Cut, unwatched, watched
+from tasks.calls.packing import SPECIAL_TOKENS
 from tasks.chunking.outline import Outline
-from tasks.chunking.split import Chunk, split
+from tasks.chunking.splitter import Chunk, split
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.documents.document import Content
-from tasks.errors import UserMistake
-from tasks.jobs.cut import LEAST_ROOM, Check, Cut, unwatched, watched
-from tasks.jobs.embed.pack import SPECIAL_TOKENS
-from tasks.jobs.options import EmbedOptions
-from tasks.routing.route import Route
+from tasks.models.route import Route
+from tasks.prompting.options import EmbedOptions
 
 STRATEGY = "embed"
 

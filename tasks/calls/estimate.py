@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from tasks.chunking.template import MARGIN, TEMPLATES
-from tasks.jobs.cut import SEAM, Cutter
+from tasks.calls.cutting import SEAM, Cutter
+from tasks.chunking.chat_template import MARGIN, TEMPLATES
 
 # The shipped prompts ask for at most 150 to 200 words; most answers are shorter.
 USUAL_ANSWER = 120

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from tasks.base.errors import JobStopped, RouteDown, SetAside
+from tasks.calls.progress import Meter
+from tasks.calls.rows import Work
+from tasks.calls.token_calibration import Measures
+from tasks.dispatch.budget import Spending
 from tasks.dispatch.dispatcher import Delivered, Dispatcher
 from tasks.dispatch.exchange import HEDGED, Call, Exchange
-from tasks.dispatch.spending import Spending
-from tasks.errors import JobStopped, RouteDown, SetAside
-from tasks.jobs.measure import Measures
-from tasks.jobs.meter import Meter
-from tasks.jobs.rows import Work
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import PaidBeside
-from tasks.providers.wire import Reply
-from tasks.routing.route import Route
+from tasks.models.route import Route
+from tasks.providers.protocol import Reply
 
 
 class Usage(NamedTuple):

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from tasks.base.errors import CallFailed, DocumentFailed
+from tasks.calls.cutting import Cut
+from tasks.calls.section_rows import section_rows, unread_words
 from tasks.dispatch.exchange import Call
 from tasks.documents.document import Content, Document, Unread
-from tasks.errors import CallFailed, DocumentFailed
-from tasks.jobs.cut import Cut
-from tasks.jobs.sections import section_rows, unread_words
-from tasks.providers.wire import Answer
+from tasks.models.route import Route
+from tasks.providers.protocol import Answer
 from tasks.results.schemas import Row
-from tasks.routing.route import Route
 
 MOST_CUTS = 5
 INVALID = "invalid_answer"

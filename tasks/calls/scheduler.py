@@ -15,12 +15,12 @@ from typing import Generic, Protocol
 
 from typing_extensions import TypeVar
 
+from tasks.base.errors import JobStopped
+from tasks.calls.progress import Meter
+from tasks.calls.rows import Work
 from tasks.dispatch.dispatcher import Dispatcher, Sleep
-from tasks.dispatch.retries import DOUBTFUL
-from tasks.errors import JobStopped
-from tasks.jobs.meter import Meter
-from tasks.jobs.rows import Work
-from tasks.routing.route import Route
+from tasks.dispatch.retry import DOUBTFUL
+from tasks.models.route import Route
 
 LOOK_AGAIN_SECONDS = 0.25
 # Suspects are few beside the answered, or few at all where the server is seen to be up.

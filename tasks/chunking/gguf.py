@@ -11,7 +11,7 @@ from typing import Any
 
 import tiktoken
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 
 # GPT-2's pattern with each digit on its own, as llama.cpp's `smollm` does it:
 # it cuts out the digits first, so white space before one is whole.

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import regex
 
+from tasks.base.errors import DocumentFailed
+from tasks.chunking.boundaries import seam_after, seam_before
 from tasks.chunking.outline import NO_OUTLINE, Outline
-from tasks.chunking.places import Places
-from tasks.chunking.seams import seam_after, seam_before
+from tasks.chunking.token_index import Places
 from tasks.chunking.tokenizer import Tokenizer
-from tasks.errors import DocumentFailed
 
 # From the best boundary to the least; each match ends where a chunk may end. The first is for
 # text whose sections aren't known. A line keeps its indentation.

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.chunking.seams import SLICE, slices
+from tasks.chunking.boundaries import SLICE, slices
 from tasks.chunking.tokenizer import Sizes, Tokenizer
 
 PROCESSORS = os.cpu_count() or 1

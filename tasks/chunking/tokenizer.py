@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from sentencepiece import SentencePieceProcessor
 from tiktoken.model import encoding_name_for_model
 
+from tasks.base.errors import UserMistake
+from tasks.chunking.boundaries import slices
 from tasks.chunking.gguf import byte_pairs, encoding_of
 from tasks.chunking.huggingface import HuggingFace
-from tasks.chunking.seams import slices
-from tasks.errors import UserMistake
 
 SENTENCEPIECE = {
     "mistral-v1": "tokenizer.model.v1",

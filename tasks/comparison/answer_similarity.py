@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from tasks.compare.likeness import agreements, mean, rouge_l
-from tasks.compare.records import Agreement, Answer, Compared
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
+from tasks.comparison.comparison_records import Agreement, Answer, Compared
+from tasks.comparison.text_similarity import agreements, mean, rouge_l
 
 # By route and document.
 Scores = Mapping[tuple[str, str], float]

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from tasks.compare.records import Terms
-from tasks.compare.references import is_column, references, without
-from tasks.compare.sample import Sample, take_sample
+from tasks.base.errors import UserMistake
+from tasks.comparison.comparison_records import Terms
+from tasks.comparison.document_sample import Sample, take_sample
+from tasks.comparison.references import is_column, references, without
 from tasks.documents.document import Documents
 from tasks.documents.listing import list_documents
-from tasks.errors import UserMistake
-from tasks.jobs.options import CompareOptions, ExtractOptions, Options
-from tasks.jobs.prepare import Prepared, prepare
-from tasks.jobs.stops import Stop
+from tasks.planning.job_routes import Stop
+from tasks.planning.prepare import Prepared, prepare
+from tasks.prompting.options import CompareOptions, ExtractOptions, Options
 from tasks.providers.account import Keys
 
 PLAIN = re.compile(r"[\w.@+-]+--[\w.@+-]+")

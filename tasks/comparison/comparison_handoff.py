@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from tasks.compare.plan import ComparisonPlan, make_comparison_plan
-from tasks.compare.routes import Compares, prepare_comparison
-from tasks.jobs.meter import Meter
-from tasks.jobs.options import CompareOptions
+from tasks.calls.progress import Meter
+from tasks.comparison.compared_routes import Compares, prepare_comparison
+from tasks.comparison.comparison_plan import ComparisonPlan, make_comparison_plan
+from tasks.prompting.options import CompareOptions
 from tasks.providers.account import Keys
 
 Ready = tuple[Compares, ComparisonPlan, Meter]

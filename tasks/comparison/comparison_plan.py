@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.compare.records import Terms
-from tasks.compare.routes import Compares, terms_of
-from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected
-from tasks.jobs.plan import PLAN_BYTES, QUICK_BYTES, foreseen, time_at
-from tasks.jobs.prepare import Prepared
-from tasks.jobs.reuse import Kept, kept
-from tasks.jobs.stops import Stop
-from tasks.jobs.sums import Sums, read_sums
+from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected
+from tasks.comparison.compared_routes import Compares, terms_of
+from tasks.comparison.comparison_records import Terms
+from tasks.planning.job_routes import Stop
+from tasks.planning.plan import PLAN_BYTES, QUICK_BYTES, foreseen, time_at
+from tasks.planning.prepare import Prepared
+from tasks.planning.reuse import Kept, kept
+from tasks.planning.sample import Sums, read_sums
 
 
 @dataclass(frozen=True, slots=True)

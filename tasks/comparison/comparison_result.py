@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.compare.records import Answer, Comparison
-from tasks.compare.tables import COMPARISON_TABLES
-from tasks.errors import JobStopped
-from tasks.results.folder import Folder
+from tasks.base.errors import JobStopped
+from tasks.comparison.comparison_records import Answer, Comparison
+from tasks.comparison.comparison_tables import COMPARISON_TABLES
+from tasks.results.location import Folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from dataclasses import asdict, fields
 
 import pyarrow as pa
 
-from tasks.compare.records import Answer, Compared
-from tasks.results.folder import Folder
+from tasks.comparison.comparison_records import Answer, Compared
 from tasks.results.footers import part_name
+from tasks.results.location import Folder
 from tasks.results.parts import as_table, write_table
 from tasks.results.schemas import INT, REAL, TEXT, Row, Schemas
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.base.errors import DocumentFailed, UserMistake
 from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
-from tasks.errors import DocumentFailed, UserMistake
 
 # A document that can't be read tells nothing of a route: the next ones in size are tried in its place.
 NEIGHBOURS = 4

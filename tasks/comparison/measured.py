@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from tasks.compare.likeness import mean
-from tasks.compare.records import Answer, Measured
-from tasks.jobs.places import state_of
-from tasks.jobs.prepare import Prepared
-from tasks.jobs.rows import INVALID
+from tasks.calls.rows import INVALID
+from tasks.comparison.comparison_records import Answer, Measured
+from tasks.comparison.text_similarity import mean
 from tasks.ledger.records import ASSIGNED
-from tasks.results.folder import Folder
+from tasks.models.price import Price
+from tasks.planning.prepare import Prepared
+from tasks.planning.state_location import state_of
+from tasks.results.location import Folder
 from tasks.results.parts import read_part
 from tasks.results.schemas import Row
-from tasks.routing.price import Price
 
 # A document's own work begins with its job's.
 ASKED = "SELECT document_id FROM documents WHERE substr(work, 1, 64) = ? AND status != ?"

@@ -1,7 +1,7 @@
 """From a sample to all documents: what was measured, times as much work, under the limits of the route."""
 
-from tasks.compare.records import Bound, Measured, Projected, Terms
-from tasks.jobs.expect import Expected
+from tasks.calls.estimate import Expected
+from tasks.comparison.comparison_records import Bound, Measured, Projected, Terms
 
 SECONDS_A_MINUTE = 60
 

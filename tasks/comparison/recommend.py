@@ -8,8 +8,8 @@ sent to a poor place for nothing; beyond, twice as dear is worth it where it is 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tasks.compare.records import Bound, Compared, Recommendation
-from tasks.compare.words import money, span, times
+from tasks.comparison.comparison_records import Bound, Compared, Recommendation
+from tasks.comparison.humanize import money, span, times
 
 # The share of the sample by which a sound route may fall short of the soundest.
 SHORTFALL = 0.05

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tasks.compare.sample import Sample
+from tasks.base.errors import DocumentFailed, UserMistake
+from tasks.comparison.document_sample import Sample
 from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents
-from tasks.documents.tables import is_table
-from tasks.errors import DocumentFailed, UserMistake
+from tasks.documents.tables.formats import is_table
 
 ID, TEXT = "document_id", "reference"
 

@@ -5,23 +5,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from tasks.compare.likened import likened
-from tasks.compare.measure import Found, answers, found, measure
-from tasks.compare.plan import ComparisonPlan, work_over
-from tasks.compare.project import project
-from tasks.compare.recommend import UNDECIDED, recommend
-from tasks.compare.records import Compared, Comparison, Status
-from tasks.compare.result import ComparisonSet, comparison_set
-from tasks.compare.routes import Compares
-from tasks.compare.spent import has_ended, left_for, paid
-from tasks.compare.tables import COMPARISON_TABLES, write_comparison
-from tasks.documents.remote import shown
-from tasks.errors import BudgetReached, Interrupted, JobStopped, StorageFailed
-from tasks.jobs.meter import Meter
-from tasks.jobs.places import holding, state_of
-from tasks.jobs.prepare import Prepared, docmill_version
-from tasks.results.folder import Folder
+from tasks.base.errors import BudgetReached, Interrupted, JobStopped, StorageFailed
+from tasks.calls.progress import Meter
+from tasks.comparison.answer_similarity import likened
+from tasks.comparison.compared_routes import Compares
+from tasks.comparison.comparison_plan import ComparisonPlan, work_over
+from tasks.comparison.comparison_records import Compared, Comparison, Status
+from tasks.comparison.comparison_result import ComparisonSet, comparison_set
+from tasks.comparison.comparison_tables import COMPARISON_TABLES, write_comparison
+from tasks.comparison.measured import Found, answers, found, measure
+from tasks.comparison.projection import project
+from tasks.comparison.recommend import UNDECIDED, recommend
+from tasks.comparison.spent import has_ended, left_for, paid
+from tasks.documents.object_store import shown
+from tasks.planning.prepare import Prepared, docmill_version
+from tasks.planning.state_location import holding, state_of
 from tasks.results.job_file import read_json, write_json
+from tasks.results.location import Folder
 from tasks.results.parts import create_tables
 
 NAME = "comparison.json"

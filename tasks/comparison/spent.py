@@ -7,10 +7,10 @@ was killed knows what it paid.
 from collections.abc import Iterable
 from datetime import datetime
 
-from tasks.compare.routes import Compares
-from tasks.jobs.options import Options
-from tasks.jobs.places import state_of
-from tasks.jobs.prepare import Prepared
+from tasks.comparison.compared_routes import Compares
+from tasks.planning.prepare import Prepared
+from tasks.planning.state_location import state_of
+from tasks.prompting.options import Options
 
 SINCE = (
     "SELECT sum(usd) FROM (SELECT job_id, coalesce(cost_usd, worst_usd) AS usd FROM answers WHERE created_at >= ? "

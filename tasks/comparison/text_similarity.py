@@ -8,7 +8,7 @@ import numpy as np
 import regex
 from rapidfuzz.distance import LCSseq
 
-from tasks.compare.records import Agreement
+from tasks.comparison.comparison_records import Agreement
 from tasks.providers.local_vectors import LocalVectors
 
 # A word; of scripts that put no space between them, a character.

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tasks.errors import BudgetReached
+from tasks.base.errors import BudgetReached
 
 
 class Spending:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tasks.errors import CallFailed, RouteLost
+from tasks.base.errors import CallFailed, RouteLost
 from tasks.events.event import SILENT, Name, Observer
 
 # A wait for the limits that is worth a line of its own.

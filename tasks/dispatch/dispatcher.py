@@ -7,13 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol
 
+from tasks.base.errors import AccountRefused, CallFailed, RouteDown, RouteLost, SetAside
 from tasks.dispatch.breaker import Breaker
+from tasks.dispatch.call_events import Notes
 from tasks.dispatch.exchange import HEDGED, LOST, Bookkeeper, Call, Exchange, Flight, Paid, whole
-from tasks.dispatch.hedge import Leave, Race, first_reply
-from tasks.dispatch.limits import Grant, Limits
-from tasks.dispatch.notes import Notes
-from tasks.dispatch.rate import SECOND, Demand
-from tasks.dispatch.retries import (
+from tasks.dispatch.hedging import Leave, Race, first_reply
+from tasks.dispatch.latency import Calibration, Spread
+from tasks.dispatch.limits.gate import Grant, Limits
+from tasks.dispatch.limits.rate import SECOND, Demand
+from tasks.dispatch.retry import (
     BUSY,
     DOUBTFUL,
     DOWN,
@@ -23,13 +25,11 @@ from tasks.dispatch.retries import (
     Policy,
     wait_before_retry,
 )
-from tasks.dispatch.spread import Calibration, Spread
-from tasks.errors import AccountRefused, CallFailed, RouteDown, RouteLost, SetAside
 from tasks.providers.account import Account
 from tasks.providers.adjustments import Adjustments
-from tasks.providers.told import told_limits
+from tasks.providers.protocol import Answer, Reply, Wire
+from tasks.providers.rate_limit_headers import told_limits
 from tasks.providers.vectors import Vectors
-from tasks.providers.wire import Answer, Reply, Wire
 
 # Headers tell the same limits again and again: they are read so often, and at every refusal.
 TOLD_SECONDS = 0.25

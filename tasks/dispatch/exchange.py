@@ -5,9 +5,9 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from tasks.errors import CallFailed, JobStopped
+from tasks.base.errors import CallFailed, JobStopped
+from tasks.providers.protocol import Answer, Reply
 from tasks.providers.vectors import Vectors
-from tasks.providers.wire import Answer, Reply
 
 T = TypeVar("T")
 # The request went out and no answer was read: the provider may be paid all the same.

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from tasks.errors import CallFailed
-from tasks.providers.wire import Reply
+from tasks.base.errors import CallFailed
+from tasks.providers.protocol import Reply
 
 Post = Callable[[], Awaitable[Reply]]
 # Waits for a place in the limits and returns what frees it.

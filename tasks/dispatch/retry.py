@@ -7,7 +7,7 @@ uniform wait under an exponential ceiling spreads the callers best.
 import math
 from dataclasses import dataclass
 
-from tasks.errors import CallFailed, Transient
+from tasks.base.errors import CallFailed, Transient
 
 # Refusals of the route, not of this one call: they pause all callers.
 RATE_LIMITED = frozenset({"http_429"})

@@ -18,9 +18,9 @@ import aiohttp
 import certifi
 from yarl import URL
 
+from tasks.base.errors import CertificateRefused, Transient, UserMistake
 from tasks.dispatch.deadlines import Deadlines
-from tasks.errors import CertificateRefused, Transient, UserMistake
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
 
 CONNECT_SECONDS = 10.0
 # uvicorn, and so vLLM and many others, closes a connection that was idle for five

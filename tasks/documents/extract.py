@@ -5,13 +5,13 @@ import stat
 import tempfile
 from pathlib import Path
 
-from tasks.documents.codepages import SAMPLE
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content, Document, Remote
+from tasks.documents.encodings.codepages import SAMPLE
+from tasks.documents.object_store import fetch
 from tasks.documents.readers.isolated import Stopped, readers
 from tasks.documents.readers.kinds import kind_of
 from tasks.documents.readers.text import read_text
-from tasks.documents.remote import fetch
-from tasks.errors import DocumentFailed
 
 
 def extract(document: Document, stopped: Stopped = lambda: False) -> Content:

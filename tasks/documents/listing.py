@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.documents.batch import BYTES_AT_ONCE
-from tasks.documents.carried import carried_schema
+from tasks.base.errors import UserMistake
 from tasks.documents.document import Document, Documents
 from tasks.documents.groups import grouped
+from tasks.documents.id_set import Seen
 from tasks.documents.needed import require_columns
-from tasks.documents.remote import shown
-from tasks.documents.rows import Wanted, rows, sizes
-from tasks.documents.seen import Seen
+from tasks.documents.object_store import shown
 from tasks.documents.sources import files, table_files
-from tasks.documents.tables import is_table
-from tasks.errors import UserMistake
+from tasks.documents.tables.batch import BYTES_AT_ONCE
+from tasks.documents.tables.column_schema import carried_schema
+from tasks.documents.tables.formats import is_table
+from tasks.documents.tables.table_rows import Wanted, rows, sizes
 
 AT_ONCE = 2048
 DUPLICATE = "duplicate_id"

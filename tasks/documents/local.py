@@ -6,8 +6,8 @@ from glob import has_magic, iglob
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote, urlsplit
 
+from tasks.base.errors import UserMistake
 from tasks.documents.document import Document
-from tasks.errors import UserMistake
 
 STATE, RECORD, TABLE = ".docmill", "job.json", "documents"
 

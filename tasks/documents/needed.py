@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from tasks.base.errors import UserMistake
 from tasks.documents.document import Document
-from tasks.documents.json_lines import JsonLines
-from tasks.documents.partitions import partitions
 from tasks.documents.sources import Found
-from tasks.documents.tables import opened
-from tasks.errors import UserMistake
+from tasks.documents.tables.formats import opened
+from tasks.documents.tables.json_lines import JsonLines
+from tasks.documents.tables.partitions import partitions
 
 
 def require_columns(tables: Iterable[Found], wanted: Sequence[str], *, inputs: int) -> None:

@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from fsspec.core import url_to_fs
 
+from tasks.base.errors import DocumentFailed, UserMistake
 from tasks.documents.document import Remote
-from tasks.errors import DocumentFailed, UserMistake
 
 # What a scheme needs: a module, and our extra that brings it.
 SCHEMES = {

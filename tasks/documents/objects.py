@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from glob import has_magic
 
+from tasks.base.errors import UserMistake
 from tasks.documents.document import Document, Remote
 from tasks.documents.local import is_result_set, refuse_results
-from tasks.documents.remote import WEB, Entry, Store, entries, entry, scheme_of, shown, store, web_name
-from tasks.errors import UserMistake
+from tasks.documents.object_store import WEB, Entry, Store, entries, entry, scheme_of, shown, store, web_name
 
 Segments = tuple[str, ...]
 ANY_DEPTH = "**"

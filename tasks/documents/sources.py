@@ -5,12 +5,12 @@ from glob import has_magic
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.base.errors import UserMistake
 from tasks.documents import local
 from tasks.documents.document import Document
+from tasks.documents.object_store import is_url, shown
 from tasks.documents.objects import is_single, objects
-from tasks.documents.remote import is_url, shown
-from tasks.documents.tables import ENDINGS, is_table
-from tasks.errors import UserMistake
+from tasks.documents.tables.formats import ENDINGS, is_table
 
 
 class Found(NamedTuple):

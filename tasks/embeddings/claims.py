@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tasks.jobs.embed.embedder import Embedder, Leaf
-from tasks.jobs.embed.pack import Piece, pack
+from tasks.calls.packing import Piece, pack
+from tasks.embeddings.embedder import Embedder, Leaf
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Owned
 

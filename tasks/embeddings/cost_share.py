@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tasks.jobs.embed.pack import Piece
+from tasks.calls.packing import Piece
 
 
 class Share(NamedTuple):

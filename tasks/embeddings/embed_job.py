@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from tasks.errors import JobStopped, RouteLost
-from tasks.jobs.embed.claims import Claims
-from tasks.jobs.embed.embedder import Embedder, Leaf
-from tasks.jobs.embed.pack import Packing, Piece
-from tasks.jobs.embed.space import Space
+from tasks.base.errors import JobStopped, RouteLost
+from tasks.calls.packing import Packing, Piece
+from tasks.calls.rows import Work
+from tasks.embeddings.claims import Claims
+from tasks.embeddings.embedder import Embedder, Leaf
+from tasks.embeddings.space import Space
 from tasks.jobs.job import Job, Settled
-from tasks.jobs.rows import Work
 from tasks.ledger.records import Owned
 from tasks.results.footers import part_name
 from tasks.results.parts import create_tables, read_part

@@ -3,15 +3,15 @@
 import itertools
 import math
 
-from tasks.jobs.embed.cutting import embed_cutter
-from tasks.jobs.embed.making import embed_options
-from tasks.jobs.embed.pack import SPECIAL_TOKENS
-from tasks.jobs.expect import CHARACTERS_A_TOKEN
-from tasks.jobs.plan import PLAN_BYTES, QUICK_BYTES, Plan, Rival, source_of
-from tasks.jobs.prepare import Prepared
-from tasks.jobs.reuse import kept
-from tasks.jobs.stops import Stop
-from tasks.jobs.sums import Sums, read_sums
+from tasks.calls.embedding_cutter import embed_cutter
+from tasks.calls.estimate import CHARACTERS_A_TOKEN
+from tasks.calls.packing import SPECIAL_TOKENS
+from tasks.embeddings.making import embed_options
+from tasks.planning.job_routes import Stop
+from tasks.planning.plan import PLAN_BYTES, QUICK_BYTES, Plan, Rival, source_of
+from tasks.planning.prepare import Prepared
+from tasks.planning.reuse import kept
+from tasks.planning.sample import Sums, read_sums
 
 
 def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:

@@ -10,22 +10,22 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.chunking.places import PROCESSORS
+from tasks.base.errors import DocumentFailed, JobStopped
+from tasks.calls.packing import Piece, pack
+from tasks.calls.progress import TROUBLES
+from tasks.calls.rows import Result, Work, document_rows
+from tasks.chunking.token_index import PROCESSORS
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
-from tasks.errors import DocumentFailed, JobStopped
+from tasks.embeddings.embed_job import LOOK_AGAIN_SECONDS, EmbedJob
+from tasks.embeddings.embedded_rows import begun_rows, embedded_rows
+from tasks.embeddings.embedder import Leaf
+from tasks.embeddings.item import Item
 from tasks.jobs.answer import completed
-from tasks.jobs.embed.embedder import Leaf
-from tasks.jobs.embed.item import Item
-from tasks.jobs.embed.job import LOOK_AGAIN_SECONDS, EmbedJob
-from tasks.jobs.embed.pack import Piece, pack
-from tasks.jobs.embed.rows import begun_rows, embedded_rows
+from tasks.jobs.document_shard import CALLS_A_SHARD, FLUSH_SECONDS, Worked, note_end, shards, start
 from tasks.jobs.job import Settled
-from tasks.jobs.meter import TROUBLES
-from tasks.jobs.rows import Result, Work, document_rows
-from tasks.jobs.shard import CALLS_A_SHARD, FLUSH_SECONDS, Worked, note_end, shards, start
-from tasks.jobs.write import rows_of, write, write_begun
+from tasks.jobs.writing import rows_of, write, write_begun
 from tasks.ledger.records import Owned, Seen
 
 # A shard's texts are in memory together, with their vectors.

@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from tasks.errors import DocumentFailed, SetAside
-from tasks.jobs.embed.embedder import Came, Leaf
-from tasks.jobs.embed.item import Item, Stretch, stretches
-from tasks.jobs.embed.job import EmbedJob
-from tasks.jobs.rows import UNREAD, failed_document_row, unread_row
-from tasks.jobs.sections import section_rows, unread_words
-from tasks.jobs.write import Rows
+from tasks.base.errors import DocumentFailed, SetAside
+from tasks.calls.rows import UNREAD, failed_document_row, unread_row
+from tasks.calls.section_rows import section_rows, unread_words
+from tasks.embeddings.embed_job import EmbedJob
+from tasks.embeddings.embedder import Came, Leaf
+from tasks.embeddings.item import Item, Stretch, stretches
+from tasks.jobs.writing import Rows
 from tasks.ledger.records import ASSIGNED, Finished
+from tasks.models.route import Route
 from tasks.results.parts import as_table, column_table
 from tasks.results.schemas import Row
-from tasks.results.vectors import ChunkRow, chunks_table
-from tasks.routing.route import Route
+from tasks.results.vector_columns import ChunkRow, chunks_table
 
 
 class Asked(NamedTuple):

@@ -9,22 +9,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.chunking.split import split
+from tasks.base.errors import CallFailed, Overflow, RouteLost, SetAside
+from tasks.calls.asker import given_up
+from tasks.calls.embedding_cutter import EmbedCutter
+from tasks.calls.packing import Packing, Piece, pack
+from tasks.calls.payments import Paying, Usage
+from tasks.calls.progress import Meter
+from tasks.calls.rows import Work
+from tasks.chunking.splitter import split
 from tasks.dispatch.dispatcher import Delivered
 from tasks.dispatch.exchange import Call, Exchange, Paid
-from tasks.errors import CallFailed, Overflow, RouteLost, SetAside
-from tasks.jobs.ask import given_up
-from tasks.jobs.embed.cutting import EmbedCutter
-from tasks.jobs.embed.pack import Packing, Piece, pack
-from tasks.jobs.embed.share import Share, shared
-from tasks.jobs.embed.space import Space
-from tasks.jobs.meter import Meter
-from tasks.jobs.pay import Paying, Usage
-from tasks.jobs.rows import Work
+from tasks.embeddings.cost_share import Share, shared
+from tasks.embeddings.space import Space
 from tasks.ledger.records import Kept
+from tasks.models.route import Route
+from tasks.providers.protocol import call_id, encode
 from tasks.providers.vectors import Embedding, Matrix, Vectors
-from tasks.providers.wire import call_id, encode
-from tasks.routing.route import Route
 
 # A text that a provider counts as too long is cut in two, and each half again, so often.
 MOST_CUTS = 5

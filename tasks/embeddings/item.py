@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tasks.chunking.split import Chunk
+from tasks.calls.packing import Piece
+from tasks.chunking.splitter import Chunk
 from tasks.documents.document import Content, Document
-from tasks.jobs.embed.embedder import Leaf
-from tasks.jobs.embed.pack import Piece
+from tasks.embeddings.embedder import Leaf
 
 
 class Item(NamedTuple):

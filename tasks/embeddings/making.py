@@ -3,18 +3,18 @@
 import asyncio
 import time
 
-from tasks.errors import UserMistake
-from tasks.jobs.embed.cutting import embed_cutter
-from tasks.jobs.embed.embedder import Embedder
-from tasks.jobs.embed.job import TEXTS_AT_ONCE, EmbedJob
-from tasks.jobs.embed.shard import texts_a_shard
-from tasks.jobs.embed.space import Space
-from tasks.jobs.meter import Meter
-from tasks.jobs.options import EmbedOptions
-from tasks.jobs.pay import Payer
-from tasks.jobs.prepare import Prepared
-from tasks.jobs.stops import Stop
+from tasks.base.errors import UserMistake
+from tasks.calls.embedding_cutter import embed_cutter
+from tasks.calls.payments import Payer
+from tasks.calls.progress import Meter
+from tasks.embeddings.embed_job import TEXTS_AT_ONCE, EmbedJob
+from tasks.embeddings.embed_shard import texts_a_shard
+from tasks.embeddings.embedder import Embedder
+from tasks.embeddings.space import Space
 from tasks.ledger.ledger import Ledger
+from tasks.planning.job_routes import Stop
+from tasks.planning.prepare import Prepared
+from tasks.prompting.options import EmbedOptions
 
 
 def embed_job(

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from tasks.errors import RouteLost
-from tasks.jobs.embed.pack import Piece
+from tasks.base.errors import RouteLost
+from tasks.calls.packing import Piece
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import IO
 
 import orjson
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.events.event import LEVELS, Event
 
 STDERR = "-"

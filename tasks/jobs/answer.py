@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 from typing import Any
 
+from tasks.base.errors import DocumentFailed, Overflow, RouteLost
+from tasks.calls.cutting import Cut
+from tasks.calls.rows import Reading, Result, Work, document_rows
+from tasks.calls.token_calibration import Measure
 from tasks.documents.document import Document
-from tasks.errors import DocumentFailed, Overflow, RouteLost
-from tasks.jobs.cut import Cut
 from tasks.jobs.job import Job
-from tasks.jobs.measure import Measure
-from tasks.jobs.rows import Reading, Result, Work, document_rows
-from tasks.jobs.strategy import Strategist
-from tasks.routing.route import Route
+from tasks.models.route import Route
+from tasks.strategies.strategy import Strategist
 
 
 def _begun_at(job: Job, reading: Reading) -> Strategist | None:

@@ -6,16 +6,16 @@ from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from tasks.chunking.places import PROCESSORS
+from tasks.base.errors import DocumentFailed, JobStopped
+from tasks.calls.estimate import CHARACTERS_A_TOKEN
+from tasks.calls.rows import Reading, Result, Work
+from tasks.chunking.token_index import PROCESSORS
 from tasks.documents.document import Document
 from tasks.documents.groups import grouped
-from tasks.errors import DocumentFailed, JobStopped
 from tasks.jobs.answer import answered, completed
-from tasks.jobs.expect import CHARACTERS_A_TOKEN
 from tasks.jobs.job import Job, Settled
-from tasks.jobs.read import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE, Read, read_all
-from tasks.jobs.rows import Reading, Result, Work
-from tasks.jobs.write import begun_rows, rows_of, write, write_begun
+from tasks.jobs.reading import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE, Read, read_all
+from tasks.jobs.writing import begun_rows, rows_of, write, write_begun
 
 CALLS_A_SHARD = 1000
 FLUSH_SECONDS = 5.0

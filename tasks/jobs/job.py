@@ -13,23 +13,23 @@ from typing import Any, ClassVar, Generic, Literal
 
 from typing_extensions import TypeVar
 
+from tasks.base.errors import DocumentFailed, Interrupted, JobStopped, LeaderLost, ModelUnknown, StorageFailed
+from tasks.calls.progress import Meter
+from tasks.calls.scheduler import Speaker, Waiting
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
-from tasks.documents.remote import shown
-from tasks.errors import DocumentFailed, Interrupted, JobStopped, LeaderLost, ModelUnknown, StorageFailed
+from tasks.documents.object_store import shown
 from tasks.events.event import SILENT, Observer
-from tasks.jobs.meter import Meter
-from tasks.jobs.prepare import Prepared, docmill_version
-from tasks.jobs.strategy import Strategist
-from tasks.jobs.waiting import Speaker, Waiting
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import ASSIGNED, Seen, Sums
-from tasks.results.folder import Folder
+from tasks.models.route import Route
+from tasks.planning.prepare import Prepared, docmill_version
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
+from tasks.results.location import Folder
 from tasks.results.result_set import ResultSet, result_set
 from tasks.results.schemas import Schemas
-from tasks.routing.route import Route
+from tasks.strategies.strategy import Strategist
 
 # For the calls in flight after a signal, of the ten seconds in which all is to end.
 DRAIN_SECONDS = 7.0

@@ -4,11 +4,11 @@ import contextlib
 from collections.abc import Sequence
 from hashlib import sha256
 
+from tasks.base.errors import DocumentFailed
+from tasks.calls.rows import Reading
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
-from tasks.errors import DocumentFailed
 from tasks.jobs.job import Job, Settled
-from tasks.jobs.rows import Reading
 from tasks.ledger.records import Seen
 
 # A hop to a thread and back for each document would cost as much as reading it.

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.errors import JobStopped
+from tasks.base.errors import JobStopped
+from tasks.calls.rows import Result, Work
 from tasks.jobs.job import Job
-from tasks.jobs.rows import Result, Work
 from tasks.ledger.records import ASSIGNED, Finished
 from tasks.results.parts import as_table, write_part
 from tasks.results.schemas import Schemas

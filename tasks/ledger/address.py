@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 
 URL = re.compile(r"postgres(?:ql)?://(.*)", re.DOTALL)
 # A folder has no scheme; what looks like a URL of another kind may hold a password all the same.

@@ -14,12 +14,12 @@ from typing import Any
 
 import psycopg
 
-from tasks.errors import LeaderLost, StorageFailed, UserMistake
-from tasks.ledger import server as server_module
+from tasks.base.errors import LeaderLost, StorageFailed, UserMistake
+from tasks.ledger import postgres_connection as server_module
 from tasks.ledger.dialect import SCHEMA, SCHEMA_5
 from tasks.ledger.lock import in_use, me, named
-from tasks.ledger.schema import VERSION
-from tasks.ledger.server import Connection, Server, pauses
+from tasks.ledger.postgres_connection import Connection, Server, pauses
+from tasks.ledger.tables import VERSION
 
 WATCH_SECONDS = 5.0
 UNLOCK = b"SELECT pg_advisory_unlock(%s)"

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from tasks.dispatch.exchange import Call
-from tasks.ledger.known import Known
+from tasks.ledger.bloom_filter import Known
 from tasks.ledger.records import ASSIGNED, Finished, Kept, Owned, PaidBeside, Seen, Sums
-from tasks.ledger.schema import ANSWERS, checksum
 from tasks.ledger.statements import (
     ANSWER,
     ASSIGN,
@@ -38,8 +37,9 @@ from tasks.ledger.statements import (
     SUMS,
 )
 from tasks.ledger.store import Store, Value
-from tasks.providers.wire import Reply
-from tasks.routing.route import Route
+from tasks.ledger.tables import ANSWERS, checksum
+from tasks.models.route import Route
+from tasks.providers.protocol import Reply
 
 
 class Ledger:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tasks.errors import InUse, StorageFailed, UserMistake
+from tasks.base.errors import InUse, StorageFailed, UserMistake
 
 WORKERS = "workers.lock"
 # What a killed run's workers may take to record what they asked for.

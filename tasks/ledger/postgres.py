@@ -12,11 +12,11 @@ from typing import Any
 
 import psycopg
 
-from tasks.errors import StorageFailed
-from tasks.ledger import server as server_module
+from tasks.base.errors import StorageFailed
+from tasks.ledger import postgres_connection as server_module
 from tasks.ledger.advisory import Guest, Hold
 from tasks.ledger.dialect import asked, columns, said, said_of_many, taken, told
-from tasks.ledger.server import Connection, Line, Patience, Server
+from tasks.ledger.postgres_connection import Connection, Line, Patience, Server
 from tasks.ledger.store import Asked, Batch, Many, Store, Value
 
 ROWS_AT_ONCE = 10_000

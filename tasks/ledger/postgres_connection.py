@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.base.errors import StorageFailed, UserMistake
 from tasks.ledger.address import Address
 
 Connection = psycopg.Connection[tuple[Any, ...]]

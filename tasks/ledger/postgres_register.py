@@ -2,10 +2,10 @@
 
 import psycopg
 
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
 from tasks.ledger.dialect import said
+from tasks.ledger.postgres_connection import Connection, Server
 from tasks.ledger.register import PUT, TABLE, Change, T
-from tasks.ledger.server import Connection, Server
 
 SCHEMA = "docmill_limits"
 # Who waits for longer goes on without.

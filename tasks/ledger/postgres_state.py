@@ -10,7 +10,7 @@ from tasks.ledger.advisory import HOLDER, Guest, Hold
 from tasks.ledger.dialect import asked, said, taken, told
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres import PostgresStore
-from tasks.ledger.server import Server
+from tasks.ledger.postgres_connection import Server
 from tasks.ledger.statements import TEXT
 from tasks.ledger.store import Asked, Many, Value
 

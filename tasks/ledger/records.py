@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
 
 # The status of a document whose part is known and whose rows may not be there yet.
 ASSIGNED = "assigned"

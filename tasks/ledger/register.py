@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.base.errors import StorageFailed, UserMistake
 
 T = TypeVar("T")
 # From the text and the time to the new text, and what it is changed for.

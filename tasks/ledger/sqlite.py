@@ -14,10 +14,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
 from tasks.ledger.lock import locked
-from tasks.ledger.schema import prepare
 from tasks.ledger.store import Asked, Batch, Many, Store, Value
+from tasks.ledger.tables import prepare
 
 SYNC_SECONDS = 1.0
 

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.lock import hold, working
-from tasks.ledger.schema import set_aside_if_unsound
 from tasks.ledger.sqlite import SqliteStore, doubt_mark, rows
 from tasks.ledger.store import Asked, Value
+from tasks.ledger.tables import set_aside_if_unsound
 
 PARTS = "parts.lock"
 

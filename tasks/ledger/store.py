@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
-from tasks.errors import JobStopped, StorageFailed
+from tasks.base.errors import JobStopped, StorageFailed
 
 BATCH = 512
 # SQLite takes 32,766 values a statement.

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Timer
 from zlib import crc32
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 
 SCHEMA_2 = """
 CREATE TABLE IF NOT EXISTS jobs (

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tasks.errors import UserMistake
-from tasks.routing.catalogue import AGGREGATOR, Catalogue, Model, Provider, Served
+from tasks.base.errors import UserMistake
+from tasks.models.catalogue import AGGREGATOR, Catalogue, Model, Provider, Served
 
 LOCAL = "local"
 COMPATIBLE = "openai-compatible"

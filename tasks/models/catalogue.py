@@ -15,10 +15,10 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.chunking.template import TEMPLATES
+from tasks.base.errors import UserMistake
+from tasks.chunking.chat_template import TEMPLATES
 from tasks.chunking.tokenizer import NAMES
-from tasks.errors import UserMistake
-from tasks.routing.price import Price
+from tasks.models.price import Price
 
 AGGREGATOR = "apipie"
 DATA = Path(__file__).parents[2] / "data"

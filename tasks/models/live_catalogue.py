@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.routing.catalogue import Catalogue, Model, Served
-from tasks.routing.listed import Listed
+from tasks.models.catalogue import Catalogue, Model, Served
+from tasks.models.model_lists import Listed
 
 # Eden AI's second version has no list, and OpenRouter names what is free.
 UNLISTED, FREE = "v2/", ":free"

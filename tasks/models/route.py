@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tasks.chunking.template import Window
+from tasks.base.errors import UserMistake
+from tasks.chunking.chat_template import Window
 from tasks.chunking.tokenizer import GGUF, tokenizer_for_unknown
-from tasks.errors import UserMistake
-from tasks.routing.catalogue import AGGREGATOR, Model
-from tasks.routing.choice import LOCAL, Candidate
-from tasks.routing.price import Price
+from tasks.models.candidates import LOCAL, Candidate
+from tasks.models.catalogue import AGGREGATOR, Model
+from tasks.models.price import Price
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tasks.health.records import Advice
+from tasks.monitoring.health_records import Advice
 
 # Less than this isn't worth a word.
 LEAST_USD, LEAST_SHARE = 0.01, 0.1

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from tasks.health.records import Alarm, PriceStep, RouteHealth
+from tasks.monitoring.health_records import Alarm, PriceStep, RouteHealth
 
 
 def alarms(routes: Iterable[RouteHealth], since: datetime, percent: float) -> list[Alarm]:

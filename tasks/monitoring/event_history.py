@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from tasks.errors import StorageFailed, UserMistake
-from tasks.health.records import HISTORY, Event
-from tasks.jobs.register import VARIABLE
+from tasks.base.errors import StorageFailed, UserMistake
+from tasks.monitoring.health_records import HISTORY, Event
+from tasks.planning.job_register import VARIABLE
 from tasks.results.files import replace_file
 
 LOCK_SECONDS = 120.0

@@ -9,17 +9,17 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from tasks.errors import DocmillError
-from tasks.health.history import History, connected
-from tasks.health.records import HISTORY
-from tasks.jobs.register import registered
+from tasks.base.errors import DocmillError
+from tasks.models.catalogue import AGGREGATOR, load_catalogue
+from tasks.monitoring.event_history import History, connected
+from tasks.monitoring.health_records import HISTORY
+from tasks.planning.job_register import registered
 from tasks.results.files import replace_file
-from tasks.results.folder import Folder
 from tasks.results.footers import each
 from tasks.results.job_file import read_job_file
+from tasks.results.location import Folder
 from tasks.results.parts import Damaged, conformed, read_part
 from tasks.results.schemas import TABLES
-from tasks.routing.catalogue import AGGREGATOR, load_catalogue
 
 FOLDED = "folded"
 _COLUMNS = {

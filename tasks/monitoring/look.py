@@ -6,27 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tasks.dispatch.client import Client
+from tasks.base.errors import CallFailed, RouteLost
+from tasks.dispatch.budget import Spending
 from tasks.dispatch.dispatcher import Transport
-from tasks.dispatch.spending import Spending
-from tasks.errors import CallFailed, RouteLost
-from tasks.health.advice import advise
-from tasks.health.alarms import alarms
-from tasks.health.facts import facts
-from tasks.health.fold import fold
-from tasks.health.history import INTERRUPTED, History
-from tasks.health.options import MonitorOptions
-from tasks.health.probe import Outcome, Prober, blank, probe_all, unfit, worst_case
-from tasks.health.records import Event, Health, Skipped
-from tasks.health.statistics import health_of
-from tasks.health.targets import Looking, Target, local_file
-from tasks.jobs.accounts import available, catalogue_folder, live_catalogue
-from tasks.jobs.refresh import QUICK_SECONDS, refresh
+from tasks.dispatch.transport import Client
+from tasks.models.candidates import COMPATIBLE, LOCAL
+from tasks.monitoring.advice import advise
+from tasks.monitoring.alarms import alarms
+from tasks.monitoring.event_history import INTERRUPTED, History
+from tasks.monitoring.fold import fold
+from tasks.monitoring.health_records import Event, Health, Skipped
+from tasks.monitoring.monitor_options import MonitorOptions
+from tasks.monitoring.probe import Outcome, Prober, blank, probe_all, unfit, worst_case
+from tasks.monitoring.route_facts import facts
+from tasks.monitoring.statistics import health_of
+from tasks.monitoring.targets import Looking, Target, local_file
+from tasks.planning.accounts import available, catalogue_folder, live_catalogue
+from tasks.planning.refresh import QUICK_SECONDS, refresh
 from tasks.providers.account import Account, Keys
 from tasks.providers.local_server import local_server
 from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
-from tasks.routing.choice import COMPATIBLE, LOCAL
 
 DAY = timedelta(days=1)
 LOCAL_CONTEXT = 8192

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tasks.errors import UserMistake
-from tasks.health.probe import SMALL
-from tasks.jobs.options import Place
-from tasks.routing.price import Price, parse_price
+from tasks.base.errors import UserMistake
+from tasks.models.price import Price, parse_price
+from tasks.monitoring.probe import SMALL
+from tasks.prompting.options import Place
 
 
 class MonitorOptions(BaseModel):

@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tasks.dispatch.client import Client
+from tasks.base.errors import BudgetReached, CallFailed, JobStopped, RouteDown
+from tasks.dispatch.budget import Spending
 from tasks.dispatch.dispatcher import Dispatcher, Transport
 from tasks.dispatch.exchange import Call, Exchange, Paid
-from tasks.dispatch.limits import Limits
-from tasks.dispatch.retries import Policy
-from tasks.dispatch.spending import Spending
-from tasks.errors import BudgetReached, CallFailed, JobStopped, RouteDown
-from tasks.health.records import Event, Skipped
-from tasks.health.targets import Target
-from tasks.jobs.options import Options
-from tasks.jobs.speaking import declared
+from tasks.dispatch.limits.gate import Limits
+from tasks.dispatch.retry import Policy
+from tasks.dispatch.transport import Client
+from tasks.monitoring.health_records import Event, Skipped
+from tasks.monitoring.targets import Target
+from tasks.prompting.options import Options
 from tasks.providers.account import Account
+from tasks.providers.protocol import Completion, Message, Reply, Wire, call_id, encode
 from tasks.providers.registry import wire_of
-from tasks.providers.stream import STREAMING, Gathering, asked_to_stream
+from tasks.providers.streaming import STREAMING, Gathering, asked_to_stream
 from tasks.providers.vectors import Embedding
-from tasks.providers.wire import Completion, Message, Reply, Wire, call_id, encode
+from tasks.running.runtime import declared
 
 MOST_TOKENS = 16
 # What a chat template adds at most.

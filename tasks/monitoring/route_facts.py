@@ -7,13 +7,13 @@ from typing import Any
 
 import duckdb
 
-from tasks.errors import UserMistake
-from tasks.health.advice import JobFacts, Other
-from tasks.jobs.register import registered
-from tasks.results.folder import Folder
+from tasks.base.errors import UserMistake
+from tasks.models.catalogue import Catalogue
+from tasks.models.price import Price
+from tasks.monitoring.advice import JobFacts, Other
+from tasks.planning.job_register import registered
 from tasks.results.job_file import read_job_file
-from tasks.routing.catalogue import Catalogue
-from tasks.routing.price import Price
+from tasks.results.location import Folder
 
 # Those that ran last tell most.
 MOST_JOBS = 50

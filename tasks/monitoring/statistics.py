@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from tasks.dispatch.retries import ROUTE_WIDE
-from tasks.health.history import History, connected, plain
-from tasks.health.records import (
+from tasks.calls.estimate import CHARACTERS_A_TOKEN
+from tasks.dispatch.retry import ROUTE_WIDE
+from tasks.monitoring.event_history import History, connected, plain
+from tasks.monitoring.health_records import (
     BUCKETS,
     DayLatency,
     ErrorCount,
@@ -22,7 +23,6 @@ from tasks.health.records import (
     Strip,
     Uptime,
 )
-from tasks.jobs.expect import CHARACTERS_A_TOKEN
 
 # Errors that speak of the route, not of one call; all others leave its uptime alone.
 ROUTE_ERRORS = ROUTE_WIDE | {

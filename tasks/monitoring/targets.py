@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from tasks.errors import UserMistake
-from tasks.health.records import Kind
-from tasks.jobs.accounts import account_with, available
-from tasks.jobs.window import served_models
+from tasks.base.errors import UserMistake
+from tasks.models.candidates import COMPATIBLE, LOCAL, Candidate, Wish, candidates
+from tasks.models.catalogue import AGGREGATOR, Catalogue
+from tasks.models.price import Price
+from tasks.models.route import price_of
+from tasks.monitoring.health_records import Kind
+from tasks.planning.accounts import account_with, available
+from tasks.planning.windows import served_models
 from tasks.providers.account import Account, Keys
 from tasks.providers.local_model import local_model_at_hand, local_model_name, local_model_path, require_extra
 from tasks.providers.local_vectors import MODEL as WORDLLAMA
-from tasks.routing.catalogue import AGGREGATOR, Catalogue
-from tasks.routing.choice import COMPATIBLE, LOCAL, Candidate, Wish, candidates
-from tasks.routing.price import Price
-from tasks.routing.route import price_of
 
 KINDS: Mapping[str, Kind] = {"Chat": "chat", "Code": "code", "Embedding": "embedding"}
 

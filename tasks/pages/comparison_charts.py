@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tasks.compare.records import Compared
+from tasks.comparison.comparison_records import Compared
 from tasks.pages.charts import SAID, Chart, Spec, chart
 from tasks.pages.figures import count, duration, money
 

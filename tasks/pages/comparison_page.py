@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from tasks.compare.records import Agreement, Answer, Compared, Comparison
+from tasks.comparison.comparison_records import Agreement, Answer, Compared, Comparison
 from tasks.pages.comparison_charts import comparison_charts, letters_of
 from tasks.pages.figures import count, duration, milliseconds, money, portion, share
 from tasks.pages.page import options_of, page, write_page
-from tasks.results.folder import Folder
+from tasks.results.location import Folder
 
 # More would make the page too large to be read: the tables hold all.
 DOCUMENTS, CHARACTERS = 24, 6000

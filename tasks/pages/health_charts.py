@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from tasks.health.records import Health, RouteHealth
-from tasks.health.statistics import LATENCY_DAYS
+from tasks.monitoring.health_records import Health, RouteHealth
+from tasks.monitoring.statistics import LATENCY_DAYS
 from tasks.pages.charts import COLOURS, Chart, Spec, chart, coloured, height_of, lines, over_time
 from tasks.pages.figures import count, day, milliseconds, money
 

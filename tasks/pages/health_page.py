@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from tasks.health.records import BUCKETS, Health, Latency, RouteHealth, Strip
-from tasks.health.statistics import LATENCY_DAYS
+from tasks.monitoring.health_records import BUCKETS, Health, Latency, RouteHealth, Strip
+from tasks.monitoring.statistics import LATENCY_DAYS
 from tasks.pages.figures import count
 from tasks.pages.health_charts import Price, health_charts, known_prices
 from tasks.pages.page import page, write_page
 from tasks.pages.site import JobLine
 from tasks.pages.strips import Cell, hours_of, spark, weeks_of
-from tasks.results.folder import Folder
+from tasks.results.location import Folder
 
 STATES = {"up": "good", "down": "bad", "unknown": "quiet"}
 JOB_TONES = {"done": "good", "paused": "warn", "failed": "bad", "running": "quiet"}

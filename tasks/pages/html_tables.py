@@ -9,8 +9,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.documents.remote import opened
-from tasks.results.folder import Folder
+from tasks.documents.object_store import opened
+from tasks.results.location import Folder
 
 # Nothing is fetched or installed for a query.
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.pages.html_tables import Tables, reading
 from tasks.pages.job_rows import (
     DocumentRow,
     DoneRow,
@@ -17,9 +18,8 @@ from tasks.pages.job_rows import (
     Sums,
     TimeRow,
 )
-from tasks.pages.tables import Tables, reading
-from tasks.results.folder import Folder
 from tasks.results.job_file import read_job_file
+from tasks.results.location import Folder
 
 BUCKETS = 60
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
+from tasks.models.catalogue import load_catalogue
 from tasks.pages.figures import count, duration, moment, money, short
 from tasks.pages.job_charts import clock, job_charts
 from tasks.pages.job_facts import FAILED, LARGEST, JobFacts
 from tasks.pages.page import options_of, page, write_page
-from tasks.results.folder import Folder
-from tasks.routing.catalogue import load_catalogue
+from tasks.results.location import Folder
 
 TONES = {"done": "good", "partial": "warn", "failed": "bad", "paused": "warn", "running": "quiet"}
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")

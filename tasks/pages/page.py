@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from tasks.models.catalogue import DATA
 from tasks.pages.figures import FIGURES
-from tasks.results.folder import Folder
-from tasks.routing.catalogue import DATA
+from tasks.results.location import Folder
 
 FOLDER = DATA / "pages"
 NAME = "dashboard.html"

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from tasks.errors import DocmillError
-from tasks.pages.job import TONES, job_page
+from tasks.base.errors import DocmillError
 from tasks.pages.job_facts import job_facts
+from tasks.pages.job_page import TONES, job_page
 from tasks.pages.page import page
-from tasks.results.folder import Folder, folder_at
 from tasks.results.job_file import read_job_file
+from tasks.results.location import Folder, folder_at
 
 Places = Callable[[], Iterable[str]]
 

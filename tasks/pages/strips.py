@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tasks.health.records import DayLatency, Strip
+from tasks.monitoring.health_records import DayLatency, Strip
 from tasks.pages.figures import count, day, moment, share
 
 HOURS, WEEKS = 48, 52

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import platformdirs
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
+from tasks.models.catalogue import Catalogue, Provider, load_catalogue
+from tasks.models.live_catalogue import Snapshot, load_snapshots, with_live
 from tasks.providers.account import Account, Keys, account_of
 from tasks.providers.aws import is_hinted
-from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
-from tasks.routing.live import Snapshot, load_snapshots, with_live
 
 VARIABLE = "DOCMILL_CATALOGUE"
 

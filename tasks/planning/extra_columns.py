@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.documents.carried import ALL, carried_schema
 from tasks.documents.document import Document
-from tasks.documents.fitting import as_text
-from tasks.jobs.options import Options
-from tasks.jobs.prompts import COLUMN, FIELD, SCHEMA, TEXT, read_template
-from tasks.results.columns import free_name
+from tasks.documents.tables.column_schema import ALL, carried_schema
+from tasks.documents.tables.column_types import as_text
+from tasks.prompting.options import Options
+from tasks.prompting.templates import COLUMN, FIELD, SCHEMA, TEXT, read_template
+from tasks.results.json_columns import free_name
 
 
 @dataclass(frozen=True, slots=True)

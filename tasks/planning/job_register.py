@@ -8,10 +8,10 @@ from pathlib import Path
 
 import platformdirs
 
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
 from tasks.providers.account import read_environment
 from tasks.results.files import replace_file
-from tasks.results.folder import Folder, folder_at
+from tasks.results.location import Folder, folder_at
 
 VARIABLE = "DOCMILL_HISTORY"
 JOBS = "jobs"

@@ -5,27 +5,27 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from tasks.base.errors import UserMistake
+from tasks.calls.cutting import LEAST_ROOM, Cutter
+from tasks.calls.embedding_cutter import embed_cutter
+from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected, of_text, usual_answer
+from tasks.calls.packing import Packing
 from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
-from tasks.errors import UserMistake
-from tasks.jobs.accounts import account_with
-from tasks.jobs.cut import LEAST_ROOM, Cutter
-from tasks.jobs.embed.cutting import embed_cutter
-from tasks.jobs.embed.pack import Packing
-from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected, of_text, usual_answer
-from tasks.jobs.extract.form import Form
-from tasks.jobs.history import Key
-from tasks.jobs.options import EmbedOptions, Options
-from tasks.jobs.prompts import NO_PROMPTS, SCHEMA, Fields, Prompts, load_prompts
-from tasks.jobs.window import told_window
+from tasks.models.candidates import LOCAL, Candidate
+from tasks.models.catalogue import Model, Provider
+from tasks.models.price import Price, parse_price
+from tasks.models.ranking import Offer, average, latency_at, ranked, weights
+from tasks.models.route import Route, resolve
+from tasks.planning.accounts import account_with
+from tasks.planning.latency_history import Key
+from tasks.planning.windows import told_window
+from tasks.prompting.answer_form import Form
+from tasks.prompting.options import EmbedOptions, Options
+from tasks.prompting.templates import NO_PROMPTS, SCHEMA, Fields, Prompts, load_prompts
 from tasks.providers.account import Account, Keys
+from tasks.providers.protocol import Completion, Message
 from tasks.providers.registry import wire_of
 from tasks.providers.vectors import Embedding
-from tasks.providers.wire import Completion, Message
-from tasks.routing.catalogue import Model, Provider
-from tasks.routing.choice import LOCAL, Candidate
-from tasks.routing.price import Price, parse_price
-from tasks.routing.ranking import Offer, average, latency_at, ranked, weights
-from tasks.routing.route import Route, resolve
 
 # integrity 12 asks twice, 13 three times, and the vote is another call.
 FIRST_VOTE = 9

@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.jobs.expect import CHARACTERS_A_TOKEN
-from tasks.results.folder import Folder
+from tasks.calls.estimate import CHARACTERS_A_TOKEN
+from tasks.models.catalogue import AGGREGATOR
+from tasks.models.ranking import SIZES
 from tasks.results.footers import each
+from tasks.results.location import Folder
 from tasks.results.parts import Damaged, read_part
-from tasks.routing.catalogue import AGGREGATOR
-from tasks.routing.ranking import SIZES
 
 COLUMNS = ["provider", "served_by", "model", "latency_ms", "prompt_tokens", "reused"]
 # The latest parts tell enough.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from tasks.chunking.places import PROCESSORS
+from tasks.chunking.token_index import PROCESSORS
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.jobs.cut import Cutter
-from tasks.jobs.expect import CHARACTERS_A_TOKEN, Expected, of_chunks, of_text, usual_answer
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import Prepared
-from tasks.jobs.reuse import Kept, kept
-from tasks.jobs.stops import Stop
-from tasks.jobs.sums import Sums, read_sums
-from tasks.routing.price import Price
+from tasks.calls.cutting import Cutter
+from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected, of_chunks, of_text, usual_answer
+from tasks.models.price import Price
+from tasks.planning.job_routes import Stop
+from tasks.planning.prepare import Prepared
+from tasks.planning.reuse import Kept, kept
+from tasks.planning.sample import Sums, read_sums
+from tasks.prompting.options import Options
 
 # A run begins with a quick plan: it reads so many bytes and scales up from there; --plan reads more.
 QUICK_BYTES, PLAN_BYTES = 20_000_000, 400_000_000

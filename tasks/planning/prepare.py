@@ -11,28 +11,28 @@ from typing import Any
 
 import pyarrow as pa
 
+from tasks.base.errors import DocumentFailed, UserMistake
 from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents, list_sizes
 from tasks.documents.sources import identity_of
-from tasks.errors import DocumentFailed, UserMistake
-from tasks.jobs.accounts import account_with, available, live_catalogue
-from tasks.jobs.carried import NOTHING, Carried, carried_with, table_columns
-from tasks.jobs.extract.form import Form, make_form
-from tasks.jobs.extract.schema import read_schema
-from tasks.jobs.history import latencies
-from tasks.jobs.options import EmbedOptions, ExtractOptions, Options
-from tasks.jobs.prompts import columns_in
-from tasks.jobs.refresh import refresh_if_old
-from tasks.jobs.sticky import remembered
-from tasks.jobs.stops import Settling, Stop, best_first, sampled
-from tasks.jobs.window import served_models
-from tasks.jobs.workers.possible import require_workers
+from tasks.models.candidates import COMPATIBLE, EMBEDDING, LOCAL, Candidate, Wish, candidates
+from tasks.planning.accounts import account_with, available, live_catalogue
+from tasks.planning.extra_columns import NOTHING, Carried, carried_with, table_columns
+from tasks.planning.job_routes import Settling, Stop, best_first, sampled
+from tasks.planning.latency_history import latencies
+from tasks.planning.refresh import refresh_if_old
+from tasks.planning.runners import require_workers
+from tasks.planning.saved_routes import remembered
+from tasks.planning.windows import served_models
+from tasks.prompting.answer_form import Form, make_form
+from tasks.prompting.options import EmbedOptions, ExtractOptions, Options
+from tasks.prompting.schema import read_schema
+from tasks.prompting.templates import columns_in
 from tasks.providers.account import Account, Keys, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
 from tasks.providers.local_vectors import MODEL as WORDLLAMA
 from tasks.results.schemas import TABLES, Schemas
-from tasks.routing.choice import COMPATIBLE, EMBEDDING, LOCAL, Candidate, Wish, candidates
 
 # Texts that routes are compared by.
 SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 1_000_000

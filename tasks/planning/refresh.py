@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.dispatch.client import Client
-from tasks.errors import CallFailed, RouteLost
-from tasks.jobs.accounts import account_with, available, catalogue_folder, lists_of
+from tasks.base.errors import CallFailed, RouteLost
+from tasks.dispatch.transport import Client
+from tasks.models.candidates import COMPATIBLE
+from tasks.models.catalogue import Catalogue, Provider, load_catalogue
+from tasks.models.live_catalogue import Change, Snapshot, changes, pinned_rows, save_snapshot
+from tasks.planning.accounts import account_with, available, catalogue_folder, lists_of
 from tasks.providers.account import Account, Keys
 from tasks.providers.registry import wire_of
-from tasks.routing.catalogue import Catalogue, Provider, load_catalogue
-from tasks.routing.choice import COMPATIBLE
-from tasks.routing.live import Change, Snapshot, changes, pinned_rows, save_snapshot
 
 LIST_SECONDS, QUICK_SECONDS = 60.0, 10.0
 # How long a list is live.

@@ -5,10 +5,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tasks.jobs.places import state_of
-from tasks.jobs.prepare import Prepared
 from tasks.ledger.state import State
 from tasks.ledger.store import Asked
+from tasks.planning.prepare import Prepared
+from tasks.planning.state_location import state_of
 
 DONE = (
     "SELECT document_id, content_sha256, work FROM documents "

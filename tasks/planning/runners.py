@@ -3,10 +3,10 @@
 import urllib.parse
 from importlib.util import find_spec
 
-from tasks.errors import UserMistake
-from tasks.jobs.options import Options
-from tasks.jobs.places import state_name
+from tasks.base.errors import UserMistake
 from tasks.ledger.address import is_url
+from tasks.planning.state_location import state_name
+from tasks.prompting.options import Options
 
 PACKAGES = {"dask": "prefect_dask", "ray": "prefect_ray"}
 HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})

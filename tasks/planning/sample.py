@@ -9,15 +9,15 @@ from functools import partial
 from hashlib import sha256
 from typing import Protocol
 
+from tasks.base.errors import DocumentFailed
+from tasks.calls.cutting import Check, Cut
 from tasks.documents.document import Content, Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
-from tasks.errors import DocumentFailed
-from tasks.jobs.carried import Carried
-from tasks.jobs.cut import Check, Cut
-from tasks.jobs.parallel import Ended, in_order
-from tasks.jobs.prepare import Prepared
-from tasks.jobs.reuse import Done, Kept
+from tasks.planning.extra_columns import Carried
+from tasks.planning.parallel import Ended, in_order
+from tasks.planning.prepare import Prepared
+from tasks.planning.reuse import Done, Kept
 
 CONFIDENCE = 1.96  # of 95 %
 AT_ONCE, BYTES_AT_ONCE = 512, 8_000_000

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks.jobs.options import Options
-from tasks.jobs.places import state_of
-from tasks.jobs.stops import Stop
+from tasks.planning.job_routes import Stop
+from tasks.planning.state_location import state_of
+from tasks.prompting.options import Options
 
 NOTE = "routes.json"
 # The ledger knows it wherever the job was begun: job.json may be another machine's.

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import platformdirs
 
-from tasks.errors import InUse, StorageFailed, UserMistake
-from tasks.jobs.options import Options
+from tasks.base.errors import InUse, StorageFailed, UserMistake
 from tasks.ledger.address import is_url
 from tasks.ledger.lock import hold as hold_folder
 from tasks.ledger.state import LocalState, State
+from tasks.prompting.options import Options
 from tasks.providers.account import read_environment
-from tasks.results.holder import held
-from tasks.results.remote import RemoteFolder
+from tasks.results.bucket import RemoteFolder
+from tasks.results.bucket_lock import held
 
 BESIDE = ".docmill"
 VARIABLE = "DOCMILL_STATE"

@@ -4,14 +4,14 @@ import asyncio
 import json
 from pathlib import Path
 
+from tasks.base.errors import CallFailed, RouteLost, UserMistake
 from tasks.chunking.gguf import trained_context
-from tasks.dispatch.client import Client
-from tasks.errors import CallFailed, RouteLost, UserMistake
+from tasks.dispatch.transport import Client
+from tasks.models.candidates import COMPATIBLE, Candidate
 from tasks.providers.account import Account
 from tasks.providers.openai import model_entries
+from tasks.providers.protocol import Reply
 from tasks.providers.registry import wire_of
-from tasks.providers.wire import Reply
-from tasks.routing.choice import COMPATIBLE, Candidate
 
 ASK_SECONDS = 10.0
 LISTED = 12

@@ -11,11 +11,11 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from pydantic import BaseModel, ValidationError
 
-from tasks.jobs.extract.merge import RULES, merged
-from tasks.jobs.extract.names import chosen, faults_of_names
-from tasks.jobs.extract.parse import Invalid, parse_objects
-from tasks.jobs.extract.schema import Read
-from tasks.results.columns import Column, Kind, Unfit, columns_of, kind_of_answer
+from tasks.prompting.answer_parser import Invalid, parse_objects
+from tasks.prompting.column_names import chosen, faults_of_names
+from tasks.prompting.merge import RULES, merged
+from tasks.prompting.schema import Read
+from tasks.results.json_columns import Column, Kind, Unfit, columns_of, kind_of_answer
 from tasks.results.subschema import resolved
 
 MOST_FAULTS, FAULT_LENGTH = 10, 200

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tasks.results.columns import Kind
+from tasks.results.json_columns import Kind
 
 Object = Mapping[str, Any]
 # Models put an answer into one of their own at times: {"result": {...}}, {"answer": [{...}]}.

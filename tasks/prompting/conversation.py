@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tasks.chunking.tokenizer import Tokenizer
-from tasks.providers.wire import Message
+from tasks.providers.protocol import Message
 
 
 class Prompt(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from tasks.ledger.address import require_no_password
-from tasks.results.folder import Folder, folder_at, named_place
+from tasks.results.location import Folder, folder_at, named_place
 
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
 Subtype = Literal["chat", "code", "language"]

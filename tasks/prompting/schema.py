@@ -12,7 +12,7 @@ from jsonschema.exceptions import SchemaError
 from jsonschema.validators import validator_for
 from pydantic import BaseModel
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.results.subschema import is_object, resolved, target_of
 
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")

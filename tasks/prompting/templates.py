@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.errors import UserMistake
-from tasks.routing.catalogue import DATA
+from tasks.base.errors import UserMistake
+from tasks.models.catalogue import DATA
 
 FOLDER = DATA / "prompts"
 FIELD = re.compile(r"\{([^{}\n]+)\}")

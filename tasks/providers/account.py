@@ -11,9 +11,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.providers.aws import Signer, region_of, signer
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
 
 SECRET_LENGTH = 16
 REGION = "{AWS_REGION}"

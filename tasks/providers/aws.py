@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import AccountRefused, UserMistake
+from tasks.base.errors import AccountRefused, UserMistake
 
 SERVICE = "bedrock"
 REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")

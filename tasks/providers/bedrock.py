@@ -9,15 +9,15 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient, UserMistake
-from tasks.providers.failures import message_of
+from tasks.base.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient, UserMistake
+from tasks.models.model_lists import Listed
+from tasks.providers.http_errors import message_of
 from tasks.providers.numbers import whole
 from tasks.providers.openai import decoded, table
+from tasks.providers.protocol import Answer, Completion, Message, Reply
 from tasks.providers.refusals import means
 from tasks.providers.unusable import fault_in, text_of
 from tasks.providers.vectors import Embedding, Vectors
-from tasks.providers.wire import Answer, Completion, Message, Reply
-from tasks.routing.listed import Listed
 
 NO_SYSTEM = ("mistral.mistral-7b", "mistral.mixtral-8x7b")
 # An answer that ran into the end of the window is cut off, not refused.

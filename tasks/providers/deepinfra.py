@@ -6,9 +6,9 @@ Prices in the model list are USD per million tokens; `metadata` may be null.
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.models.model_lists import Listed
 from tasks.providers.numbers import amount, whole
 from tasks.providers.openai import OpenAI, entry_id, table
-from tasks.routing.listed import Listed
 
 
 class DeepInfra(OpenAI):

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.errors import AccountRefused, CallFailed, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.base.errors import AccountRefused, CallFailed, DocmillError, ModelUnknown, Overflow, SetAside, Transient
 from tasks.providers.numbers import amount
+from tasks.providers.protocol import Reply
+from tasks.providers.rate_limit_headers import duration, told_reset
 from tasks.providers.refusals import WITHHELD_CODES, means, speaks_of_rate
-from tasks.providers.told import duration, told_reset
-from tasks.providers.wire import Reply
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 # Where a refusal speaks of the text that was sent; llama-cpp-python says so with a 500.

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.providers.account import Account
 from tasks.providers.local_model import VARIABLE, local_identity
 

@@ -14,9 +14,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.providers.account import Account
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
 
 MODEL = "wordllama"
 ACCOUNT = Account("local", "in-process://wordllama", identity="wordllama l2_supercat")

@@ -4,9 +4,9 @@ A 429 with code 3505 (service_tier_capacity_exceeded) is a shortage of machines,
 longer to pass than a rate limit (code 1300).
 """
 
-from tasks.errors import Transient
+from tasks.base.errors import Transient
 from tasks.providers.openai import OpenAI
-from tasks.providers.wire import Answer, Reply
+from tasks.providers.protocol import Answer, Reply
 
 CAPACITY = ("3505", "service_tier_capacity_exceeded")
 CAPACITY_SECONDS = 30.0

@@ -6,15 +6,15 @@ from typing import Any
 
 import orjson
 
-from tasks.errors import SetAside, Transient
-from tasks.providers.failures import error_in, failure
+from tasks.base.errors import SetAside, Transient
+from tasks.models.model_lists import Listed
+from tasks.providers.http_errors import error_in, failure
 from tasks.providers.numbers import amount, whole
+from tasks.providers.protocol import Answer, Completion, Reply
 from tasks.providers.thoughts import answer_of
 from tasks.providers.unusable import fault_in, is_counted, text_of
 from tasks.providers.usage import read_usage
 from tasks.providers.vectors import Embedding, Vectors, read_vectors
-from tasks.providers.wire import Answer, Completion, Reply
-from tasks.routing.listed import Listed
 
 # Where servers tell a model's window: vLLM, OpenRouter and Together, Mistral, Monster, llama.cpp.
 WINDOW_KEYS = (

@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import AccountRefused, SetAside
+from tasks.base.errors import AccountRefused, SetAside
+from tasks.models.model_lists import Listed
 from tasks.providers.numbers import amount, per_million, whole
 from tasks.providers.openai import OpenAI, entry_id, table
-from tasks.providers.wire import Answer, Reply
-from tasks.routing.listed import Listed
+from tasks.providers.protocol import Answer, Reply
 
 FLAGGED = re.compile(r"moderation|flagged", re.IGNORECASE)
 

@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
+from tasks.models.model_lists import Listed
 from tasks.providers.vectors import Embedding, Vectors
-from tasks.routing.listed import Listed
 
 # hashlib gives Python's lock away for more bytes than this, and taking it back from
 # busy threads costs more than the hash of a chunk.

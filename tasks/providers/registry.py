@@ -8,8 +8,8 @@ from tasks.providers.mistral import Mistral
 from tasks.providers.monster import Monster
 from tasks.providers.openai import OpenAI
 from tasks.providers.openrouter import OpenRouter
+from tasks.providers.protocol import Wire
 from tasks.providers.together import Together
-from tasks.providers.wire import Wire
 
 # llama.cpp's server, which the local model runs in, speaks OpenAI's wire too.
 WIRES: dict[str, type[Wire]] = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
 
 # The wires that stream as OpenAI does. Mistral tells the usage unasked, and refuses to be asked.
 STREAMING = frozenset({"openai", "local", "openrouter", "together", "deepinfra", "mistral"})

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from tasks.errors import CallFailed
-from tasks.providers.wire import Verbatim
+from tasks.base.errors import CallFailed
+from tasks.providers.protocol import Verbatim
 
 Structured = Literal["json_schema", "json_object"]
 # Some servers break over a schema that they don't know rather than refusing it.

@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import AccountRefused, Overflow
+from tasks.base.errors import AccountRefused, Overflow
+from tasks.models.model_lists import Listed
 from tasks.providers.numbers import amount, whole
 from tasks.providers.openai import OpenAI, entry_id, table
-from tasks.providers.wire import Answer, Reply
-from tasks.routing.listed import Listed
+from tasks.providers.protocol import Answer, Reply
 
 ABOUT_THE_ACCOUNT = re.compile(r"key|credit|billing|permission|auth|forbidden|account|access|balance", re.IGNORECASE)
 

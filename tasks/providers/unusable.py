@@ -7,8 +7,8 @@ OpenAI's `refusal` and `content_filter`; reasoning apart from the answer as `rea
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.errors import CallFailed, SetAside, Transient
-from tasks.providers.wire import CUT, Answer
+from tasks.base.errors import CallFailed, SetAside, Transient
+from tasks.providers.protocol import CUT, Answer
 
 # Why the provider withheld an answer: OpenAI's, Anthropic's, Bedrock's, Gemini's and Zhipu's words, whose `sensitive`
 # is at https://docs.bigmodel.cn/cn/guide/platform/securityaudit.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pybase64 import b64decode_as_bytearray
 
-from tasks.errors import SetAside, Transient
+from tasks.base.errors import SetAside, Transient
 
 Matrix = NDArray[np.float32]
 

@@ -10,8 +10,8 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-from tasks.documents.remote import Store, opened, said
-from tasks.errors import StorageFailed, StorageRefused, UserMistake
+from tasks.base.errors import StorageFailed, StorageRefused, UserMistake
+from tasks.documents.object_store import Store, opened, said
 
 # Beside the results, so that nobody takes them for documents.
 MARK = ".docmill/results"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
 from tasks.ledger.lock import in_use, me, named
 
 NAME = ".docmill/holder.json"

@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from tasks.errors import UserMistake
-from tasks.results.folder import Folder
+from tasks.base.errors import UserMistake
 from tasks.results.footers import Footer, Footers, footers
+from tasks.results.location import Folder
 from tasks.results.parts import conformed, read_part, write_table
 from tasks.results.schemas import TABLES, Schemas
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.results.folder import Folder
+from tasks.results.location import Folder
 
 # A footer is seldom larger; where it is, the part is read whole.
 TAIL = 2**16

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Literal
 
-from tasks.results.folder import Folder
+from tasks.results.location import Folder
 
 NAME = "job.json"
 Status = Literal["running", "done", "paused", "failed"]

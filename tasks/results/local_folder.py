@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.base.errors import StorageFailed, UserMistake
 from tasks.results.files import replace_file
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from tasks.documents.remote import AZURE, SCHEMES, WEB
-from tasks.errors import UserMistake
-from tasks.results.local import LocalFolder
-from tasks.results.remote import RemoteFolder
+from tasks.base.errors import UserMistake
+from tasks.documents.object_store import AZURE, SCHEMES, WEB
+from tasks.results.bucket import RemoteFolder
+from tasks.results.local_folder import LocalFolder
 
 FILE = "file"
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.errors import StorageFailed
-from tasks.results.folder import Folder
+from tasks.base.errors import StorageFailed
 from tasks.results.footers import each, footer_of, part_name
+from tasks.results.location import Folder
 from tasks.results.schemas import TABLES, Row, Schemas
 
 # Documents come last: a reader who sees a document's row finds its calls too.

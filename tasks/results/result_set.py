@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.errors import JobStopped
-from tasks.results.folder import Folder
+from tasks.base.errors import JobStopped
 from tasks.results.job_file import JobRecord, Totals
+from tasks.results.location import Folder
 from tasks.results.schemas import Schemas
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
 from tasks.providers.account import Keys
+from tasks.running.opening import open_job
 
 _OFFERED: list[Job[Any]] = []
 

@@ -4,22 +4,22 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tasks.dispatch.spending import Spending
-from tasks.errors import JobStopped
-from tasks.jobs.collector import calm_collector
+from tasks.base.errors import JobStopped
+from tasks.calls.progress import Meter
+from tasks.dispatch.budget import Spending
 from tasks.jobs.job import Job
-from tasks.jobs.meter import Meter
-from tasks.jobs.places import holding, state_of
-from tasks.jobs.prepare import Prepared
-from tasks.jobs.register import register
-from tasks.jobs.sharing import sharing
-from tasks.jobs.speaking import Means, speaking
-from tasks.jobs.sticky import remember
-from tasks.jobs.watch import begin
+from tasks.planning.job_register import register
+from tasks.planning.prepare import Prepared
+from tasks.planning.saved_routes import remember
+from tasks.planning.state_location import holding, state_of
 from tasks.results.conform import conform
 from tasks.results.footers import Footers, is_sound
 from tasks.results.job_file import write_job_file
 from tasks.results.parts import create_tables, held_documents
+from tasks.running.garbage import calm_collector
+from tasks.running.runtime import Means, speaking
+from tasks.running.shared_limits import sharing
+from tasks.running.watching import begin
 
 
 @contextlib.contextmanager

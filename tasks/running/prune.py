@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
 from tasks.jobs.job import Job
 from tasks.results.parts import write_part
 

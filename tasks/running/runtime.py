@@ -11,35 +11,35 @@ from typing import Any, Protocol, TypeVar
 
 from uvloop import new_event_loop
 
-from tasks.dispatch.client import Client, allow_connections
+from tasks.base.errors import JobStopped, UserMistake
+from tasks.calls.asker import Asker
+from tasks.calls.payments import Payer
+from tasks.calls.progress import Meter
+from tasks.calls.token_calibration import Measures
+from tasks.dispatch.budget import Spending
+from tasks.dispatch.call_events import Notes
 from tasks.dispatch.dispatcher import Dispatcher
-from tasks.dispatch.limits import Limits
-from tasks.dispatch.notes import Notes
-from tasks.dispatch.rate import SECOND, Rate
-from tasks.dispatch.shared import SharedRate
-from tasks.dispatch.spending import Spending
-from tasks.errors import JobStopped, UserMistake
-from tasks.jobs.ask import Asker
-from tasks.jobs.embed.job import EmbedJob
-from tasks.jobs.embed.making import embed_job, embedder
+from tasks.dispatch.limits.gate import Limits
+from tasks.dispatch.limits.leased_rate import SharedRate
+from tasks.dispatch.limits.rate import SECOND, Rate
+from tasks.dispatch.transport import Client, allow_connections
+from tasks.embeddings.embed_job import EmbedJob
+from tasks.embeddings.making import embed_job, embedder
 from tasks.jobs.job import Job
-from tasks.jobs.measure import Measures
-from tasks.jobs.meter import Meter
-from tasks.jobs.options import EmbedOptions, Options
-from tasks.jobs.pay import Payer
-from tasks.jobs.prepare import Prepared
-from tasks.jobs.read import DOCUMENTS_AT_ONCE
-from tasks.jobs.sharing import Leasing
-from tasks.jobs.stops import Stop
-from tasks.jobs.strategy import Strategist
-from tasks.jobs.watch import observed, watching
+from tasks.jobs.reading import DOCUMENTS_AT_ONCE
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.state import State
+from tasks.models.catalogue import Provider
+from tasks.planning.job_routes import Stop
+from tasks.planning.prepare import Prepared
+from tasks.prompting.options import EmbedOptions, Options
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
-from tasks.routing.catalogue import Provider
+from tasks.running.shared_limits import Leasing
+from tasks.running.watching import observed, watching
+from tasks.strategies.strategy import Strategist
 
 LOCAL_SLOTS = 4
 # Of a run whose workers ask: it has a local model's place, and no server there.

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tasks.documents.document import Document
-from tasks.jobs.embed.job import EmbedJob
-from tasks.jobs.embed.shard import embed_shards, run_embed_shard
+from tasks.embeddings.embed_job import EmbedJob
+from tasks.embeddings.embed_shard import embed_shards, run_embed_shard
+from tasks.jobs.document_shard import Worked, run_shard, shards
 from tasks.jobs.job import Job
-from tasks.jobs.shard import Worked, run_shard, shards
 
 # The next shard is due when fewer documents than this wait to be read.
 READ_AHEAD = 500

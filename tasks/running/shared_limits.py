@@ -10,10 +10,10 @@ from pathlib import Path
 
 import platformdirs
 
-from tasks.dispatch.lease import Ask, Leases, traded
-from tasks.dispatch.leaser import Exchange, Leaser
-from tasks.dispatch.limits import Limits
-from tasks.errors import JobStopped, UserMistake
+from tasks.base.errors import JobStopped, UserMistake
+from tasks.dispatch.limits.gate import Limits
+from tasks.dispatch.limits.lease_client import Exchange, Leaser
+from tasks.dispatch.limits.leases import Ask, Leases, traded
 from tasks.ledger.address import address_of, is_url
 from tasks.ledger.register import FileRegister, Register
 from tasks.providers.account import Account, read_environment
@@ -99,8 +99,8 @@ def _register(named: str, environment: Mapping[str, str]) -> Register:
 
 def _in_database(url: str, environment: Mapping[str, str]) -> Register:
     try:
+        from tasks.ledger.postgres_connection import Server  # noqa: PLC0415 - as above
         from tasks.ledger.postgres_register import SCHEMA, PostgresRegister  # noqa: PLC0415 - few ask for it
-        from tasks.ledger.server import Server  # noqa: PLC0415 - as above
     except ImportError as error:
         raise UserMistake("--share-limits postgresql:// needs psycopg: pip install 'docmill[postgres]'") from error
     address = address_of(url, environment.get("PGPASSWORD"))

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from tasks.errors import Interrupted
+from tasks.base.errors import Interrupted
 from tasks.jobs.job import DRAIN_SECONDS, Job
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.calls.progress import Meter
 from tasks.events.event import Observer, Reading
 from tasks.events.observing import VARIABLE, observing
 from tasks.jobs.job import Job
-from tasks.jobs.meter import Meter
-from tasks.jobs.options import EmbedOptions
-from tasks.jobs.prepare import Prepared, docmill_version
-from tasks.jobs.stops import Stop
+from tasks.planning.job_routes import Stop
+from tasks.planning.prepare import Prepared, docmill_version
+from tasks.prompting.options import EmbedOptions
 from tasks.providers.account import read_environment
 
 

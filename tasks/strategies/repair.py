@@ -1,12 +1,12 @@
 """Hold an answer against its form, and have it put right by one more call where it doesn't fit."""
 
-from tasks.errors import SetAside
-from tasks.jobs.ask import Asker
-from tasks.jobs.extract.form import Form
-from tasks.jobs.extract.parse import Invalid
-from tasks.jobs.prompts import FOLDER, fill
-from tasks.jobs.rows import INVALID, Place, Work
-from tasks.jobs.talk import Prompt, Text
+from tasks.base.errors import SetAside
+from tasks.calls.asker import Asker
+from tasks.calls.rows import INVALID, Place, Work
+from tasks.prompting.answer_form import Form
+from tasks.prompting.answer_parser import Invalid
+from tasks.prompting.conversation import Prompt, Text
+from tasks.prompting.templates import FOLDER, fill
 
 REPAIR = (FOLDER / "repair.txt").read_text(encoding="utf-8").rstrip("\n")
 AGAIN = "with --retry-failed --fresh the model is asked anew"

@@ -10,20 +10,20 @@ import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tasks.chunking.split import Chunk
+from tasks.base.errors import DocumentFailed, Overflow, SetAside
+from tasks.calls.asker import Asker
+from tasks.calls.cutting import SEAM, Cut, Cutter
+from tasks.calls.rows import INVALID, Outcome, Place, Work
+from tasks.calls.token_calibration import Measure, Measures
+from tasks.chunking.splitter import Chunk
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.documents.document import Content
-from tasks.errors import DocumentFailed, Overflow, SetAside
-from tasks.jobs.ask import Asker
-from tasks.jobs.cut import SEAM, Cut, Cutter
-from tasks.jobs.extract.checked import checked
-from tasks.jobs.extract.form import Form
-from tasks.jobs.extract.parse import Invalid
-from tasks.jobs.measure import Measure, Measures
-from tasks.jobs.prompts import Prompts, fill, stop_of
-from tasks.jobs.rows import INVALID, Outcome, Place, Work
-from tasks.jobs.talk import Prompt, Text
-from tasks.routing.route import Route
+from tasks.models.route import Route
+from tasks.prompting.answer_form import Form
+from tasks.prompting.answer_parser import Invalid
+from tasks.prompting.conversation import Prompt, Text
+from tasks.prompting.templates import Prompts, fill, stop_of
+from tasks.strategies.repair import checked
 
 BETWEEN = "\n\n"
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from tasks.compare.plan import ComparisonPlan, RoutePlan
-from tasks.compare.records import Compared
-from tasks.compare.result import ComparisonSet
-from tasks.compare.words import money, span
-from tasks.display import MOST_LEFT_OUT, query
-from tasks.jobs.meter import Meter
+from tasks.calls.progress import Meter
+from tasks.comparison.comparison_plan import ComparisonPlan, RoutePlan
+from tasks.comparison.comparison_records import Compared
+from tasks.comparison.comparison_result import ComparisonSet
+from tasks.comparison.humanize import money, span
+from tasks.terminal.display import MOST_LEFT_OUT, query
 
 PLANNED = ("route", "window", "calls", "about", "at most", "all documents", "in about", "price by")
 MEASURED = (

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tasks.jobs.meter import Meter
-from tasks.jobs.plan import Plan, Rival
-from tasks.repeated import repeated
+from tasks.base.repeated import repeated
+from tasks.calls.progress import Meter
+from tasks.planning.plan import Plan, Rival
 from tasks.results.job_file import JobRecord, Totals
 
 LINE_SECONDS = 15.0

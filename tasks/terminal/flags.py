@@ -8,9 +8,9 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tasks.errors import UserMistake
-from tasks.jobs.options import PATIENCE_SECONDS, EmbedOptions, ExtractOptions, Options
-from tasks.results.folder import named_place
+from tasks.base.errors import UserMistake
+from tasks.prompting.options import PATIENCE_SECONDS, EmbedOptions, ExtractOptions, Options
+from tasks.results.location import named_place
 
 # Flags that are called otherwise than their options.
 SPELT = {"json_schema": "schema", "prices": "price"}

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.health.records import Health, RouteHealth, Skipped
+from tasks.monitoring.health_records import Health, RouteHealth, Skipped
 
 COLUMNS = ("route", "kind", "now", "hour", "day", "week", "p50 s", "p90 s", "first s", "tokens/s", "USD/M", "errors")
 COLOURS = {"up": "green", "down": "red", "unknown": "dim"}

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from tasks.dispatch.spending import Spending
-from tasks.errors import BudgetReached
+from tasks.base.errors import BudgetReached
+from tasks.dispatch.budget import Spending
 
 # Of what is left, a worker is granted one share in so many for each worker.
 SHARES = 8

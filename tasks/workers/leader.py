@@ -10,12 +10,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tasks.dispatch.lease import Ask, Book, Leases, trade
-from tasks.errors import DocmillError, Interrupted, JobStopped, LeaderLost, UserMistake
+from tasks.base.errors import DocmillError, Interrupted, JobStopped, LeaderLost, UserMistake
+from tasks.dispatch.limits.leases import Ask, Book, Leases, trade
 from tasks.jobs.job import DRAIN_SECONDS, Job
-from tasks.jobs.work import Shard
-from tasks.jobs.workers.messages import Orders, Report
-from tasks.jobs.workers.purse import Purse
+from tasks.running.shards import Shard
+from tasks.workers.budget_shares import Purse
+from tasks.workers.messages import Orders, Report
 
 # A shard that was lost with so many workers is the trouble itself.
 MOST_LOSSES = 3

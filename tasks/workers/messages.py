@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from tasks.dispatch.lease import Ask, Leases
-from tasks.errors import DocmillError, JobStopped
-from tasks.jobs.work import Shard
+from tasks.base.errors import DocmillError, JobStopped
+from tasks.dispatch.limits.leases import Ask, Leases
+from tasks.running.shards import Shard
 
 # A Unix socket's path, or host and port.
 Address = str | tuple[str, int]

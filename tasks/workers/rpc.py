@@ -17,9 +17,9 @@ from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
-from tasks.errors import DocmillError, JobStopped, LeaderLost
-from tasks.jobs.workers.leading import Leading
-from tasks.jobs.workers.messages import Address, plain
+from tasks.base.errors import DocmillError, JobStopped, LeaderLost
+from tasks.workers.leader import Leading
+from tasks.workers.messages import Address, plain
 
 CALLS = frozenset({"join", "beat", "next", "finished", "grant", "trade", "may_claim", "claimed", "is_first", "broke"})
 # A worker that can't be heard of for so long is lost.

@@ -11,28 +11,28 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from tasks.dispatch.lease import Ask, Leases
-from tasks.dispatch.limits import Limits
-from tasks.dispatch.spending import Spending
-from tasks.errors import DocmillError, JobStopped, LeaderLost, StorageFailed, UserMistake
-from tasks.jobs.collector import calm_collector
-from tasks.jobs.embed.job import EmbedJob
+from tasks.base.errors import DocmillError, JobStopped, LeaderLost, StorageFailed, UserMistake
+from tasks.calls.progress import Meter
+from tasks.dispatch.budget import Spending
+from tasks.dispatch.limits.gate import Limits
+from tasks.dispatch.limits.leases import Ask, Leases
+from tasks.embeddings.embed_job import EmbedJob
+from tasks.jobs.document_shard import Worked
 from tasks.jobs.job import DRAIN_SECONDS, Job
-from tasks.jobs.meter import Meter
-from tasks.jobs.options import Options
-from tasks.jobs.places import state_of
-from tasks.jobs.prepare import Prepared, prepare
-from tasks.jobs.shard import Worked
-from tasks.jobs.sharing import Leasing, leased, sharing
-from tasks.jobs.speaking import Means, speaking
-from tasks.jobs.strategy import Strategist
-from tasks.jobs.watch import gauge
-from tasks.jobs.work import Shard, expect, is_hungry
-from tasks.jobs.workers.line import Line
-from tasks.jobs.workers.messages import Desk, Place, Report, plain
-from tasks.jobs.workers.purse import Granting
+from tasks.planning.prepare import Prepared, prepare
+from tasks.planning.state_location import state_of
+from tasks.prompting.options import Options
 from tasks.providers.account import Account, Keys
 from tasks.results.job_file import read_job_file
+from tasks.running.garbage import calm_collector
+from tasks.running.runtime import Means, speaking
+from tasks.running.shards import Shard, expect, is_hungry
+from tasks.running.shared_limits import Leasing, leased, sharing
+from tasks.running.watching import gauge
+from tasks.strategies.strategy import Strategist
+from tasks.workers.budget_shares import Granting
+from tasks.workers.messages import Desk, Place, Report, plain
+from tasks.workers.rpc import Line
 
 BEAT_SECONDS, LOOK_AGAIN_SECONDS = 0.25, 0.1
 THREADS = 8

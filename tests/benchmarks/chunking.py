@@ -18,8 +18,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pydoc_data.topics import topics
 
-from tasks.chunking.seams import slices
-from tasks.chunking.split import split
+from tasks.chunking.boundaries import slices
+from tasks.chunking.splitter import split
 from tasks.chunking.tokenizer import BytePairs, load_tokenizer
 
 LIMIT, OVERLAP = 4000, 200

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tasks.chunking.split import split
+from tasks.chunking.splitter import split
 from tests.benchmarks.chunking import prose, tekken
 
 LIMIT, DOCUMENTS, SIZE, ROUNDS = 512, 800, 100_000, 3

@@ -21,10 +21,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import EmbedOptions
-from tasks.jobs.prepare import prepare
-from tasks.jobs.work import shards_of, work_on
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import EmbedOptions
+from tasks.running.opening import open_job
+from tasks.running.shards import shards_of, work_on
 from tests.benchmarks.provider import KEY, Provider
 from tests.benchmarks.throughput import WORDS
 from tests.simulator import vector_of

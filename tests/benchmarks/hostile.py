@@ -9,10 +9,10 @@ import random
 import time
 from collections.abc import Mapping
 
-from tasks.chunking.split import split
+from tasks.base.errors import DocumentFailed
+from tasks.chunking.splitter import split
 from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
-from tasks.documents.decode import decode
-from tasks.errors import DocumentFailed
+from tasks.documents.encodings.decode import decode
 
 LIMIT = 4000
 NAMES = ("mistral-v1", "mistral-v3", "tekken-240718", "utf8-bytes")

@@ -22,10 +22,10 @@ from uvloop import new_event_loop
 
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres_state import PostgresState
-from tasks.ledger.schema import prepare
 from tasks.ledger.state import local_ledger
 from tasks.ledger.statements import ANSWER
-from tasks.providers.wire import Reply
+from tasks.ledger.tables import prepare
+from tasks.providers.protocol import Reply
 from tests.ledger.answers import ROUTE, WORST, answer_row, body, call, call_id, make_ledger, memory
 from tests.ledger.server import PASSWORD, PostgresServer, binaries, running
 

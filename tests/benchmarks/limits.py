@@ -17,12 +17,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import Interrupted
+from tasks.base.errors import Interrupted
+from tasks.jobs.document_shard import run_shard, shards
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.shard import run_shard, shards
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
+from tasks.running.opening import open_job
 from tests.benchmarks.provider import Provider
 from tests.benchmarks.throughput import write_documents
 

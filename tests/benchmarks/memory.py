@@ -15,10 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.shard import Worked, run_shard, shards
+from tasks.jobs.document_shard import Worked, run_shard, shards
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
+from tasks.running.opening import open_job
 from tests.benchmarks.provider import Provider
 
 CHARACTERS = 1000

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks.jobs.options import Options
+from tasks.prompting.options import Options
 from tests.conftest import KEY, hasten, whole_job
 from tests.jobs.money import PRICE, assert_adds_up, paid
 from tests.jobs.texts import fill

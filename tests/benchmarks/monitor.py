@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.health.history import History
-from tasks.health.records import HISTORY
-from tasks.health.statistics import health_of
-from tasks.pages.health import health_page
+from tasks.monitoring.event_history import History
+from tasks.monitoring.health_records import HISTORY
+from tasks.monitoring.statistics import health_of
+from tasks.pages.health_page import health_page
 
 ROUTES, DAYS, EVERY = 40, 365, timedelta(minutes=5)
 END = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -11,9 +11,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
+from tasks.running.opening import open_job
 from tests.benchmarks.limits import run_for
 from tests.benchmarks.provider import KEY, Provider
 from tests.benchmarks.throughput import write_documents

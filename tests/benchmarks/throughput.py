@@ -22,13 +22,13 @@ import aiohttp
 import httpx
 import pytest
 
-from tasks.jobs import opening
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.shard import run_shard, shards
+from tasks.jobs.document_shard import run_shard, shards
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
 from tasks.providers.openai import OpenAI
-from tasks.providers.wire import Completion, Message, encode
+from tasks.providers.protocol import Completion, Message, encode
+from tasks.running import opening
+from tasks.running.opening import open_job
 from tests.benchmarks.provider import KEY, Provider
 
 SIZE = 4000

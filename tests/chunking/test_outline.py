@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.chunking.outline import LONGEST_PATH, NO_OUTLINE, Outline
-from tasks.chunking.split import Chunk, split
+from tasks.chunking.splitter import Chunk, split
 from tasks.chunking.tokenizer import load_tokenizer
 from tasks.documents.document import Section
+from tasks.documents.headings import markdown_sections
 from tasks.documents.readers.code import read_code
-from tasks.documents.sections import markdown_sections
 from tests.chunking.test_split import Characters
 
 BOOK = "".join(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.chunking.seams import NEAR, SEAM, SLICE, seam_after, seam_before, slices
+from tasks.chunking.boundaries import NEAR, SEAM, SLICE, seam_after, seam_before, slices
 
 
 @settings(deadline=None, max_examples=60)

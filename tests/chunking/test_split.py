@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tasks.chunking.seams import SEAM
-from tasks.chunking.split import Chunk, split
+from tasks.base.errors import DocumentFailed
+from tasks.chunking.boundaries import SEAM
+from tasks.chunking.splitter import Chunk, split
 from tasks.chunking.tokenizer import BOUND, NAMES, Sizes, Tokenizer, load_tokenizer
-from tasks.errors import DocumentFailed
 
 TOKENIZERS = ("mistral-v1", "tekken-240718", BOUND)
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"

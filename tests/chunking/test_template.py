@@ -9,7 +9,7 @@ from mistral_common.protocol.instruct.messages import AssistantMessage, UserMess
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
-from tasks.chunking.template import MARGIN, TEMPLATES, Window, conversation
+from tasks.chunking.chat_template import MARGIN, TEMPLATES, Window, conversation
 from tasks.chunking.tokenizer import load_tokenizer
 
 FEW = 4

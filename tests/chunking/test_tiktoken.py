@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
+from tasks.chunking.boundaries import SEAM
 from tasks.chunking.gguf import encoding_of
-from tasks.chunking.seams import SEAM
-from tasks.chunking.split import split
+from tasks.chunking.splitter import split
 from tasks.chunking.tokenizer import BOUND, BytePairs, Tokenizer, load_tokenizer, tokenizer_for_unknown
 from tests.chunking.test_split import TEXTS, assert_lawful
 

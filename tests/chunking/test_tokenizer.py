@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mistral_common.tokens.tokenizers.sentencepiece import SentencePieceTokenizer
 from mistral_common.tokens.tokenizers.tekken import Tekkenizer
 
-from tasks.chunking.seams import slices
+from tasks.base.errors import UserMistake
+from tasks.chunking.boundaries import slices
 from tasks.chunking.tokenizer import (
     BOUND,
     NAMES,
@@ -20,7 +21,6 @@ from tasks.chunking.tokenizer import (
     load_tokenizer,
     tokenizer_for_unknown,
 )
-from tasks.errors import UserMistake
 
 EXACT = (*SENTENCEPIECE, *TEKKEN)
 SAMPLES = (

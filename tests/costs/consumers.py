@@ -8,28 +8,28 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import BinaryIO
 
+from tasks.base.errors import DocumentFailed
+from tasks.calls.section_rows import section_rows
+from tasks.chunking.boundaries import slices
 from tasks.chunking.outline import Outline
-from tasks.chunking.seams import slices
-from tasks.chunking.split import split
+from tasks.chunking.splitter import split
 from tasks.chunking.tokenizer import NAMES, load_tokenizer
-from tasks.documents.decode import decode
-from tasks.documents.delimited import Delimited
 from tasks.documents.document import Content, Document
+from tasks.documents.encodings.decode import decode
 from tasks.documents.extract import extract
-from tasks.documents.fitting import Kinds, fitted, take_cells
-from tasks.documents.json_lines import JsonLines
-from tasks.documents.remote import said, shown
-from tasks.documents.sections import markdown_sections, rst_sections
-from tasks.errors import DocumentFailed
-from tasks.jobs.extract.form import make_form
-from tasks.jobs.extract.parse import Invalid, parse_objects
-from tasks.jobs.extract.schema import Read
-from tasks.jobs.prompts import fill, guarded, stop_of
-from tasks.jobs.sections import section_rows
-from tasks.providers.failures import error_in, failure
-from tasks.providers.stream import EVENTS, Gathering
-from tasks.providers.told import told_limits, told_reset
-from tasks.providers.wire import Reply
+from tasks.documents.headings import markdown_sections, rst_sections
+from tasks.documents.object_store import said, shown
+from tasks.documents.tables.column_types import Kinds, fitted, take_cells
+from tasks.documents.tables.delimited import Delimited
+from tasks.documents.tables.json_lines import JsonLines
+from tasks.prompting.answer_form import make_form
+from tasks.prompting.answer_parser import Invalid, parse_objects
+from tasks.prompting.schema import Read
+from tasks.prompting.templates import fill, guarded, stop_of
+from tasks.providers.http_errors import error_in, failure
+from tasks.providers.protocol import Reply
+from tasks.providers.rate_limit_headers import told_limits, told_reset
+from tasks.providers.streaming import EVENTS, Gathering
 from tests.costs.measured import Consumer
 
 TEMPLATE = "<document>\n{text}\n</document>\n<instruction>{column:a}</instruction>\nSum up.\n<summary>"

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.dispatch.lease import Ask, Book, Leases, trade
-from tasks.dispatch.leaser import Leaser
-from tasks.dispatch.limits import Limits
-from tasks.dispatch.rate import Demand
-from tasks.dispatch.shared import SharedRate
-from tasks.errors import StorageFailed
-from tasks.providers.told import Unit
+from tasks.base.errors import StorageFailed
+from tasks.dispatch.limits.gate import Limits
+from tasks.dispatch.limits.lease_client import Leaser
+from tasks.dispatch.limits.leased_rate import SharedRate
+from tasks.dispatch.limits.leases import Ask, Book, Leases, trade
+from tasks.dispatch.limits.rate import Demand
+from tasks.providers.rate_limit_headers import Unit
 from tests.dispatch.traffic import now
 from tests.virtual import run_virtually
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tasks.dispatch import client as module
-from tasks.dispatch.client import IDLE_SECONDS, Client
-from tasks.errors import CertificateRefused, Transient
+from tasks.base.errors import CertificateRefused, Transient
+from tasks.dispatch import transport as module
+from tasks.dispatch.transport import IDLE_SECONDS, Client
 from tasks.providers.account import Account
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
 from tests.conftest import KEY
 from tests.simulator import Reset, Settings, Simulator, Truncated, serving
 

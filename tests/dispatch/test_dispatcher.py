@@ -13,17 +13,17 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from tasks.base.errors import AccountRefused, CallFailed, JobStopped, ModelUnknown, Overflow, RouteDown, SetAside
 from tasks.dispatch.breaker import RUN
-from tasks.dispatch.client import Client
 from tasks.dispatch.dispatcher import Delivered, Dispatcher
 from tasks.dispatch.exchange import Call, Exchange
-from tasks.dispatch.limits import Limits
-from tasks.dispatch.rate import MINUTE, Rate
-from tasks.dispatch.spread import ENOUGH
-from tasks.errors import AccountRefused, CallFailed, JobStopped, ModelUnknown, Overflow, RouteDown, SetAside
+from tasks.dispatch.latency import ENOUGH
+from tasks.dispatch.limits.gate import Limits
+from tasks.dispatch.limits.rate import MINUTE, Rate
+from tasks.dispatch.transport import Client
 from tasks.providers.account import Account
 from tasks.providers.openai import OpenAI
-from tasks.providers.wire import Answer, Completion, Message, Reply, call_id, encode
+from tasks.providers.protocol import Answer, Completion, Message, Reply, call_id, encode
 from tests.conftest import KEY
 from tests.quota import SPELLINGS, Allowance, Quota
 from tests.simulator import FAULTS, Fault, Reset, Settings, Simulator, Truncated, error, serving

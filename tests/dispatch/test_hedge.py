@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.dispatch.hedge import first_reply
-from tasks.errors import AccountRefused, CallFailed, Transient
-from tasks.providers.wire import Reply
+from tasks.base.errors import AccountRefused, CallFailed, Transient
+from tasks.dispatch.hedging import first_reply
+from tasks.providers.protocol import Reply
 from tests.dispatch.traffic import now
 from tests.virtual import run_virtually
 

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from tasks.dispatch.limits import Limits
+from tasks.dispatch.limits.gate import Limits
 from tests.dispatch.traffic import Change, Road, Traffic, drive, resize
 from tests.quota import SPELLINGS, Allowance, Kind, Quota, RetryAfter, Unit
 

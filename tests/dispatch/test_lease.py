@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dispatch.lease import AHEAD, GONE, KEPT, Ask, Book, Lease, Leases, Wish, late_of, trade, traded
-from tasks.dispatch.leaser import Leaser
-from tasks.dispatch.limits import Limits
-from tasks.dispatch.rate import MINUTE, SECOND, Demand
-from tasks.dispatch.shared import SharedRate
-from tasks.providers.told import Unit
+from tasks.dispatch.limits.gate import Limits
+from tasks.dispatch.limits.lease_client import Leaser
+from tasks.dispatch.limits.leased_rate import SharedRate
+from tasks.dispatch.limits.leases import AHEAD, GONE, KEPT, Ask, Book, Lease, Leases, Wish, late_of, trade, traded
+from tasks.dispatch.limits.rate import MINUTE, SECOND, Demand
+from tasks.providers.rate_limit_headers import Unit
 from tests.dispatch.jobs import Declared, Sent, Shared, Worker, most_in_any_window, work, worker
 from tests.dispatch.traffic import now
 from tests.virtual import run_virtually

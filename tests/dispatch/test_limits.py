@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dispatch.limits import START, Grant, Limits
-from tasks.dispatch.rate import MINUTE, SECOND, Demand, Rate
-from tasks.errors import SetAside
-from tasks.providers.told import Unit
+from tasks.base.errors import SetAside
+from tasks.dispatch.limits.gate import START, Grant, Limits
+from tasks.dispatch.limits.rate import MINUTE, SECOND, Demand, Rate
+from tasks.providers.rate_limit_headers import Unit
 from tests.dispatch.jobs import Sent
 from tests.dispatch.traffic import Road, drive, now
 from tests.quota import Allowance, Kind, Quota

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dispatch.rate import MINUTE, SECOND, TOLERANCE, Demand, Rate, Taken
+from tasks.dispatch.limits.rate import MINUTE, SECOND, TOLERANCE, Demand, Rate, Taken
 
 # Seconds until the next caller comes, its amount, the share it uses, and the seconds until it is settled (or never).
 Asked = tuple[float, int, float, float | None]

@@ -5,8 +5,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.dispatch.retries import MOST_REFUSALS, RATE_LIMITED, ROUTE_WIDE, Policy, wait_before_retry
-from tasks.errors import Overflow, SetAside, Transient
+from tasks.base.errors import Overflow, SetAside, Transient
+from tasks.dispatch.retry import MOST_REFUSALS, RATE_LIMITED, ROUTE_WIDE, Policy, wait_before_retry
 
 TRIES = st.integers(1, 50)
 LUCKS = st.floats(0, 1, exclude_max=True)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dispatch.spending import Spending
-from tasks.errors import BudgetReached
+from tasks.base.errors import BudgetReached
+from tasks.dispatch.budget import Spending
 
 DUST = 1e-9
 

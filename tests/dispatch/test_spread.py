@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.dispatch.spread import CALIBRATED_BY, ENOUGH, REMEMBERED, Calibration, Spread
+from tasks.dispatch.latency import CALIBRATED_BY, ENOUGH, REMEMBERED, Calibration, Spread
 
 LATENCIES = st.lists(st.floats(0, 1000), min_size=ENOUGH, max_size=2 * REMEMBERED)
 

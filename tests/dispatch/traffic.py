@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.dispatch.limits import Grant, Limits
-from tasks.dispatch.rate import Demand
-from tasks.providers.told import told_limits
+from tasks.dispatch.limits.gate import Grant, Limits
+from tasks.dispatch.limits.rate import Demand
+from tasks.providers.rate_limit_headers import told_limits
 from tests.quota import Allowance, Quota
 from tests.virtual import run_virtually
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.documents.carried import carried_schema
-from tasks.documents.fitting import as_text
+from tasks.base.errors import JobStopped
 from tasks.documents.listing import list_documents
-from tasks.errors import JobStopped
+from tasks.documents.tables.column_schema import carried_schema
+from tasks.documents.tables.column_types import as_text
 
 LATE = 5_000  # rows: more than are read at once
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.documents.carried import carried_schema
+from tasks.base.errors import DocumentFailed, UserMistake
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents
-from tasks.errors import DocumentFailed, UserMistake
+from tasks.documents.tables.column_schema import carried_schema
 
 
 def write(path: Path, **columns: Any) -> Path:

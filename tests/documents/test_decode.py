@@ -13,12 +13,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tasks.documents.charsets import codec_of
-from tasks.documents.damage import counts
-from tasks.documents.decode import decode
-from tasks.documents.lines import lines
+from tasks.base.errors import DocumentFailed
+from tasks.documents.encodings.charsets import codec_of
+from tasks.documents.encodings.damage import counts
+from tasks.documents.encodings.decode import decode
 from tasks.documents.readers.text import read_text
-from tasks.errors import DocumentFailed
+from tasks.documents.tables.lines import lines
 
 SAMPLES = Path(__file__).with_name("samples")
 SENTENCES: dict[str, tuple[str, str]] = json.loads(

@@ -5,10 +5,10 @@ from io import BytesIO
 
 import pytest
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.readers.docx.charts import shown
 from tasks.documents.readers.docx.reader import read_docx
 from tasks.documents.readers.read import read as read_file
-from tasks.errors import DocumentFailed
 from tests.documents import made
 from tests.documents.word import XMLNS, field, p, r, root, table, word
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content
 from tasks.documents.readers.epub import read_epub
-from tasks.errors import DocumentFailed
 from tests.documents import made
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tasks.documents.decode import decode
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Document
+from tasks.documents.encodings.decode import decode
 from tasks.documents.extract import extract
-from tasks.errors import DocumentFailed
 
 JAPANESE = (
     "\u543e\u8f29\u306f\u732b\u3067\u3042\u308b\u3002\u540d\u524d\u306f\u307e\u3060\u7121\u3044\u3002\n"

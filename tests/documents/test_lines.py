@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.documents import lines as module
-from tasks.documents.lines import is_whole, lines
+from tasks.documents.tables import lines as module
+from tasks.documents.tables.lines import is_whole, lines
 
 TEXTS = st.text(st.sampled_from('ab ,"\u00e9\u6f22\U0001f600\n\r\u2028\x0b'), max_size=300)
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.base.errors import UserMistake
 from tasks.documents.document import Document
 from tasks.documents.listing import list_documents
-from tasks.errors import UserMistake
 
 NAMES = st.text("abcXYZ09 _-", min_size=1, max_size=6).map(str.strip).filter(bool)
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content
 from tasks.documents.readers.kinds import kind_of
 from tasks.documents.readers.mail.headers import words
 from tasks.documents.readers.mail.reader import read_mail
 from tasks.documents.readers.read import read
-from tasks.errors import DocumentFailed
 
 SAMPLES = Path(__file__).with_name("samples")
 PNG = "Content-Type: image/png; name=a.png\nContent-Disposition: inline; filename=a.png\n\nAAAA"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tasks.documents.charsets import codec_of
+from tasks.documents.encodings.charsets import codec_of
 from tasks.documents.readers.markup import read_html
 from tasks.documents.readers.read import read
 

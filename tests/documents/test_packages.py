@@ -2,9 +2,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.readers.kinds import kind_of
 from tasks.documents.readers.package import Package, parsed, resolved
-from tasks.errors import DocumentFailed
 from tests.documents import made
 
 OFFICE = "application/vnd.openxmlformats-officedocument"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content
 from tasks.documents.readers.pdf.reader import read_pdf
 from tasks.documents.readers.pdf.running import without_running_lines
-from tasks.errors import DocumentFailed
 from tests.documents.made import _numbered
 
 SAMPLES = Path(__file__).parent / "samples"

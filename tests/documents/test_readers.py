@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tasks.base.errors import DocumentFailed
+from tasks.calls.section_rows import section_rows
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.readers import bounds, isolated
@@ -17,8 +19,6 @@ from tasks.documents.readers.bounds import check_archive, unzip
 from tasks.documents.readers.code import read_code
 from tasks.documents.readers.isolated import Readers
 from tasks.documents.readers.pdf.reader import PAGE, mend
-from tasks.errors import DocumentFailed
-from tasks.jobs.sections import section_rows
 from tests.documents import made
 
 ROOT = Path(__file__).parents[2]

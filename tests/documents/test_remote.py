@@ -17,13 +17,13 @@ from aiohttp import web
 from fsspec.implementations.memory import MemoryFile
 from moto.server import ThreadedMotoServer
 
-from tasks.documents import remote
+from tasks.base.errors import DocumentFailed, JobStopped, UserMistake
+from tasks.documents import object_store as remote
 from tasks.documents.document import Document, Remote
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents
-from tasks.documents.remote import fetch, said, shown
+from tasks.documents.object_store import fetch, said, shown
 from tasks.documents.sources import identity_of
-from tasks.errors import DocumentFailed, JobStopped, UserMistake
 from tests.documents.made import docx, pdf
 from tests.loopback import served
 

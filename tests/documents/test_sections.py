@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.documents.document import Section
+from tasks.documents.headings import LONGEST_TITLE, markdown_sections, rst_sections, sections_of
 from tasks.documents.readers.code import read_code
 from tasks.documents.readers.grammars import GRAMMARS
 from tasks.documents.readers.pdf.reader import read_pdf
-from tasks.documents.sections import LONGEST_TITLE, markdown_sections, rst_sections, sections_of
 from tests.documents import made
 
 MARKDOWN = """---

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.documents.seen import Seen
+from tasks.documents.id_set import Seen
 
 GROUPS = st.lists(st.lists(st.integers(0, 300).map(str), max_size=40), max_size=40)
 

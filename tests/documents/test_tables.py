@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.base.errors import DocumentFailed, UserMistake
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents, list_sizes
-from tasks.errors import DocumentFailed, UserMistake
 
 Rows = list[dict[str, Any]]
 ROWS: Rows = [

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import JobStopped, UserMistake
+from tasks.base.errors import JobStopped, UserMistake
 from tasks.events.event import LEVELS, Event
 from tasks.events.log import Lines
-from tasks.jobs.options import EmbedOptions, ExtractOptions
+from tasks.prompting.options import EmbedOptions, ExtractOptions
 from tests.conftest import KEY, FastTime, Ran, RunJob
 from tests.jobs.invoices import SCHEMA, schema_file
 from tests.jobs.texts import WORDS, fill, prose, put

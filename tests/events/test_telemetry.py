@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tasks.events import naming, telemetry
 from tasks.events.observing import wants_telemetry
-from tasks.jobs.options import EmbedOptions
+from tasks.prompting.options import EmbedOptions
 from tests.conftest import KEY, RunJob
 from tests.events.collector import Collector, attributes, collecting
 from tests.jobs.texts import WORDS, fill, prose, put
@@ -172,7 +172,7 @@ def test_it_is_wanted_only_where_the_environment_names_a_collector() -> None:
 
 def test_whoever_does_not_want_it_imports_nothing_of_it() -> None:
     script = (
-        "import sys, tasks.jobs.opening, tasks.events.observing as observing\n"
+        "import sys, tasks.running.opening, tasks.events.observing as observing\n"
         "with observing.observing('job', None, print) as observer: observer.note('job began')\n"
         "assert observer is observing.SILENT\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])\n"

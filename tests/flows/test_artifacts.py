@@ -9,8 +9,8 @@ from prefect.client.schemas.objects import Artifact
 
 from flows.summarize import summarize
 from tasks.artifacts import percentage
-from tasks.jobs.meter import Meter
-from tasks.jobs.options import Options
+from tasks.calls.progress import Meter
+from tasks.prompting.options import Options
 from tests.simulator import Simulator, error
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from flows.embed import embed
 from flows.summarize import summarize
-from tasks.errors import JobStopped, UserMistake
-from tasks.jobs.options import EmbedOptions, Options
+from tasks.base.errors import JobStopped, UserMistake
+from tasks.prompting.options import EmbedOptions, Options
 from tests.flows.tables import query
 from tests.jobs.invoices import SCHEMA, answer, number_in, text_of
 from tests.jobs.texts import fill, prose, put

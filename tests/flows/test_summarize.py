@@ -10,8 +10,9 @@ from prefect.states import Running
 from pydantic import SecretStr
 
 from flows.summarize import summarize
-from tasks.jobs import shard, work
-from tasks.jobs.options import Options
+from tasks.jobs import document_shard as shard
+from tasks.prompting.options import Options
+from tasks.running import shards as work
 from tests.flows.tables import query
 from tests.simulator import Settings, Simulator, serving
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from tasks.jobs.extract.form import Form, make_form
-from tasks.jobs.extract.merge import merged
-from tasks.jobs.extract.parse import Invalid
-from tasks.jobs.extract.schema import Read
+from tasks.prompting.answer_form import Form, make_form
+from tasks.prompting.answer_parser import Invalid
+from tasks.prompting.merge import merged
+from tasks.prompting.schema import Read
 
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 CITY = {"type": "object", "properties": {"city": TEXT, "post_code": TEXT}}

@@ -14,11 +14,11 @@ from mistral_common.protocol.instruct.messages import UserMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
+from tasks.calls.cutting import Cutter
 from tasks.chunking.tokenizer import TEKKEN, _shipped
 from tasks.documents.document import Content
-from tasks.jobs.cut import Cutter
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
 from tests.conftest import RunJob
 from tests.simulator import Simulator
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Simulator

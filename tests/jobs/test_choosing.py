@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import UserMistake
-from tasks.jobs.options import Options
-from tasks.jobs.plan import make_plan
-from tasks.jobs.prepare import Prepared, prepare
-from tasks.jobs.sticky import remember
+from tasks.base.errors import UserMistake
 from tasks.ledger.state import local_ledger
-from tasks.routing.listed import Listed
-from tasks.routing.live import Snapshot, save_snapshot
+from tasks.models.live_catalogue import Snapshot, save_snapshot
+from tasks.models.model_lists import Listed
+from tasks.planning.plan import make_plan
+from tasks.planning.prepare import Prepared, prepare
+from tasks.planning.saved_routes import remember
+from tasks.prompting.options import Options
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.providers.counterparts import VARIABLES, Counterparts

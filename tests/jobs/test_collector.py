@@ -1,6 +1,6 @@
 import gc
 
-from tasks.jobs.collector import THRESHOLDS, calm_collector
+from tasks.running.garbage import THRESHOLDS, calm_collector
 
 
 def test_the_collector_is_calm_in_the_block_and_as_before_after_it() -> None:

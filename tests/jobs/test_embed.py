@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
 
+from tasks.base.errors import Interrupted, UserMistake
 from tasks.documents.document import Content, Unread
 from tasks.documents.readers.isolated import Readers
-from tasks.errors import Interrupted, UserMistake
-from tasks.jobs.embed.plan import make_embed_plan
+from tasks.embeddings.embed_plan import make_embed_plan
 from tasks.jobs.job import Job
-from tasks.jobs.options import EmbedOptions
-from tasks.jobs.prepare import prepare
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import EmbedOptions
 from tests.conftest import Ran, RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Simulator, error, vector_of
@@ -105,7 +105,7 @@ def test_shards_that_come_to_write_at_the_same_time_make_the_table_once(
         fsync(number)
 
     monkeypatch.setattr("tasks.results.files.os.fsync", slow)
-    monkeypatch.setattr("tasks.jobs.embed.shard.TEXTS_A_SHARD", 2)
+    monkeypatch.setattr("tasks.embeddings.embed_shard.TEXTS_A_SHARD", 2)
     fill(folder, 16, 200)
     ran = embedded(threads=8)
     assert (ran.code, ran.record.reason, ran.record.totals.done) == (0, None, 16)

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.jobs.embed.pack import SPECIAL_TOKENS, Packing, Piece, pack
-from tasks.jobs.embed.rows import missing_characters
-from tasks.jobs.embed.share import shared
+from tasks.calls.packing import SPECIAL_TOKENS, Packing, Piece, pack
+from tasks.embeddings.cost_share import shared
+from tasks.embeddings.embedded_rows import missing_characters
 
 SPANS = st.lists(
     st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda one: (one[0], one[0] + one[1])), max_size=6

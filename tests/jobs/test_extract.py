@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import Interrupted, UserMistake
+from tasks.base.errors import Interrupted, UserMistake
 from tasks.jobs.job import Job
-from tasks.jobs.options import ExtractOptions, Options
-from tasks.jobs.plan import make_plan
-from tasks.jobs.prepare import prepare
+from tasks.planning.plan import make_plan
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import ExtractOptions, Options
 from tests.conftest import Ran, RunJob, hasten
 from tests.flows.tables import query
 from tests.jobs.invoices import FIELDS, SCHEMA, TYPES, answer, invoice, is_repair, number_in, schema_file, text_of

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import UserMistake
-from tasks.jobs.extract.form import Form, make_form
-from tasks.jobs.extract.merge import RULES, merged
-from tasks.jobs.extract.parse import Invalid, parse_objects
-from tasks.jobs.extract.schema import Read, read_schema
+from tasks.base.errors import UserMistake
+from tasks.prompting.answer_form import Form, make_form
+from tasks.prompting.answer_parser import Invalid, parse_objects
+from tasks.prompting.merge import RULES, merged
+from tasks.prompting.schema import Read, read_schema
 from tests.jobs.invoices import SCHEMA, invoice
 
 YEAR = {"type": "object", "properties": {"year": {"type": "integer"}}, "required": ["year"]}

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import Interrupted
+from tasks.base.errors import Interrupted
 from tasks.jobs.job import Job
-from tasks.jobs.options import EmbedOptions
+from tasks.prompting.options import EmbedOptions
 from tests.conftest import RunJob, hasten
 from tests.jobs.money import assert_adds_up
 from tests.jobs.texts import fill, prose, put

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.jobs.options import ExtractOptions
+from tasks.prompting.options import ExtractOptions
 from tests.conftest import RunJob
 from tests.jobs.invoices import schema_file
 from tests.jobs.texts import put

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.results.folder import folder_at
+from tasks.results.location import folder_at
 from tasks.results.parts import held_documents
 from tasks.results.schemas import TABLES
 from tests.conftest import RunJob

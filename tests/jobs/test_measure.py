@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tasks.base.errors import Interrupted
+from tasks.calls.token_calibration import LONG, OURS, Measure, Measures
 from tasks.chunking.tokenizer import load_tokenizer
-from tasks.errors import Interrupted
 from tasks.jobs.job import Job
-from tasks.jobs.measure import LONG, OURS, Measure, Measures
 from tasks.ledger.state import LocalState
 from tests.conftest import Ran, RunJob, hasten
 from tests.jobs.texts import prose, put

@@ -9,7 +9,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import Interrupted
+from tasks.base.errors import Interrupted
 from tasks.jobs.job import Job
 from tests.conftest import RunJob, hasten
 from tests.jobs.money import PRICE, assert_adds_up, paid
@@ -173,7 +173,7 @@ def test_a_killed_job_ends_with_the_same_sums(
     fill(folder, 30)
     provider.settings.chaos = chaos
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.jobs.shard.write", kill)
+        patch.setattr("tasks.jobs.document_shard.write", kill)
         with pytest.raises(MemoryError):
             run_job(price=PRICE)
     asked = provider.counts.requests

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import UserMistake
-from tasks.jobs.options import Options
-from tasks.jobs.places import VARIABLE, elsewhere, result_set_name, state_of
+from tasks.base.errors import UserMistake
 from tasks.ledger.postgres_state import PostgresState
 from tasks.ledger.state import LocalState
+from tasks.planning.state_location import VARIABLE, elsewhere, result_set_name, state_of
+from tasks.prompting.options import Options
 
 URL = "postgresql://user@host/db"
 

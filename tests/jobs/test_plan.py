@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import Interrupted
-from tasks.jobs import plan as planning
+from tasks.base.errors import Interrupted
 from tasks.jobs.job import Job
-from tasks.jobs.options import Options
-from tasks.jobs.plan import make_plan
-from tasks.jobs.prepare import prepare
+from tasks.planning import plan as planning
+from tasks.planning.plan import make_plan
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
 from tests.conftest import RunJob, hasten
 from tests.jobs.test_measure import counting
 from tests.jobs.texts import prose, put

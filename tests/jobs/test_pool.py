@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import Interrupted
+from tasks.base.errors import Interrupted
 from tasks.jobs.job import Job
 from tests.conftest import RunJob, hasten
 from tests.jobs.test_choosing import MODEL

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.documents.sections import MARKDOWN_NAMES
-from tasks.errors import UserMistake
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.prompts import FOLDER, fill, guarded, load_prompts, stop_of
+from tasks.base.errors import UserMistake
+from tasks.documents.headings import MARKDOWN_NAMES
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
+from tasks.prompting.templates import FOLDER, fill, guarded, load_prompts, stop_of
 from tests.conftest import RunJob
 from tests.jobs.texts import prose, put
 from tests.simulator import Simulator

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import UserMistake
-from tasks.jobs.prune import prune
+from tasks.base.errors import UserMistake
+from tasks.running.prune import prune
 from tests.conftest import Ran, RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Simulator

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import InUse
+from tasks.base.errors import InUse
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.ready import offer, ready_job
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
+from tasks.running.handoff import offer, ready_job
+from tasks.running.opening import open_job
 from tests.jobs.texts import fill
 from tests.simulator import Simulator
 

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from tasks.display import show_summary
-from tasks.errors import StorageRefused, UserMistake
-from tasks.jobs import shard
+from tasks.base.errors import StorageRefused, UserMistake
+from tasks.calls.progress import Meter
+from tasks.jobs import document_shard as shard
 from tasks.jobs.job import Job
-from tasks.jobs.meter import Meter
-from tasks.jobs.options import EmbedOptions, ExtractOptions, Options
-from tasks.jobs.places import elsewhere
-from tasks.results import holder
-from tasks.results.holder import NAME
+from tasks.planning.state_location import elsewhere
+from tasks.prompting.options import EmbedOptions, ExtractOptions, Options
+from tasks.results import bucket_lock as holder
+from tasks.results.bucket_lock import NAME
+from tasks.terminal.display import show_summary
 from tests.buckets import Store
 from tests.conftest import Ran, RunJob, hasten
 from tests.jobs.test_resuming import DIES, ROOT, stable

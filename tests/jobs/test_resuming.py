@@ -14,13 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import Interrupted, InUse, StorageFailed, UserMistake
-from tasks.jobs import places, shard, write
+from tasks.base.errors import Interrupted, InUse, StorageFailed, UserMistake
+from tasks.jobs import document_shard as shard
+from tasks.jobs import writing as write
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
 from tasks.ledger.ledger import Ledger
+from tasks.planning import state_location as places
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
+from tasks.running.opening import open_job
 from tests.conftest import RunJob, hasten
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Simulator, error
@@ -198,10 +200,10 @@ DIES = """
 import sys
 import time
 from pathlib import Path
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.shard import run_shard, shards
+from tasks.running.opening import open_job
+from tasks.prompting.options import Options
+from tasks.planning.prepare import prepare
+from tasks.jobs.document_shard import run_shard, shards
 
 options = Options(output=Path(sys.argv[2]), provider="openai-compatible", model="sim-model", concurrency=4)
 prepared = prepare("summarize", [sys.argv[1]], options)

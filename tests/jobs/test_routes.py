@@ -11,11 +11,11 @@ from mistral_common.protocol.instruct.messages import AssistantMessage, UserMess
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
+from tasks.base.errors import UserMistake
 from tasks.dispatch.dispatcher import Delivered, Dispatcher
 from tasks.dispatch.exchange import Call
-from tasks.errors import UserMistake
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
 from tests.conftest import KEY, RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Reset, Simulator, error

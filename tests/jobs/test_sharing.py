@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tasks.dispatch.lease import BOOK
-from tasks.errors import Interrupted, UserMistake
+from tasks.base.errors import Interrupted, UserMistake
+from tasks.dispatch.limits.leases import BOOK
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.sharing import FILE, VARIABLE, sharing
 from tasks.ledger.register import FileRegister
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
 from tasks.providers.account import Account
+from tasks.running.opening import open_job
+from tasks.running.shared_limits import FILE, VARIABLE, sharing
 from tests.benchmarks.limits import run_for
 from tests.conftest import KEY, RunJob, hasten
 from tests.jobs.texts import fill
@@ -29,10 +29,10 @@ ROOT = Path(__file__).parents[2]
 SENDING = """
 import asyncio, sys, time
 from pathlib import Path
-from tasks.dispatch.limits import Limits
-from tasks.dispatch.rate import SECOND, Demand
-from tasks.dispatch.shared import SharedRate
-from tasks.jobs.sharing import sharing
+from tasks.dispatch.limits.gate import Limits
+from tasks.dispatch.limits.rate import SECOND, Demand
+from tasks.dispatch.limits.leased_rate import SharedRate
+from tasks.running.shared_limits import sharing
 from tasks.providers.account import Account
 
 async def main(seconds):

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tasks.chunking.seams import SLICE
+from tasks.base.errors import Interrupted
+from tasks.chunking.boundaries import SLICE
 from tasks.documents.document import Content, Document
-from tasks.errors import Interrupted
-from tasks.jobs import shard, sums
+from tasks.jobs import document_shard as shard
 from tasks.jobs.job import Job
-from tasks.jobs.options import Options
-from tasks.jobs.parallel import Ended, in_order
-from tasks.jobs.plan import make_plan
-from tasks.jobs.prepare import prepare
+from tasks.planning import sample as sums
+from tasks.planning.parallel import Ended, in_order
+from tasks.planning.plan import make_plan
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, put
 from tests.simulator import Simulator, error

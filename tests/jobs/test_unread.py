@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.calls.section_rows import MOST_NAMED, section_rows, unread_words
 from tasks.documents.document import Content, Section, Unread
 from tasks.documents.readers.isolated import Readers
-from tasks.jobs.sections import MOST_NAMED, section_rows, unread_words
 from tests.conftest import RunJob
 from tests.documents import made
 

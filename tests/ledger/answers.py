@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from tasks.chunking.template import Window
+from tasks.chunking.chat_template import Window
 from tasks.dispatch.exchange import Call
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Finished
-from tasks.ledger.schema import checksum, prepare
 from tasks.ledger.statements import ANSWER
 from tasks.ledger.store import Value
-from tasks.providers.wire import Reply
-from tasks.routing.route import Route
+from tasks.ledger.tables import checksum, prepare
+from tasks.models.route import Route
+from tasks.providers.protocol import Reply
 
 ROUTE = Route("p", "m", "m", None, Window(8192, 512), "o200k", "chatml", None)
 WORST = 0.125

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tasks.errors import UserMistake
-from tasks.jobs.options import Options
+from tasks.base.errors import UserMistake
 from tasks.ledger.address import Address, address_of, is_url
+from tasks.prompting.options import Options
 
 SECRET = "s3cret"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ledger.known import Known
+from tasks.ledger.bloom_filter import Known
 
 IDS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 

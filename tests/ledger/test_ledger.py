@@ -13,7 +13,7 @@ from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Owned, PaidBeside, Seen, Sums
 from tasks.ledger.state import State
 from tasks.ledger.store import Batch
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
 from tests.ledger.answers import ROUTE, WORST, body, call, call_id, finished, record, record_all, recorded
 
 Open = Callable[..., Ledger]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.ledger.lock import hold
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ with hold(Path(sys.argv[1])):
 TRIES = """
 import sys
 from pathlib import Path
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.ledger.lock import hold
 try:
     with hold(Path(sys.argv[1])):

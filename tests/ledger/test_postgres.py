@@ -23,19 +23,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.base.errors import StorageFailed, UserMistake
 from tasks.jobs.job import Job
-from tasks.jobs.options import Options
-from tasks.jobs.places import VARIABLE
-from tasks.jobs.plan import make_plan
-from tasks.jobs.prepare import prepare
-from tasks.ledger import advisory, server
+from tasks.ledger import advisory
+from tasks.ledger import postgres_connection as server
 from tasks.ledger.dialect import taken, told
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres_state import PostgresState
-from tasks.ledger.schema import SCHEMA, VERSION
 from tasks.ledger.sqlite import SqliteStore
 from tasks.ledger.state import State
+from tasks.ledger.tables import SCHEMA, VERSION
+from tasks.planning.plan import make_plan
+from tasks.planning.prepare import prepare
+from tasks.planning.state_location import VARIABLE
+from tasks.prompting.options import Options
 from tests.conftest import RunJob, hasten
 from tests.jobs.texts import fill
 from tests.ledger.answers import body, call_id, finished, record, record_all, recorded

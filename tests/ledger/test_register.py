@@ -11,11 +11,11 @@ from threading import Barrier
 
 import pytest
 
-from tasks.errors import StorageFailed, UserMistake
+from tasks.base.errors import StorageFailed, UserMistake
 from tasks.ledger.address import address_of
+from tasks.ledger.postgres_connection import Server
 from tasks.ledger.postgres_register import SCHEMA, PostgresRegister
 from tasks.ledger.register import FileRegister, Register
-from tasks.ledger.server import Server
 from tests.ledger.server import PASSWORD, PostgresServer
 
 ROOT = Path(__file__).parents[2]

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import StorageFailed, UserMistake
-from tasks.ledger import schema
+from tasks.base.errors import StorageFailed, UserMistake
+from tasks.ledger import tables as schema
 from tasks.ledger.records import Kept
-from tasks.ledger.schema import VERSION, prepare, set_aside_if_unsound
 from tasks.ledger.sqlite import SqliteStore, doubt_mark
 from tasks.ledger.state import local_ledger
 from tasks.ledger.statements import ASSIGN
+from tasks.ledger.tables import VERSION, prepare, set_aside_if_unsound
 from tests.ledger.answers import CREATED, JOB, body, call_id, make_ledger, record
 
 ROOT = Path(__file__).parents[2]

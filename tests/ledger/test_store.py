@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
 from tasks.ledger import sqlite as sqlite_module
 from tasks.ledger.sqlite import SqliteStore, doubt_mark
 from tasks.ledger.state import local_ledger
@@ -300,7 +300,7 @@ def test_where_the_disk_refuses_everybody_who_waits_is_told_and_the_store_stays_
 FILLS_THE_DISK = """
 import resource, sys
 from pathlib import Path
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
 from tasks.ledger.state import local_ledger
 from tests.ledger.answers import record, call_id
 

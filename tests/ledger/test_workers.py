@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import LeaderLost
-from tasks.jobs import shard
-from tasks.jobs.options import Options
+from tasks.base.errors import LeaderLost
+from tasks.jobs import document_shard as shard
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres_state import PostgresState
 from tasks.ledger.state import LocalState
+from tasks.prompting.options import Options
 from tests.jobs.texts import fill
-from tests.jobs.workers.crew import Kill, crew_job
 from tests.ledger.answers import finished
 from tests.ledger.server import PASSWORD, PostgresServer
 from tests.simulator import Simulator
+from tests.workers.crew import Kill, crew_job
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tasks.compare.records import (
+from tasks.comparison.comparison_records import (
     Agreement,
     Answer,
     Compared,

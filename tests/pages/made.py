@@ -3,7 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from tasks.health.records import (
+from tasks.monitoring.health_records import (
     BUCKETS,
     Advice,
     Alarm,

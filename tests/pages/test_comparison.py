@@ -6,11 +6,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tasks.compare.records import Answer
-from tasks.compare.tables import COMPARISON_TABLES, write_comparison
-from tasks.pages.comparison import CHARACTERS, DOCUMENTS, comparison_page, write_comparison_page
+from tasks.comparison.comparison_records import Answer
+from tasks.comparison.comparison_tables import COMPARISON_TABLES, write_comparison
+from tasks.pages.comparison_page import CHARACTERS, DOCUMENTS, comparison_page, write_comparison_page
 from tasks.pages.page import place_of
-from tasks.results.folder import Folder, folder_at
+from tasks.results.location import Folder, folder_at
 from tasks.results.parts import create_tables
 from tests.browser import NARROW, WIDE, Browser
 from tests.pages.compared import HOSTILE, ROUTES, SAID, answers, comparison

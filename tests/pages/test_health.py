@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tasks.health.records import Health, Strip
-from tasks.pages.health import health_page
+from tasks.monitoring.health_records import Health, Strip
+from tasks.pages.health_page import health_page
 from tasks.pages.strips import HOURS, WEEKS, hours_of, spark, tone_of, weeks_of
 from tests.browser import NARROW, WIDE, Browser
 from tests.pages.made import HOSTILE, NOW, health_of

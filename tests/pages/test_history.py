@@ -6,12 +6,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tasks.health.history import History
-from tasks.health.records import Event
-from tasks.health.statistics import health_of
-from tasks.pages.health import write_health_page
+from tasks.monitoring.event_history import History
+from tasks.monitoring.health_records import Event
+from tasks.monitoring.statistics import health_of
+from tasks.pages.health_page import write_health_page
 from tasks.pages.page import place_of
-from tasks.results.folder import folder_at
+from tasks.results.location import folder_at
 from tests.browser import Browser
 from tests.pages.made import HOSTILE, NOW
 

@@ -13,12 +13,12 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tasks.jobs.options import EmbedOptions
-from tasks.pages.job import job_page, write_job_page
 from tasks.pages.job_facts import JobFacts, job_facts
+from tasks.pages.job_page import job_page, write_job_page
 from tasks.pages.job_rows import LoadRow
 from tasks.pages.page import NAME, place_of
-from tasks.results.folder import folder_at
+from tasks.prompting.options import EmbedOptions
+from tasks.results.location import folder_at
 from tasks.results.parts import create_tables, write_part
 from tasks.results.schemas import CALLS
 from tests.browser import NARROW, WIDE, Browser

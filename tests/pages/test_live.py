@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.pages import live
-from tasks.pages.health import overview
+from tasks.pages.health_page import overview
 from tasks.pages.live import HOST, Server
 from tasks.pages.site import JobSite, path_of
-from tasks.results.folder import folder_at
+from tasks.results.location import folder_at
 from tests.browser import Browser
 from tests.conftest import Ran, RunJob
 from tests.jobs.texts import fill, put

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tasks.errors import UserMistake
-from tasks.jobs.accounts import account_with, available
+from tasks.base.errors import UserMistake
+from tasks.models.catalogue import load_catalogue
+from tasks.planning.accounts import account_with, available
 from tasks.providers.account import Account, account_of, read_environment
 from tasks.providers.aws import region_of, signer
-from tasks.providers.wire import Reply
-from tasks.routing.catalogue import load_catalogue
+from tasks.providers.protocol import Reply
 
 KEY = "sk-very-secret"
 URL = "http://127.0.0.1:8000/v1"

@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
-from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.base.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.models.catalogue import load_catalogue
+from tasks.models.model_lists import Listed
+from tasks.providers.protocol import Completion, Message, Reply
 from tasks.providers.registry import WIRES
-from tasks.providers.wire import Completion, Message, Reply
-from tasks.routing.catalogue import load_catalogue
-from tasks.routing.listed import Listed
 from tests.conftest import RunJob
 from tests.jobs.texts import put
 from tests.providers.counterparts import (

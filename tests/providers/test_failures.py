@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import (
+from tasks.base.errors import (
     AccountRefused,
     CallFailed,
     DocmillError,
@@ -15,8 +15,8 @@ from tasks.errors import (
     SetAside,
     Transient,
 )
-from tasks.providers.failures import AGAIN, failure, retry_after
-from tasks.providers.wire import Reply
+from tasks.providers.http_errors import AGAIN, failure, retry_after
+from tasks.providers.protocol import Reply
 
 FIELDS = st.sampled_from(("message", "code", "type"))
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.base.errors import UserMistake
 from tasks.chunking.gguf import byte_pairs
-from tasks.errors import UserMistake
 from tasks.providers import local_model
 from tasks.providers.local_model import (
     FILE,

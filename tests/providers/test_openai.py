@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.base.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
 from tasks.providers.apipie import APIpie
 from tasks.providers.openai import OpenAI
-from tasks.providers.wire import Answer, Reply
+from tasks.providers.protocol import Answer, Reply
 
 USAGE = {"prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150}
 # JSON nested deeper than Python's parser follows.

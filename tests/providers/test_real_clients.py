@@ -14,10 +14,10 @@ from botocore.credentials import Credentials
 from mistralai.client import Mistral
 from pydantic import SecretStr
 
-from tasks.dispatch.client import Client
+from tasks.dispatch.transport import Client
 from tasks.providers.account import Account
 from tasks.providers.aws import signer
-from tasks.providers.wire import Completion, Message, encode
+from tasks.providers.protocol import Completion, Message, encode
 from tests.conftest import RunJob
 from tests.jobs.texts import put
 from tests.providers.counterparts import KEY, TEXT, Counterparts, Sent

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.base.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
 from tasks.providers.adjustments import Adjustments
 from tasks.providers.openai import OpenAI
 from tasks.providers.openrouter import OpenRouter
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
 
 QUOTA = (
     "You exceeded your current quota, please check your plan and billing details. For more information on this error, "

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import DocmillError
+from tasks.base.errors import DocmillError
 from tasks.providers.openai import OpenAI
-from tasks.providers.stream import Gathering, asked_to_stream
-from tasks.providers.wire import Reply
+from tasks.providers.protocol import Reply
+from tasks.providers.streaming import Gathering, asked_to_stream
 
 EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import CallFailed, SetAside, Transient
+from tasks.base.errors import CallFailed, SetAside, Transient
 from tasks.providers.openai import OpenAI
+from tasks.providers.protocol import Completion, Message, encode
 from tasks.providers.structured import is_strict, refuses_format, response_format
-from tasks.providers.wire import Completion, Message, encode
 
 CLOSED = {"type": "object", "properties": {"b": {}, "a": {}}, "required": ["a", "b"], "additionalProperties": False}
 

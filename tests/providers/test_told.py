@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.providers.told import Told, Unit, told_limits, told_reset
+from tasks.providers.rate_limit_headers import Told, Unit, told_limits, told_reset
 from tests.quota import SPELLINGS, Allowance, Quota
 
 WALL = 1_790_000_000.0

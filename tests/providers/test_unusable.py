@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import CallFailed, SetAside, Transient
+from tasks.base.errors import CallFailed, SetAside, Transient
 from tasks.providers.bedrock import Bedrock
 from tasks.providers.edenai import EdenAI
 from tasks.providers.openai import OpenAI
+from tasks.providers.protocol import Answer, Reply, Wire
 from tasks.providers.usage import Usage, read_usage
-from tasks.providers.wire import Answer, Reply, Wire
 
 PAID = {"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 41}
 THINKING_PART = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from tasks.dispatch.client import Client
-from tasks.errors import AccountRefused, Overflow, SetAside, Transient, UserMistake
+from tasks.base.errors import AccountRefused, Overflow, SetAside, Transient, UserMistake
+from tasks.dispatch.transport import Client
+from tasks.models.catalogue import load_catalogue
 from tasks.providers.account import Account
 from tasks.providers.openai import OpenAI
+from tasks.providers.protocol import Reply, encode
 from tasks.providers.vectors import Embedding, Vectors
-from tasks.providers.wire import Reply, encode
-from tasks.routing.catalogue import load_catalogue
 from tests.providers.counterparts import COST, KEY, Counterparts, playing, vector
 from tests.providers.test_counterparts import wire
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.dispatch import client
-from tasks.jobs import opening
+from tasks.dispatch import transport as client
 from tasks.jobs.job import Job
-from tasks.jobs.options import EmbedOptions, ExtractOptions, Options
+from tasks.prompting.options import EmbedOptions, ExtractOptions, Options
 from tasks.results.schemas import Schemas
+from tasks.running import opening
 from tests.conftest import KEY, authorities, whole_job
 from tests.jobs.invoices import FIELDS, invoice, number_in, schema_file, text_of
 from tests.jobs.texts import prose, put

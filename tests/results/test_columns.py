@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.jobs.extract.form import make_form
-from tasks.jobs.extract.schema import Read
-from tasks.results.columns import columns_of
+from tasks.prompting.answer_form import make_form
+from tasks.prompting.schema import Read
+from tasks.results.json_columns import columns_of
 from tasks.results.parts import as_table
 
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import UserMistake
+from tasks.base.errors import UserMistake
 from tasks.results.conform import conform
-from tasks.results.folder import Folder, folder_at
 from tasks.results.footers import footers
+from tasks.results.location import Folder, folder_at
 from tasks.results.parts import create_tables, read_part, write_part
 from tasks.results.schemas import DOCUMENTS, TABLES, Schemas
 from tests.results.test_parts import row

@@ -11,9 +11,9 @@ import fsspec
 import pytest
 from fsspec.registry import _registry
 
-from tasks.errors import StorageFailed, StorageRefused, UserMistake
-from tasks.results.folder import Folder, folder_at, named_place
+from tasks.base.errors import StorageFailed, StorageRefused, UserMistake
 from tasks.results.footers import footers
+from tasks.results.location import Folder, folder_at, named_place
 from tasks.results.parts import create_tables, read_part, write_part
 from tasks.results.schemas import TABLES
 from tests.buckets import Store

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import StorageFailed, UserMistake
-from tasks.results import holder
-from tasks.results.holder import NAME, Holder, TakenOver, held
-from tasks.results.remote import RemoteFolder
+from tasks.base.errors import StorageFailed, UserMistake
+from tasks.results import bucket_lock as holder
+from tasks.results.bucket import RemoteFolder
+from tasks.results.bucket_lock import NAME, Holder, TakenOver, held
 
 HERE = socket.gethostname()
 

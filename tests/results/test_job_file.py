@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import StorageFailed
-from tasks.results.folder import folder_at
+from tasks.base.errors import StorageFailed
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
+from tasks.results.location import folder_at
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEYS = {"job_id", "flow", "version", "spec", "status", "reason", "totals", "started_at", "finished_at"}

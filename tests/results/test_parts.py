@@ -14,9 +14,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import StorageFailed, UserMistake
-from tasks.results.folder import folder_at
+from tasks.base.errors import StorageFailed, UserMistake
 from tasks.results.footers import part_name
+from tasks.results.location import folder_at
 from tasks.results.parts import create_tables, write_part
 from tasks.results.schemas import TABLES
 from tests.conftest import rows

@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tasks.dispatch.learning import Learned
-from tasks.dispatch.rate import MINUTE, Demand, Rate, Taken
-from tasks.errors import SetAside
-from tasks.providers.told import Unit
+from tasks.base.errors import SetAside
+from tasks.dispatch.limits.adaptive import Learned
+from tasks.dispatch.limits.rate import MINUTE, Demand, Rate, Taken
+from tasks.providers.rate_limit_headers import Unit
 
 START = 16
 SOON = 0.6

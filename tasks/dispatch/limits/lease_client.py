@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from tasks.dispatch.lease import AHEAD, Ask, Book, Leases, trade
-from tasks.dispatch.limits import START, Limits
-from tasks.dispatch.shared import SharedRate
-from tasks.errors import StorageFailed
+from tasks.base.errors import StorageFailed
+from tasks.dispatch.limits.gate import START, Limits
+from tasks.dispatch.limits.leased_rate import SharedRate
+from tasks.dispatch.limits.leases import AHEAD, Ask, Book, Leases, trade
 
 Exchange = Callable[[Ask], Awaitable[Leases]]
 

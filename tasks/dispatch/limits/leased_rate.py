@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks.dispatch.lease import Lease, Wish, late_of
-from tasks.dispatch.rate import MINUTE, Rate, Taken
-from tasks.providers.told import Unit
+from tasks.dispatch.limits.leases import Lease, Wish, late_of
+from tasks.dispatch.limits.rate import MINUTE, Rate, Taken
+from tasks.providers.rate_limit_headers import Unit
 
 # What was spent in the last seconds will be spent again: it is leased before anybody waits for it.
 FOLLOWS, FORESEEN = 0.5, 1.0

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.dispatch.rate import slack_of
-from tasks.providers.told import Unit
+from tasks.dispatch.limits.rate import slack_of
+from tasks.providers.rate_limit_headers import Unit
 
 # Slots are leased so far ahead, and lost so long after their time.
 AHEAD = 1.25

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tasks.providers.told import Unit
+from tasks.providers.rate_limit_headers import Unit
 
 SECOND, MINUTE = 1.0, 60.0
 # What we send is counted when it arrives: a window of ours is a little longer.

@@ -7,9 +7,9 @@ import itertools
 import chardet
 import regex
 
-from tasks.documents.charsets import codec_of
-from tasks.documents.losses import LOST, lossy
-from tasks.errors import DocumentFailed
+from tasks.base.errors import DocumentFailed
+from tasks.documents.encodings.charsets import codec_of
+from tasks.documents.encodings.losses import LOST, lossy
 
 SAMPLE = 64 * 1024
 # Of what is detected, whatever is half as likely as the likeliest is looked at, too.

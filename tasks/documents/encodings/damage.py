@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import regex
 
-from tasks.documents.codepages import ASCII, COMMON, detected
-from tasks.documents.losses import LOST, lossy
-from tasks.errors import DocumentFailed
+from tasks.base.errors import DocumentFailed
+from tasks.documents.encodings.codepages import ASCII, COMMON, detected
+from tasks.documents.encodings.losses import LOST, lossy
 
 # Bytes that aren't UTF-8, as the error handler `surrogateescape` gives them.
 BAD = regex.compile(r"[\udc80-\udcff]")

@@ -5,12 +5,12 @@ import contextlib
 
 import regex
 
-from tasks.documents.charsets import codec_of
-from tasks.documents.codepages import MOST_LOST, SAMPLE, detected
-from tasks.documents.damage import escaped, is_damaged_utf8, mended
-from tasks.documents.losses import LOST, Decoded, finished, lossy
-from tasks.documents.wide import MARKS, is_binary, is_wide, swapped, wide
-from tasks.errors import DocumentFailed
+from tasks.base.errors import DocumentFailed
+from tasks.documents.encodings.charsets import codec_of
+from tasks.documents.encodings.codepages import MOST_LOST, SAMPLE, detected
+from tasks.documents.encodings.damage import escaped, is_damaged_utf8, mended
+from tasks.documents.encodings.losses import LOST, Decoded, finished, lossy
+from tasks.documents.encodings.wide import MARKS, is_binary, is_wide, swapped, wide
 
 JAPANESE_MAIL = b"\x1b$"  # it turns to another set of characters, in bytes that are ASCII
 KOREAN_MAIL = b"\x1b$)C"

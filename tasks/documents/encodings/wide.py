@@ -5,7 +5,7 @@ from collections import Counter
 
 import regex
 
-from tasks.errors import DocumentFailed
+from tasks.base.errors import DocumentFailed
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

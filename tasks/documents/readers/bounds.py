@@ -5,7 +5,7 @@ import io
 import zipfile
 import zlib
 
-from tasks.errors import DocumentFailed
+from tasks.base.errors import DocumentFailed
 
 MOST_BYTES = 512 * 1024 * 1024
 MOST_MEMBERS = 20_000

@@ -7,10 +7,10 @@ from pathlib import PurePath
 
 from tree_sitter import Language, Node, Parser, Tree
 
-from tasks.documents.decode import decode
 from tasks.documents.document import Content, Section
+from tasks.documents.encodings.decode import decode
+from tasks.documents.headings import shortened
 from tasks.documents.readers.grammars import OF_SUFFIX
-from tasks.documents.sections import shortened
 
 # What belongs to the definition below it, unless it ends a line of the one above.
 LEADING = frozenset({"comment", "line_comment", "block_comment", "decorator", "attribute_item", "annotation"})

@@ -6,12 +6,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content, Unread
+from tasks.documents.headings import markdown_sections
 from tasks.documents.readers.epub_package import Chapter, EpubPackage
 from tasks.documents.readers.html.charset import decode_page
 from tasks.documents.readers.markup import read_html
-from tasks.documents.sections import markdown_sections
-from tasks.errors import DocumentFailed
 
 RIGHTS = "META-INF/rights.xml"
 BETWEEN = "\n\n"

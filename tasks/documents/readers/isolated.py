@@ -19,9 +19,9 @@ from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content, Section, Unread
 from tasks.documents.readers.kinds import Kind
-from tasks.errors import DocumentFailed
 
 SECONDS = 120.0
 LOOK_AGAIN = 0.25

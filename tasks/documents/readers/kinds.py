@@ -4,9 +4,9 @@ import re
 import zipfile
 from typing import Literal
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.readers.grammars import GRAMMARS
 from tasks.documents.readers.package import Package
-from tasks.errors import DocumentFailed
 
 Kind = Literal["pdf", "docx", "pptx", "xlsx", "epub", "html", "mail", "gzip", "code"]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tasks.documents.document import Content, Section, Unread
+from tasks.documents.headings import shortened
 from tasks.documents.readers.pdf.reader import PAGE
-from tasks.documents.sections import shortened
 
 
 class Lost(NamedTuple):

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content
+from tasks.documents.headings import markdown_sections
 from tasks.documents.readers.bounds import check_archive, unzip
 from tasks.documents.readers.kinds import Kind, kind_of
 from tasks.documents.readers.text import read_text
-from tasks.documents.sections import markdown_sections
-from tasks.errors import DocumentFailed
 
 ZIPPED = ("docx", "pptx", "xlsx", "epub")
 DEEPEST = 2

@@ -1,8 +1,8 @@
 """Text of any encoding, and the sections that its file's name says it has."""
 
-from tasks.documents.decode import decode
 from tasks.documents.document import Content
-from tasks.documents.sections import sections_of
+from tasks.documents.encodings.decode import decode
+from tasks.documents.headings import sections_of
 
 
 def read_text(data: bytes, name: str) -> Content:

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Section, Unread
 from tasks.documents.readers.kinds import Kind
 from tasks.documents.readers.read import read
-from tasks.errors import DocumentFailed
 
 MOST_MEMORY = 4 * 1024**3
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from tasks.base.errors import UserMistake
 from tasks.documents.document import Document
-from tasks.documents.fitting import Kinds, take_cells, take_json
-from tasks.documents.json_lines import JsonLines
-from tasks.documents.parquet import Parquet
-from tasks.documents.partitions import is_whole_number, partitions
-from tasks.documents.remote import said
+from tasks.documents.object_store import said
 from tasks.documents.sources import table_files
-from tasks.documents.tables import Table, damage, opened
-from tasks.errors import UserMistake
+from tasks.documents.tables.column_types import Kinds, take_cells, take_json
+from tasks.documents.tables.formats import Table, damage, opened
+from tasks.documents.tables.json_lines import JsonLines
+from tasks.documents.tables.parquet import Parquet
+from tasks.documents.tables.partitions import is_whole_number, partitions
 
 ALL = "*"
 DOCUMENT_ID = "document_id"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from tasks.documents.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
-from tasks.documents.lines import is_whole, lines
+from tasks.documents.tables.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
+from tasks.documents.tables.lines import is_whole, lines
 
 SEPARATORS = ",;\t|"
 # Of a table of one column, whose cells may hold any of them: what no text holds.

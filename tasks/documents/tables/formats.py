@@ -9,13 +9,13 @@ from typing import BinaryIO, Protocol, cast
 
 import pyarrow as pa
 
-from tasks.documents.batch import Batch
-from tasks.documents.delimited import Delimited
+from tasks.base.errors import DocmillError, DocumentFailed
 from tasks.documents.document import Document
-from tasks.documents.json_lines import JsonLines
-from tasks.documents.parquet import Parquet
-from tasks.documents.remote import said, stream
-from tasks.errors import DocmillError, DocumentFailed
+from tasks.documents.object_store import said, stream
+from tasks.documents.tables.batch import Batch
+from tasks.documents.tables.delimited import Delimited
+from tasks.documents.tables.json_lines import JsonLines
+from tasks.documents.tables.parquet import Parquet
 
 ENDINGS = (".parquet", ".jsonl", ".ndjson", ".csv", ".tsv")
 PACKED = ".gz"

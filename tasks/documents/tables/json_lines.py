@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from tasks.documents.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
-from tasks.documents.lines import LONGEST, is_whole, lines
+from tasks.documents.tables.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
+from tasks.documents.tables.lines import LONGEST, is_whole, lines
 
 Records = list[dict[str, Any] | str]
 # So many times ROWS_AT_ONCE lines may come before the first object.

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from tasks.documents.decode import JAPANESE_MAIL, guessed, marked
+from tasks.documents.encodings.decode import JAPANESE_MAIL, guessed, marked
 
 BLOCK = 1024 * 1024
 FEW_ZEROS = 10

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.documents.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
-from tasks.documents.lines import is_whole
+from tasks.documents.tables.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
+from tasks.documents.tables.lines import is_whole
 
 READ_AT_ONCE = 4 * 1024 * 1024
 BROKEN = "it holds bytes that aren't UTF-8"

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from tasks.documents.batch import Batch
-from tasks.documents.carried import kinds_in
+from tasks.base.errors import DocmillError, JobStopped, UserMistake
 from tasks.documents.document import Document
-from tasks.documents.fitting import Unfit, fitted
-from tasks.documents.partitions import partitions
-from tasks.documents.remote import said, shown
-from tasks.documents.tables import damage, opened
-from tasks.errors import DocmillError, JobStopped, UserMistake
+from tasks.documents.object_store import said, shown
+from tasks.documents.tables.batch import Batch
+from tasks.documents.tables.column_schema import kinds_in
+from tasks.documents.tables.column_types import Unfit, fitted
+from tasks.documents.tables.formats import damage, opened
+from tasks.documents.tables.partitions import partitions
 
 NO_ID, NO_TEXT, DAMAGED = "no_id", "no_text", "damaged"
 T = TypeVar("T")

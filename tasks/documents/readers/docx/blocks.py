@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tasks.documents.document import Section
-from tasks.documents.sections import shortened
+from tasks.documents.headings import shortened
 
 
 class Block(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content
 from tasks.documents.readers.docx.blocks import Block, joined
 from tasks.documents.readers.docx.names import ID, W, is_on
@@ -12,7 +13,6 @@ from tasks.documents.readers.docx.source import GONE, Source
 from tasks.documents.readers.docx.story import Story
 from tasks.documents.readers.docx.styles import Styles
 from tasks.documents.readers.package import parsed
-from tasks.errors import DocumentFailed
 
 
 def read_docx(data: bytes, depth: int = 0) -> Content:

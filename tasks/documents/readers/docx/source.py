@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Unread
 from tasks.documents.readers.docx.blocks import Block
 from tasks.documents.readers.kinds import kind_of
 from tasks.documents.readers.package import Package, Relation, parsed
-from tasks.errors import DocumentFailed
 
 DEEPEST = 2
 # What a reader goes by, by the type of a file within the document.

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.readers.kinds import kind_of
 from tasks.documents.readers.package import Package, Relation, parsed
-from tasks.errors import DocumentFailed
 
 DEEPEST = 2
 GONE = "it isn't in the file: open the file, and save it again"

@@ -2,9 +2,9 @@
 
 import re
 
-from tasks.documents.charsets import codec_of
-from tasks.documents.decode import decode
-from tasks.documents.losses import Decoded
+from tasks.documents.encodings.charsets import codec_of
+from tasks.documents.encodings.decode import decode
+from tasks.documents.encodings.losses import Decoded
 
 HEAD = 4096  # bytes in which the declaration is looked for
 DECLARED = re.compile(

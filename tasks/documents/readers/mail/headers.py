@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import regex
 
-from tasks.documents.decode import decode
-from tasks.errors import DocumentFailed
+from tasks.base.errors import DocumentFailed
+from tasks.documents.encodings.decode import decode
 
 FOLD = regex.compile(r"\r?\n[ \t]*")
 WORD = r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\r\n]*\?="

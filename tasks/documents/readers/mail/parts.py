@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import regex
 
-from tasks.documents.decode import decode
+from tasks.base.errors import DocumentFailed
+from tasks.documents.encodings.decode import decode
 from tasks.documents.readers.mail.headers import words
-from tasks.errors import DocumentFailed
 
 # Lines that name a header, go on with one, or part the messages of a mailbox.
 HEADERS = regex.compile(rb"(?:[!-9;-~]+[ \t]*:[^\n]*+(?:\n|\Z)|[ \t]+[^\s][^\n]*+(?:\n|\Z)|>?From [^\n]*+(?:\n|\Z))*+")

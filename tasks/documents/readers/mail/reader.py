@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import regex
 
-from tasks.documents.decode import decode
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content, Unread
+from tasks.documents.encodings.decode import decode
 from tasks.documents.readers.html.charset import declared
 from tasks.documents.readers.mail import plain
 from tasks.documents.readers.mail.calendar import summary
@@ -13,7 +14,6 @@ from tasks.documents.readers.mail.headers import words
 from tasks.documents.readers.mail.parts import Part, body_of, part_of
 from tasks.documents.readers.mail.walk import DEEPEST, Leaf, leaves
 from tasks.documents.readers.markup import read_html
-from tasks.errors import DocumentFailed
 
 HEADERS = ("From", "To", "Cc", "Date", "Subject")
 BEFORE = b"\xef\xbb\xbf \t\r\n"

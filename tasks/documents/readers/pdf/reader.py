@@ -9,12 +9,12 @@ from operator import itemgetter
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content, Section, Unread
+from tasks.documents.headings import LONGEST_TITLE, shortened
 from tasks.documents.readers.bounds import check_growth
 from tasks.documents.readers.pdf.page import Page, read_page
 from tasks.documents.readers.pdf.running import without_running_lines
-from tasks.documents.sections import LONGEST_TITLE, shortened
-from tasks.errors import DocumentFailed
 
 # Between pages, as pdftotext does: the form feeds before a place tell its page.
 PAGE = "\n\f"

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.readers.docx.names import A, R
 from tasks.documents.readers.drawn.boxes import Box
 from tasks.documents.readers.drawn.parts import PartReader
 from tasks.documents.readers.drawn.shapes import Inherited, box_of
 from tasks.documents.readers.package import Package, parsed
-from tasks.errors import DocumentFailed
 
 TITLES = ("title", "ctrTitle")
 NOT_READ = ("sldNum", "dt", "sldImg", "hdr")

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from tasks.base.errors import DocumentFailed
 from tasks.documents.readers.docx.names import R, number
 from tasks.documents.readers.package import Package, Relation, parsed
 from tasks.documents.readers.xlsx.built_in import BUILT_IN
 from tasks.documents.readers.xlsx.formats import Shown, is_date, number_format, text_format
-from tasks.errors import DocumentFailed
 
 GONE = "it isn't in the file: open the workbook, and save it again"
 DAMAGED = "it is damaged ({}): open the workbook, and save it again"

@@ -6,16 +6,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import UserMistake
-from tasks.health.facts import facts
-from tasks.health.fold import fold
-from tasks.health.history import History, connected
-from tasks.health.look import look
-from tasks.health.options import MonitorOptions
-from tasks.health.records import Health, RouteHealth
-from tasks.jobs.register import registered
+from tasks.base.errors import UserMistake
+from tasks.models.catalogue import load_catalogue
+from tasks.monitoring.event_history import History, connected
+from tasks.monitoring.fold import fold
+from tasks.monitoring.health_records import Health, RouteHealth
+from tasks.monitoring.look import look
+from tasks.monitoring.monitor_options import MonitorOptions
+from tasks.monitoring.route_facts import facts
+from tasks.planning.job_register import registered
 from tasks.providers.account import read_environment
-from tasks.routing.catalogue import load_catalogue
 from tests.conftest import RunJob
 from tests.providers.counterparts import Counterparts
 from tests.simulator import Simulator
@@ -152,8 +152,8 @@ def test_a_price_that_rose_since_the_last_look_alarms_once(history: History, pro
 def test_all_routes_with_a_key_are_looked_at_and_nothing_is_paid(
     history: History, parts: Counterparts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.health.targets.local_model_at_hand", lambda _: False)
-    monkeypatch.setattr("tasks.health.targets.find_spec", lambda _: None)
+    monkeypatch.setattr("tasks.monitoring.targets.local_model_at_hand", lambda _: False)
+    monkeypatch.setattr("tasks.monitoring.targets.find_spec", lambda _: None)
     for name, value in parts.environment("openrouter").items():
         monkeypatch.setenv(name, value)
     health = seen(history)

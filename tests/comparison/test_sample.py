@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.compare.sample import spread, take_sample
+from tasks.base.errors import UserMistake
+from tasks.comparison.document_sample import spread, take_sample
 from tasks.documents.document import Document
 from tasks.documents.listing import list_documents
-from tasks.errors import UserMistake
 from tests.jobs.texts import prose, put
 
 

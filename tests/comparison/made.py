@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.compare.records import Bound, Compared, Measured, Projected, Terms
+from tasks.comparison.comparison_records import Bound, Compared, Measured, Projected, Terms
 
 
 def compared(

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from tasks.compare.comparing import open_comparison
-from tasks.compare.plan import make_comparison_plan
-from tasks.compare.result import ComparisonSet
-from tasks.compare.routes import prepare_comparison
-from tasks.jobs import opening
+from tasks.comparison.compared_routes import prepare_comparison
+from tasks.comparison.comparison_plan import make_comparison_plan
+from tasks.comparison.comparison_result import ComparisonSet
+from tasks.comparison.run_comparison import open_comparison
 from tasks.jobs.job import Job
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import CompareOptions
-from tasks.jobs.work import shards_of, work_on
+from tasks.prompting.options import CompareOptions
+from tasks.running import opening
+from tasks.running.opening import open_job
+from tasks.running.shards import shards_of, work_on
 from tests.conftest import hasten
 from tests.providers.counterparts import VARIABLES
 from tests.simulator import Settings, Simulator, serving

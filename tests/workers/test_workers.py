@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import BudgetReached
-from tasks.jobs import embed, shard
-from tasks.jobs.options import EmbedOptions, Options
+from tasks.base.errors import BudgetReached
+from tasks.embeddings import embed_shard
+from tasks.jobs import document_shard as shard
+from tasks.prompting.options import EmbedOptions, Options
 from tests.conftest import Ran, RunJob
 from tests.jobs.texts import fill, prose
-from tests.jobs.workers.crew import Kill, crew_job
 from tests.simulator import Simulator
+from tests.workers.crew import Kill, crew_job
 
 LEFT_OUT = {"created_at", "finished_at", "failed_at", "latency_ms", "attempts", "job_id"}
 
@@ -23,7 +24,7 @@ LEFT_OUT = {"created_at", "finished_at", "failed_at", "latency_ms", "attempts", 
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard of few documents, so that a few files make several."""
     monkeypatch.setattr(shard, "CALLS_A_SHARD", 10)
-    monkeypatch.setattr(embed.shard, "TEXTS_A_SHARD", 20)
+    monkeypatch.setattr(embed_shard, "TEXTS_A_SHARD", 20)
 
 
 def options(tmp_path: Path, **words: Any) -> Options:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.compare.likeness import agreements, rouge_l
+from tasks.comparison.text_similarity import agreements, rouge_l
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.compare.project import project
-from tasks.compare.records import Measured, Terms
-from tasks.jobs.expect import Expected
+from tasks.calls.estimate import Expected
+from tasks.comparison.comparison_records import Measured, Terms
+from tasks.comparison.projection import project
 
 TERMS = Terms("p/m", "p", "m", 8192, price_in=1.0, price_out=2.0, concurrency=10)
 SAMPLE = Expected(10, 10, 10_000, 1_000)

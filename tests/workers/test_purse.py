@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import BudgetReached
-from tasks.jobs.workers import purse as purse_module
-from tasks.jobs.workers.purse import Granting, Purse
+from tasks.base.errors import BudgetReached
+from tasks.workers import budget_shares as purse_module
+from tasks.workers.budget_shares import Granting, Purse
 
 DUST = 1e-9
 calls = st.lists(st.tuples(st.integers(0, 2), st.floats(0.001, 2), st.floats(0, 1), st.integers(0, 6)), max_size=30)

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.base.errors import BudgetReached, Interrupted, JobStopped, LeaderLost, RouteDown, Transient, UserMistake
 from tasks.documents.document import Document
-from tasks.errors import BudgetReached, Interrupted, JobStopped, LeaderLost, RouteDown, Transient, UserMistake
 from tasks.jobs.job import DRAIN_SECONDS, Job
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.work import Shard
-from tasks.jobs.workers.leading import MOST_LOSSES, Leading
-from tasks.jobs.workers.line import Line, serving
-from tasks.jobs.workers.messages import Report, plain
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
+from tasks.running.opening import open_job
+from tasks.running.shards import Shard
+from tasks.workers.leader import MOST_LOSSES, Leading
+from tasks.workers.messages import Report, plain
+from tasks.workers.rpc import Line, serving
 from tests.jobs.texts import fill
 from tests.simulator import Simulator
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.health.records import Event
+from tasks.monitoring.health_records import Event
 
 NOW = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 GOOD = Event(

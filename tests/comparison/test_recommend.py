@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from tasks.compare.recommend import recommend
-from tasks.compare.records import Compared, Recommendation
-from tests.compare.made import compared
+from tasks.comparison.comparison_records import Compared, Recommendation
+from tasks.comparison.recommend import recommend
+from tests.comparison.made import compared
 
 HOUR = 3600.0
 

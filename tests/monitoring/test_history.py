@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import StorageFailed, UserMistake
-from tasks.health.history import LOOSE_PARTS, History, connected
-from tasks.health.records import HISTORY, Event
-from tests.health.made import NOW, event
+from tasks.base.errors import StorageFailed, UserMistake
+from tasks.monitoring.event_history import LOOSE_PARTS, History, connected
+from tasks.monitoring.health_records import HISTORY, Event
+from tests.monitoring.made import NOW, event
 
 
 def count(history: History) -> int:

@@ -1,4 +1,4 @@
-"""A job done by worker processes, without Prefect: `python -m tests.jobs.workers.crew` is one of them."""
+"""A job done by worker processes, without Prefect: `python -m tests.workers.crew` is one of them."""
 
 import json
 import os
@@ -10,14 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.jobs.opening import open_job
-from tasks.jobs.options import EmbedOptions, Options
-from tasks.jobs.prepare import prepare
-from tasks.jobs.work import Shard, shards_of, work_on
-from tasks.jobs.workers.joining import Joined, joined
-from tasks.jobs.workers.leading import Leading
-from tasks.jobs.workers.line import serving
-from tasks.jobs.workers.messages import Place
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import EmbedOptions, Options
+from tasks.running.opening import open_job
+from tasks.running.shards import Shard, shards_of, work_on
+from tasks.workers.leader import Leading
+from tasks.workers.messages import Place
+from tasks.workers.rpc import serving
+from tasks.workers.session import Joined, joined
 from tests.conftest import Ran
 
 ROOT = Path(__file__).parents[3]

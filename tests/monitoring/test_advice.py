@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.health.advice import JobFacts, Other, advise
+from tasks.monitoring.advice import JobFacts, Other, advise
 
 # A job that nothing is to be said about.
 GOOD = JobFacts(

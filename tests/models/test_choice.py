@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import UserMistake
-from tasks.routing.catalogue import Catalogue, load_catalogue
-from tasks.routing.choice import Candidate, Wish, candidates
-from tasks.routing.price import Price
-from tasks.routing.route import Route, resolve
-from tests.routing.test_catalogue import MODEL, PROVIDERS, written
+from tasks.base.errors import UserMistake
+from tasks.models.candidates import Candidate, Wish, candidates
+from tasks.models.catalogue import Catalogue, load_catalogue
+from tasks.models.price import Price
+from tasks.models.route import Route, resolve
+from tests.models.test_catalogue import MODEL, PROVIDERS, written
 
 HERE = "SmolLM2-135M-Instruct"
 EVERYONE = ("local", "openai-compatible", "apipie", "openrouter")

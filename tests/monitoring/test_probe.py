@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from tasks.dispatch.client import Client
-from tasks.dispatch.spending import Spending
-from tasks.health.history import History
-from tasks.health.probe import Outcome, Prober, prompt_of
-from tasks.health.records import BUCKETS, Event, Skipped
-from tasks.health.statistics import health_of
-from tasks.health.targets import Target
+from tasks.dispatch.budget import Spending
+from tasks.dispatch.transport import Client
+from tasks.models.candidates import Candidate
+from tasks.models.catalogue import Served, load_catalogue
+from tasks.models.price import Price
+from tasks.monitoring.event_history import History
+from tasks.monitoring.health_records import BUCKETS, Event, Skipped
+from tasks.monitoring.probe import Outcome, Prober, prompt_of
+from tasks.monitoring.statistics import health_of
+from tasks.monitoring.targets import Target
 from tasks.providers.account import Account
-from tasks.routing.catalogue import Served, load_catalogue
-from tasks.routing.choice import Candidate
-from tasks.routing.price import Price
 from tests.conftest import KEY
 from tests.simulator import Settings, Simulator, error, serving
 
@@ -116,7 +116,7 @@ def test_a_probe_is_told_with_its_tokens_speed_and_first_token(one: Simulator) -
 
 
 def test_a_wire_that_does_not_stream_tells_no_first_token(one: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.health.probe.STREAMING", frozenset())
+    monkeypatch.setattr("tasks.monitoring.probe.STREAMING", frozenset())
     (event,) = events(probe([target(one)]))
     assert (event.ok, event.first_token_ms, event.completion_tokens) == (True, None, 5)
     assert "stream" not in one.counts.prompts[0]

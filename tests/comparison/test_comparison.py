@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.compare.comparing import open_comparison
-from tasks.compare.plan import make_comparison_plan
-from tasks.compare.routes import folder_name, prepare_comparison
-from tasks.errors import Interrupted, UserMistake
+from tasks.base.errors import Interrupted, UserMistake
+from tasks.comparison.compared_routes import folder_name, prepare_comparison
+from tasks.comparison.comparison_plan import make_comparison_plan
+from tasks.comparison.run_comparison import open_comparison
 from tasks.jobs.job import Job
-from tasks.jobs.options import CompareOptions
-from tests.compare.conftest import FIVE, PRICES, Compare, label, paid, requests, total
+from tasks.prompting.options import CompareOptions
+from tests.comparison.conftest import FIVE, PRICES, Compare, label, paid, requests, total
 from tests.conftest import hasten, rows
 from tests.flows.tables import query
 from tests.jobs.invoices import answer, number_in, schema_file, text_of

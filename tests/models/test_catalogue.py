@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import UserMistake
-from tasks.routing.catalogue import DATA, Catalogue, Served, load_catalogue
+from tasks.base.errors import UserMistake
+from tasks.models.catalogue import DATA, Catalogue, Served, load_catalogue
 
 SERIES = Path(__file__).with_name("mistral-series.csv")
 PROVIDERS = """

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.routing.price import Price, parse_price
-from tasks.routing.route import dearest
+from tasks.models.price import Price, parse_price
+from tasks.models.route import dearest
 
 AMOUNTS = st.floats(0, 1e4, allow_nan=False)
 TOKENS = st.integers(0, 10**9)

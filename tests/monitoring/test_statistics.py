@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.health.alarms import alarms
-from tasks.health.history import History
-from tasks.health.records import Event, RouteHealth
-from tasks.health.statistics import health_of
-from tests.health.made import NOW, event
+from tasks.monitoring.alarms import alarms
+from tasks.monitoring.event_history import History
+from tasks.monitoring.health_records import Event, RouteHealth
+from tasks.monitoring.statistics import health_of
+from tests.monitoring.made import NOW, event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

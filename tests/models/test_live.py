@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tasks.catalogue import main
-from tasks.routing.catalogue import Catalogue, load_catalogue
-from tasks.routing.choice import Wish, candidates
-from tasks.routing.listed import Listed
-from tasks.routing.live import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot, with_live
+from tasks.models.candidates import Wish, candidates
+from tasks.models.catalogue import Catalogue, load_catalogue
+from tasks.models.live_catalogue import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot, with_live
+from tasks.models.model_lists import Listed
+from tests.models.test_catalogue import HALF_A_PRICE, MODEL, written
 from tests.providers.counterparts import playing
-from tests.routing.test_catalogue import HALF_A_PRICE, MODEL, written
 
 THEN, NOW = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 25, tzinfo=UTC)
 PRICED = MODEL + HALF_A_PRICE.replace("2026-11-01", "2026-11-10") + "\noutput_price = 2.0\n"
