@@ -20,7 +20,7 @@ from tasks.workers.rpc import serving
 from tasks.workers.session import Joined, joined
 from tests.conftest import Ran
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 KINDS: dict[str, type[Options]] = {"summarize": Options, "embed": EmbedOptions}
 SECONDS = 60.0
 AT_ONCE = 2
