@@ -19,7 +19,7 @@ from prefect.artifacts import (
 
 from tasks.base.repeated import repeated
 from tasks.calls.progress import Meter
-from tasks.comparison.comparison_records import Answer, Comparison
+from tasks.comparison.comparison_records import ComparedAnswer, Comparison
 from tasks.jobs.job import Job
 from tasks.monitoring.health_records import Health
 from tasks.pages.comparison_page import write_comparison_page
@@ -77,7 +77,7 @@ def leave_page(job: Job[Any]) -> str | None:
     return place
 
 
-def leave_comparison_page(folder: Folder, comparison: Comparison, answers: Sequence[Answer]) -> str | None:
+def leave_comparison_page(folder: Folder, comparison: Comparison, answers: Sequence[ComparedAnswer]) -> str | None:
     """Write the page of a comparison, and show its routes as artifacts; return where it lies, or None."""
 
     def write() -> str:

@@ -26,7 +26,7 @@ from tasks.monitoring.look import look
 from tasks.monitoring.monitor_options import MonitorOptions
 from tasks.monitoring.statistics import health_of
 from tasks.pages.health_page import health_page
-from tasks.pages.live import Server
+from tasks.pages.live import LivePageServer
 from tasks.pages.site import JobLine, JobSite
 from tasks.planning.job_register import history_folder, registered
 from tasks.providers.account import read_environment
@@ -138,7 +138,7 @@ def _run(words: dict[str, Any], run_flow: RunFlow, console: Console) -> int:
     options = checked_options({name: value for name, value in words.items() if value is not None}, MonitorOptions)
     with contextlib.ExitStack() as stack:
         if serve:
-            url = stack.enter_context(Server(_site(), port).serving())
+            url = stack.enter_context(LivePageServer(_site(), port).serving())
             console.print(f"live pages at {url} until Ctrl-C", soft_wrap=True)
         server = stack.enter_context(prefect_server())
         console.print(WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)

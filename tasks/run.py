@@ -21,7 +21,7 @@ from tasks.running.prune import prune
 from tasks.running.shards import shards_ahead
 from tasks.running.signals import interruptible
 from tasks.secrets import block_key
-from tasks.shards import Bench, answer_all
+from tasks.shards import RunningJob, answer_all
 from tasks.worker_runs import lead_workers
 
 # No telemetry, from whatever server is started for the flow: it inherits these.
@@ -43,7 +43,7 @@ def answer_shards(job: Job[Any]) -> None:
     """Have all shards answered, by threads of this process or by workers, and wait for them all."""
     with progress_shown(job):
         if job.prepared.options.runner == "threads":
-            answer_all(job.ledger.job_id, Bench(job), shards_ahead(job))
+            answer_all(job.ledger.job_id, RunningJob(job), shards_ahead(job))
         else:
             lead_workers(job)
 

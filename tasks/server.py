@@ -46,16 +46,16 @@ class ServerFailed(DocmillError):
 
 
 @contextlib.contextmanager
-def starting_server() -> Iterator["Server"]:
+def starting_server() -> Iterator["PrefectServer"]:
     """Start a server for the block, unless Prefect is set up with one; it may not be ready yet."""
-    server = Server(None if PREFECT_API_URL.value() else free_port())
+    server = PrefectServer(None if PREFECT_API_URL.value() else free_port())
     try:
         yield server
     finally:
         server.stop()
 
 
-class Server:
+class PrefectServer:
     """A server on its way up; without a port it is one that runs already."""
 
     def __init__(self, port: int | None) -> None:

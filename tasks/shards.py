@@ -12,7 +12,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from tasks.base.errors import JobStopped
+from tasks.base.errors import JobPaused
 from tasks.jobs.document_shard import Worked
 from tasks.jobs.job import Job
 from tasks.running.shards import Shard, work_on
@@ -22,7 +22,7 @@ SHARDS_AT_ONCE = 64
 
 
 @dataclass(slots=True)
-class Bench:
+class RunningJob:
     """A job that this process works on, and its shards under way; `finished` is told of each that came to its end."""
 
     job: Job[Any]
@@ -33,7 +33,7 @@ class Bench:
 
 # A task gets a bench's name and a shard's number: never a client or loop, and no documents,
 # as Prefect walks through every one of a parameter's.
-BENCHES: dict[str, Bench] = {}
+RUNNING: dict[str, RunningJob] = {}
 
 
 def _shard_name() -> str:
@@ -61,7 +61,7 @@ def _heals(_: object, __: object, state: State[Any]) -> bool:
 )
 def answer_shard(bench_name: str, number: int) -> int:
     """Answer one shard's documents and write their rows; return how many."""
-    bench = BENCHES[bench_name]
+    bench = RUNNING[bench_name]
     shard = bench.shards[number]
     worked = bench.job.run(work_on(bench.job, shard))
     bench.finished(shard, worked)
@@ -69,17 +69,19 @@ def answer_shard(bench_name: str, number: int) -> int:
     return worked.written
 
 
-def answer_all(name: str, bench: Bench, shards: Iterable[Shard | None]) -> None:
+def answer_all(name: str, bench: RunningJob, shards: Iterable[Shard | None]) -> None:
     """Submit a task run a shard as they come, and wait for them all; None is no shard."""
-    BENCHES[name] = bench
+    RUNNING[name] = bench
     try:
         with ThreadPoolTaskRunner[int](max_workers=bench.threads) as threads:
             _answer_all(name, bench, shards, threads)
     finally:
-        del BENCHES[name]
+        del RUNNING[name]
 
 
-def _answer_all(name: str, bench: Bench, shards: Iterable[Shard | None], threads: ThreadPoolTaskRunner[int]) -> None:
+def _answer_all(
+    name: str, bench: RunningJob, shards: Iterable[Shard | None], threads: ThreadPoolTaskRunner[int]
+) -> None:
     job, under_way, ended = bench.job, dict[int, PrefectFuture[int]](), deque[int]()
     try:
         for shard in shards:
@@ -94,7 +96,7 @@ def _answer_all(name: str, bench: Bench, shards: Iterable[Shard | None], threads
             _collect(bench, under_way, number)
     except BaseException as error:
         # The other shards still use the job: they end before it is closed.
-        job.stop(error if isinstance(error, JobStopped) else JobStopped(str(error)))
+        job.stop(error if isinstance(error, JobPaused) else JobPaused(str(error)))
         wait(list(under_way.values()))
         raise
 
@@ -103,7 +105,7 @@ def _ended(ended: deque[int], number: int, _: object) -> None:
     ended.append(number)
 
 
-def _collect(bench: Bench, under_way: "dict[int, PrefectFuture[int]]", number: int) -> None:
+def _collect(bench: RunningJob, under_way: "dict[int, PrefectFuture[int]]", number: int) -> None:
     """Wait for a shard, and forget it."""
     under_way.pop(number).result()
     del bench.shards[number]

@@ -12,7 +12,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
-from tasks.base.errors import JobStopped, LeaderLost
+from tasks.base.errors import JobPaused, LeaderLost
 from tasks.engines import Engine, engine, uninterrupted
 from tasks.jobs.job import DRAIN_SECONDS, Job
 from tasks.planning.runners import is_here
@@ -20,9 +20,9 @@ from tasks.planning.state_location import state_of
 from tasks.prompting.options import Options
 from tasks.running.shards import shards_of
 from tasks.secrets import block_key
-from tasks.shards import SHARDS_AT_ONCE, Bench, answer_all
-from tasks.workers.leader import Leading
-from tasks.workers.messages import Place
+from tasks.shards import SHARDS_AT_ONCE, RunningJob, answer_all
+from tasks.workers.leader import Leader
+from tasks.workers.messages import LeaderAddress
 from tasks.workers.rpc import serving
 from tasks.workers.session import joined
 
@@ -35,14 +35,14 @@ PARTING_SECONDS = 10.0
 
 
 @task(name="work", task_run_name="worker {name}", persist_result=False, cache_policy=NO_CACHE)
-def work(flow: str, inputs: Sequence[str], options: Options, place: Place, name: str) -> None:
+def work(flow: str, inputs: Sequence[str], options: Options, place: LeaderAddress, name: str) -> None:
     """Work on a run's job until it has no more shards: all of it that happens in one worker process."""
     try:
         with joined(flow, inputs, options, place, name, keys=block_key) as worker:
             if options.runner == "processes":
                 worker.abandon = _leave  # Prefect's server may be gone with the run: it would be asked again and again
             # Those of a lost worker need threads, too, when all others wait for them.
-            bench = Bench(worker.job, worker.finished, threads=2 * SHARDS_AT_ONCE)
+            bench = RunningJob(worker.job, worker.finished, threads=2 * SHARDS_AT_ONCE)
             answer_all(worker.name, bench, worker.shards(SHARDS_AT_ONCE))
     except LeaderLost:
         if options.runner == "processes":
@@ -57,7 +57,7 @@ def _leave() -> None:
 
 def lead_workers(job: Job[Any]) -> None:
     """Have workers do all shards of a job. Raises what ended it, where that isn't a stop."""
-    leading = Leading(job, shards_of(job))
+    leading = Leader(job, shards_of(job))
     options = job.prepared.options
     with _reached(job, leading) as place, engine(options) as one:
         crew = _Crew(job, place, one)
@@ -72,37 +72,37 @@ def lead_workers(job: Job[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _reached(job: Job[Any], leading: Leading) -> Iterator[Place]:
+def _reached(job: Job[Any], leading: Leader) -> Iterator[LeaderAddress]:
     """Let workers reach the run for the block; their common key lies in the database that they share."""
     options, job_id = job.prepared.options, job.ledger.job_id
     if is_here(options.runner_address):
         with serving(leading) as address:
-            yield Place(job_id, address)
+            yield LeaderAddress(job_id, address)
         return
     key = secrets.token_bytes(32)
     state_of(options).write(KEY_NOTE, key.hex())
     with serving(leading, options.runner_address, key) as address:
-        yield Place(job_id, address, KEY_NOTE)
+        yield LeaderAddress(job_id, address, KEY_NOTE)
 
 
 class _Crew:
     """The workers of a run, and those that came in the place of others."""
 
-    def __init__(self, job: Job[Any], place: Place, one: Engine) -> None:
+    def __init__(self, job: Job[Any], place: LeaderAddress, one: Engine) -> None:
         self._job, self._place, self._engine = job, place, one
         self._names = map(str, itertools.count(1))
         self._at_work: dict[str, PrefectFuture[Any]] = {}
         self._ended: list[str] = []
         self._ends = 0
 
-    def fill(self, leading: Leading) -> None:
+    def fill(self, leading: Leader) -> None:
         """Hire as many workers as there are to be; where they end again and again, end the job."""
         for name in list(self._ended):
             self._ended.remove(name)
             self._ends += 1
             said = _why(self._at_work.pop(name))
             if self._ends > MOST_ENDS * self._engine.workers and not leading.is_over:
-                self._job.stop(JobStopped(f"workers end again and again: {said}"))
+                self._job.stop(JobPaused(f"workers end again and again: {said}"))
                 return
         while len(self._at_work) < self._engine.workers:
             self._hire(next(self._names))
@@ -131,7 +131,7 @@ def _why(future: PrefectFuture[Any]) -> str:
     return "it had nothing to do"
 
 
-def _await_parting(job: Job[Any], leading: Leading) -> None:
+def _await_parting(job: Job[Any], leading: Leader) -> None:
     """Wait until the workers have left, which drain what is in flight where the job was stopped."""
     drain = 60 * DRAIN_SECONDS if job.stopped() else 0.0
     deadline = time.monotonic() + drain + PARTING_SECONDS

@@ -90,14 +90,14 @@ class FastTime:
         job.waiting.clock, job.waiting.sleep = self.clock, self.sleep
         for strategist in job.strategists:
             dispatcher = strategist.dispatcher
-            dispatcher.clock, dispatcher.sleep, dispatcher.luck = self.clock, self.sleep, lambda: 0.5
+            dispatcher.clock, dispatcher.sleep, dispatcher.jitter = self.clock, self.sleep, lambda: 0.5
 
 
 def hasten(job: Job) -> None:
     """Let retries wait for no time."""
     for strategist in job.strategists:
         strategist.dispatcher.sleep = instant
-        strategist.dispatcher.luck = lambda: 0.0
+        strategist.dispatcher.jitter = lambda: 0.0
 
 
 RunJob = Callable[..., Ran]

@@ -5,11 +5,11 @@ DocmillError
 │   └── InUse          another run holds the result set: leave, or wait for it
 ├── CallFailed         one call to a provider failed
 │   ├── Transient      wait, then ask again
-│   └── SetAside       this call will never succeed: the document goes on without it
+│   └── CallRejected       this call will never succeed: the document goes on without it
 │       └── Overflow   the prompt is larger than the window
 ├── DocumentFailed     the document can't be read or answered: a row in `failures`
-└── JobStopped         pause the whole job; the same command takes it up again
-    ├── RouteLost      one route is gone: go on at the next one, or pause
+└── JobPaused         pause the whole job; the same command takes it up again
+    ├── RouteUnavailable      one route is gone: go on at the next one, or pause
     │   ├── AccountRefused   bad key, no credit, spent quota
     │   ├── CertificateRefused   no TLS with the server
     │   ├── RouteDown        nobody answers there, for now
@@ -73,11 +73,11 @@ class Transient(CallFailed):
         self.retry_after = retry_after
 
 
-class SetAside(CallFailed):
+class CallRejected(CallFailed):
     """Asking again would fail again; only this call is lost. One that is `paid` is not asked again in later runs."""
 
 
-class Overflow(SetAside):
+class Overflow(CallRejected):
     """The provider says that prompt and answer exceed its window."""
 
 
@@ -90,31 +90,31 @@ class DocumentFailed(DocmillError):
         self.stage = stage
 
 
-class JobStopped(DocmillError):
+class JobPaused(DocmillError):
     """The job pauses and the same command resumes it (exit code 4)."""
 
     kind = "stopped"
 
 
-class RouteLost(JobStopped):
+class RouteUnavailable(JobPaused):
     """One route can't be used any more in this run."""
 
     kind = "route_lost"
 
 
-class AccountRefused(RouteLost):
+class AccountRefused(RouteUnavailable):
     """The provider refuses the account: key, credit or quota."""
 
     kind = "account_refused"
 
 
-class CertificateRefused(RouteLost):
+class CertificateRefused(RouteUnavailable):
     """The server's certificate isn't to be trusted, or it doesn't speak TLS."""
 
     kind = "certificate_refused"
 
 
-class RouteDown(RouteLost):
+class RouteDown(RouteUnavailable):
     """The provider answers nobody now; it may come back.
 
     `exhausted` is the error of the call that used up its attempts, where it was one.
@@ -127,19 +127,19 @@ class RouteDown(RouteLost):
         self.exhausted = exhausted
 
 
-class ModelUnknown(RouteLost):
+class ModelUnknown(RouteUnavailable):
     """The provider doesn't know the model: the user's mistake, found at the first call."""
 
     kind = "model_unknown"
 
 
-class BudgetReached(JobStopped):
+class BudgetReached(JobPaused):
     """The worst case of the next call would exceed the budget."""
 
     kind = "budget_reached"
 
 
-class StorageFailed(JobStopped):
+class StorageFailed(JobPaused):
     """A result or ledger write failed; what was written before stays valid."""
 
     kind = "storage_failed"
@@ -149,13 +149,13 @@ class StorageRefused(StorageFailed):
     """The place of the results refuses, until the user mends keys or permissions."""
 
 
-class LeaderLost(JobStopped):
+class LeaderLost(JobPaused):
     """A worker's run is gone: what arrives is recorded, and nothing more is written."""
 
     kind = "leader_lost"
 
 
-class Interrupted(JobStopped):
+class Interrupted(JobPaused):
     """A signal asked the job to stop; calls in flight were drained."""
 
     kind = "interrupted"

@@ -6,24 +6,24 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tasks.base.errors import CallFailed, JobStopped, Overflow, RouteLost, SetAside
-from tasks.calls.payments import Paying, Usage, is_kept
+from tasks.base.errors import CallFailed, CallRejected, JobPaused, Overflow, RouteUnavailable
+from tasks.calls.payments import PaidUsage, Paying, is_kept
 from tasks.calls.progress import Meter
-from tasks.calls.rows import Got, Place, Work, call_row, failed_call_row
-from tasks.calls.token_calibration import Measures
-from tasks.chunking.chat_template import TEMPLATES, conversation
+from tasks.calls.rows import CallPosition, DocumentProgress, Got, call_row, failed_call_row
+from tasks.calls.token_calibration import TokenCalibration
+from tasks.chunking.chat_template import TEMPLATES, conversation_tokens
 from tasks.chunking.tokenizer import Tokenizer
 from tasks.dispatch.exchange import Call, Exchange, Paid
 from tasks.ledger.ledger import Ledger
-from tasks.ledger.records import Kept
-from tasks.prompting.conversation import Prompt, Talk, Talker, Text, opened
+from tasks.ledger.records import StoredAnswer
+from tasks.prompting.conversation import Conversation, ConversationBuilder, Prompt, Text, begun_with
 from tasks.providers.protocol import CUT, Answer, Completion, call_id, encode
 from tasks.providers.structured import Structured, fails_format, refuses_format, response_format
 
 MAX_CONTINUATIONS = 3
 
 
-class _Unformatted(JobStopped):
+class _Unformatted(JobPaused):
     """This call isn't sent after all: the route takes no response format, and it is asked without."""
 
 
@@ -39,7 +39,7 @@ class Asker(Paying):
     tokenizer: Tokenizer
     routing: str
     extras: dict[str, Any]
-    go_on: str
+    continue_prompt: str
     structured: Structured | None = None
     _asked: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -49,53 +49,57 @@ class Asker(Paying):
         return self.payer.ledger
 
     @property
-    def measures(self) -> Measures:
+    def measures(self) -> TokenCalibration:
         """What was learned of how the route counts."""
         return self.payer.measures
 
-    async def ask(self, work: Work, place: Place, prompt: Prompt) -> Text:
+    async def ask(self, work: DocumentProgress, place: CallPosition, prompt: Prompt) -> Text:
         """Return the whole answer to a prompt: one that was cut off is continued.
 
-        Raises SetAside for the call, RouteLost for the route, JobStopped.
+        Raises CallRejected for the call, RouteUnavailable for the route, JobPaused.
         """
-        return await self._answered(work, place, opened(prompt))
+        return await self._answered(work, place, begun_with(prompt))
 
-    async def ask_again(self, work: Work, place: Place, prompt: Prompt, text: str, words: str) -> Text | None:
+    async def ask_again(
+        self, work: DocumentProgress, place: CallPosition, prompt: Prompt, text: str, words: str
+    ) -> Text | None:
         """Return the answer to `words` about an answer's text; None where there is no room for them in the window.
 
         Raises as `ask` does.
         """
-        talk = await asyncio.to_thread(self._talker.replied, prompt, text, words)
-        if not self._fits(talk):
+        conversation = await asyncio.to_thread(self._talker.replied, prompt, text, words)
+        if not self._fits(conversation):
             return None
         try:
-            return await self._answered(work, place, talk)
+            return await self._answered(work, place, conversation)
         except Overflow:
             return None
 
     @property
-    def _talker(self) -> Talker:
-        return Talker(self.tokenizer, self.go_on, self.route.is_base_model)
+    def _talker(self) -> ConversationBuilder:
+        return ConversationBuilder(self.tokenizer, self.continue_prompt, self.route.is_base_model)
 
     def has_asked(self, prompt: Prompt) -> bool:
         """Whether the answer to a prompt was probably paid for already; from any thread."""
-        talk = opened(prompt)
-        return any(self.ledger.may_know(self._call(one).call_id) for one in (talk, talk._replace(schema=None)))
+        conversation = begun_with(prompt)
+        return any(
+            self.ledger.may_know(self._call(one).call_id) for one in (conversation, conversation._replace(schema=None))
+        )
 
-    def set_aside(self, work: Work, place: Place, error: SetAside) -> None:
+    def set_aside(self, work: DocumentProgress, place: CallPosition, error: CallRejected) -> None:
         """Note that the last answer at a place, which was paid, is of no use."""
         call_id = next((row["call_id"] for row in reversed(work.calls) if _place_of(row) == _span(place)), None)
         if work.begin_row(f"{call_id} set aside", place, 0):
             work.failures.append(failed_call_row(work, place, self.route, call_id, error))
             self.dispatcher.notes.set_aside(call_id, work.document_id, error)
 
-    async def _answered(self, work: Work, place: Place, opening: Talk) -> Text:
+    async def _answered(self, work: DocumentProgress, place: CallPosition, opening: Conversation) -> Text:
         """Return the whole answer that a conversation leads to."""
-        talk, text = opening, ""
+        conversation, text = opening, ""
         while True:
             try:
-                answer = await self._one(work, place, talk)
-            except SetAside:
+                answer = await self._one(work, place, conversation)
+            except CallRejected:
                 if not text:
                     raise
                 return Text(text, cut=True)
@@ -103,47 +107,49 @@ class Asker(Paying):
             if answer.finish_reason not in CUT:
                 return Text(text, cut=False)
             # Not the same call again: the conversation goes on where it stopped.
-            talk = await asyncio.to_thread(self._talker.continued, opening, text)
-            if not self._fits(talk) or self._asked_often(work, place):
+            conversation = await asyncio.to_thread(self._talker.continued, opening, text)
+            if not self._fits(conversation) or self._asked_often(work, place):
                 return Text(text, cut=True)
 
-    def _unwanted(self, call: Call) -> JobStopped | None:
+    def _unwanted(self, call: Call) -> JobPaused | None:
         """Return why a call isn't to be sent so, once the route has refused the response format of another."""
         if self.structured is None and call.format:
             return _Unformatted("the route refused the response format of another call")
         return None
 
-    def _fits(self, talk: Talk) -> bool:
-        tokens = conversation(talk.counts, TEMPLATES[self.route.template])
+    def _fits(self, conversation: Conversation) -> bool:
+        tokens = conversation_tokens(conversation.counts, TEMPLATES[self.route.template])
         return tokens <= self.measures.latest.most(self.route.window.room(0))
 
-    def _asked_often(self, work: Work, place: Place) -> bool:
+    def _asked_often(self, work: DocumentProgress, place: CallPosition) -> bool:
         used = (row for row in work.calls if row["error_kind"] is None)
         return sum(_place_of(row) == _span(place) for row in used) > MAX_CONTINUATIONS
 
-    async def _one(self, work: Work, place: Place, talk: Talk) -> Answer:
+    async def _one(self, work: DocumentProgress, place: CallPosition, conversation: Conversation) -> Answer:
         """Get one answer, kept or paid; each exchange that it took is a row."""
-        talk = self._spoken(talk)
-        call, turns = self._call(talk), len(talk.turns)
+        conversation = self._spoken(conversation)
+        call, turns = self._call(conversation), len(conversation.turns)
         self._put_beside(work, place, call)
         try:
             return await self._kept_or_paid(work, place, call, turns)
         except _Unformatted:
-            return await self._one(work, place, talk)
+            return await self._one(work, place, conversation)
         except CallFailed as error:
             # A route that never took a format may break over it without a word of why.
             breaks = error.status in (500, 501) and not self.dispatcher.takes_format
-            if talk.schema is not None and (breaks or fails_format(error) or refuses_format(error)):
-                return await self._unformatted(work, place, talk, error)
-            aside = work.given_up[call.call_id] = error if isinstance(error, SetAside) else given_up(error)
+            if conversation.schema is not None and (breaks or fails_format(error) or refuses_format(error)):
+                return await self._unformatted(work, place, conversation, error)
+            aside = work.given_up[call.call_id] = error if isinstance(error, CallRejected) else given_up(error)
             cut_again = isinstance(error, Overflow) and work.may_cut_again
             if not cut_again and work.begin_row(f"{call.call_id} failed", place, turns):
                 work.failures.append(failed_call_row(work, place, self.route, call.call_id, aside))
             raise aside from error
 
-    async def _unformatted(self, work: Work, place: Place, talk: Talk, error: CallFailed) -> Answer:
+    async def _unformatted(
+        self, work: DocumentProgress, place: CallPosition, conversation: Conversation, error: CallFailed
+    ) -> Answer:
         """Ask by the instructions alone, which every prompt has: this time, or from now on where the route refuses."""
-        plain = talk._replace(schema=None)
+        plain = conversation._replace(schema=None)
         if fails_format(error):
             return await self._one(work, place, plain)
         if refuses_format(error):
@@ -152,41 +158,43 @@ class Asker(Paying):
         self.structured = None  # it is answered so, and was not otherwise
         return answer
 
-    def _spoken(self, talk: Talk) -> Talk:
+    def _spoken(self, conversation: Conversation) -> Conversation:
         """Return the conversation as it is to be asked: without its schema where the route isn't told of any.
 
         So too where it was answered without, by a route that refused it in an earlier run.
         """
-        if talk.schema is None:
-            return talk
-        plain = talk._replace(schema=None)
+        if conversation.schema is None:
+            return conversation
+        plain = conversation._replace(schema=None)
         if self.structured is None or self.route.is_base_model or self._kept(self._call(plain)) is not None:
             return plain
-        return talk
+        return conversation
 
-    def _call(self, talk: Talk) -> Call:
+    def _call(self, conversation: Conversation) -> Call:
         route, dispatcher = self.route, self.dispatcher
-        structured = self.structured if talk.schema is not None else None
+        structured = self.structured if conversation.schema is not None else None
         request = Completion(
             route.id,
-            talk.turns,
+            conversation.turns,
             route.window.max_answer,
             route.upstream,
             self.routing,
             self.extras,
-            talk.stop,
+            conversation.stop,
             base_model=route.is_base_model,
-            response_format=response_format(structured, talk.schema) if structured and talk.schema else None,
+            response_format=response_format(structured, conversation.schema)
+            if structured and conversation.schema
+            else None,
         )
         path, body = dispatcher.wire.completion(request)
         encoded = encode(body)
-        prompt_tokens = conversation(talk.counts, TEMPLATES[route.template])
+        prompt_tokens = conversation_tokens(conversation.counts, TEMPLATES[route.template])
         answer_tokens = route.window.max_answer
         identity = call_id(route.provider, dispatcher.account.place, path, encoded)
         form = "response_format" if request.response_format is not None else None
         return Call(identity, path, encoded, prompt_tokens, answer_tokens, form)
 
-    async def _kept_or_paid(self, work: Work, place: Place, call: Call, turns: int) -> Answer:
+    async def _kept_or_paid(self, work: DocumentProgress, place: CallPosition, call: Call, turns: int) -> Answer:
         """Equal requests in flight at once are asked once: the later ones find the first's answer."""
         while (asked := self._asked.get(call.call_id)) is not None:
             await asked.wait()
@@ -205,22 +213,30 @@ class Asker(Paying):
             self._asked.pop(call.call_id).set()
         return self._completed(completion(delivered.answer), call)
 
-    def _kept(self, call: Call) -> tuple[Kept, Answer, CallFailed | None] | None:
+    def _kept(self, call: Call) -> tuple[StoredAnswer, Answer, CallFailed | None] | None:
         """Return a kept answer, and why it is of no use where it isn't; None where it is asked for (again)."""
         kept = self.ledger.answer(call.call_id)
         if kept is None:
             return None
         try:
             return kept, self.dispatcher.wire.answer(kept.reply), None
-        except SetAside as error:
+        except CallRejected as error:
             return (kept, error.paid, error) if isinstance(error.paid, Answer) else None
-        except (CallFailed, RouteLost):
+        except (CallFailed, RouteUnavailable):
             return None
 
     def _found(
-        self, work: Work, place: Place, call: Call, turns: int, kept: tuple[Kept, Answer, CallFailed | None]
+        self,
+        work: DocumentProgress,
+        place: CallPosition,
+        call: Call,
+        turns: int,
+        kept: tuple[StoredAnswer, Answer, CallFailed | None],
     ) -> Answer:
-        """Return an answer that was paid before, in an earlier run or just now for an equal chunk. Raises SetAside."""
+        """Return an answer that was paid before, in an earlier run or just now for an equal chunk.
+
+        Raises CallRejected.
+        """
         found, answer, error = kept[0], self._completed(kept[1], call), kept[2]
         mine = (found.job_id, found.document_id) == (self.ledger.job_id, work.document_id)
         mine = mine and not work.has_other_row(call.call_id, place)
@@ -238,7 +254,7 @@ class Asker(Paying):
             raise error
         return answer
 
-    def _note(self, work: Work, place: Place, turns: int, exchange: Exchange) -> Usage:
+    def _note(self, work: DocumentProgress, place: CallPosition, turns: int, exchange: Exchange) -> PaidUsage:
         """Put an exchange down as a row the moment it is paid, and learn how the provider counts."""
         call, error = exchange.call, exchange.error
         answer = self._completed(completion(exchange.paid), call)
@@ -249,9 +265,9 @@ class Asker(Paying):
         work.calls.append(call_row(work, place, self.route, call, got, cost))
         if answer.prompt_tokens and not self.extras.get("integrity"):
             self.measures.learn(call.prompt_tokens, answer.prompt_tokens)
-        return Usage(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+        return PaidUsage(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
 
-    def _put_beside(self, work: Work, place: Place, call: Call) -> None:
+    def _put_beside(self, work: DocumentProgress, place: CallPosition, call: Call) -> None:
         """Put down what an earlier run paid for a call beside its kept answer."""
         if not work.looks_beside(call.call_id):
             return
@@ -281,7 +297,7 @@ class Asker(Paying):
         return price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0) if price else None
 
 
-def _span(place: Place) -> tuple[object, ...]:
+def _span(place: CallPosition) -> tuple[object, ...]:
     return place.level, place.position, place.start, place.end
 
 
@@ -296,8 +312,8 @@ def _place_of(row: dict[str, Any]) -> tuple[object, ...]:
     return row["level"], row["position"], row["start_char"], row["end_char"]
 
 
-def given_up(error: CallFailed) -> SetAside:
+def given_up(error: CallFailed) -> CallRejected:
     """A call that stayed transient to its last attempt is set aside."""
-    aside = SetAside(error.reason, f"{error} (after {error.attempts} attempts)", status=error.status)
+    aside = CallRejected(error.reason, f"{error} (after {error.attempts} attempts)", status=error.status)
     aside.attempts = error.attempts
     return aside

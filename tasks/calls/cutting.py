@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from tasks.base.errors import DocumentFailed
-from tasks.calls.token_calibration import OURS, Measure
+from tasks.calls.token_calibration import OURS, TokenMeasure
 from tasks.chunking.chat_template import TEMPLATES
 from tasks.chunking.outline import Outline
 from tasks.chunking.splitter import Chunk, split
@@ -39,7 +39,7 @@ class Cut:
     text: str
     chunks: tuple[Chunk, ...]
     strategy: str
-    measure: Measure = OURS
+    measure: TokenMeasure = OURS
 
     def passage(self, chunk: Chunk) -> str:
         """Return what a prompt holds of the text for a chunk: under its headings."""
@@ -58,12 +58,12 @@ class Cutter:
     tokenizer: Tokenizer
     prompts: Prompts
     strategy: str
-    measure: Measure = OURS
+    measure: TokenMeasure = OURS
     fields: Mapping[str, str] = field(default_factory=dict)
     reduces: bool = True
     _counted: dict[str, int] = field(default_factory=dict)
 
-    def measured(self, measure: Measure) -> "Cutter":
+    def measured(self, measure: TokenMeasure) -> "Cutter":
         """Return the cutter for what the route was learned to count."""
         return self if measure == self.measure else replace(self, measure=measure)
 
@@ -89,7 +89,7 @@ class Cutter:
     def chunk_room(self, text: str) -> int:
         """Return the tokens of a chunk of a long text: it leaves room to continue or repair its answer."""
         room = self.room(self.guarded(self.prompts.refine if self.strategy == "refine" else self.prompts.map, text))
-        said = REPAIR_TOKENS if SCHEMA in self.fields else self.tokens(self.prompts.go_on)
+        said = REPAIR_TOKENS if SCHEMA in self.fields else self.tokens(self.prompts.continue_prompt)
         spare = self.route.window.max_answer + said + 32
         # Where the window is so small that the spare would take half of it, do without.
         return room - spare if room > 2 * spare else room

@@ -11,7 +11,7 @@ SPECIAL_TOKENS = 2
 CHARACTERS_A_REQUEST = 8_000_000
 
 
-class Piece(NamedTuple):
+class TextToEmbed(NamedTuple):
     """A text to embed, the identity of its vector, its tokens, and the document that it is asked for."""
 
     text_id: str
@@ -28,10 +28,10 @@ class Packing:
     tokens: int | None = None
 
 
-def pack(pieces: Iterable[Piece], packing: Packing) -> Iterator[list[Piece]]:
+def pack(pieces: Iterable[TextToEmbed], packing: Packing) -> Iterator[list[TextToEmbed]]:
     """Yield groups of neighbours, each as large as one request may be; a piece too large for any is alone."""
     most = packing.tokens or math.inf
-    group: list[Piece] = []
+    group: list[TextToEmbed] = []
     tokens = characters = 0
     for piece in pieces:
         needed = piece.tokens + SPECIAL_TOKENS

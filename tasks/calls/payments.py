@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tasks.base.errors import JobStopped, RouteDown, SetAside
+from tasks.base.errors import CallRejected, JobPaused, RouteDown
 from tasks.calls.progress import Meter
-from tasks.calls.rows import Work
-from tasks.calls.token_calibration import Measures
+from tasks.calls.rows import DocumentProgress
+from tasks.calls.token_calibration import TokenCalibration
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.dispatcher import Delivered, Dispatcher
 from tasks.dispatch.exchange import HEDGED, Call, Exchange
@@ -19,7 +19,7 @@ from tasks.models.route import Route
 from tasks.providers.protocol import Reply
 
 
-class Usage(NamedTuple):
+class PaidUsage(NamedTuple):
     """What an exchange took: tokens, as its row has them, and USD (None: not known)."""
 
     prompt_tokens: int
@@ -28,22 +28,22 @@ class Usage(NamedTuple):
 
 
 # Puts down a paid exchange as rows of its documents, and returns what it took.
-Note = Callable[[Exchange], Usage]
+Note = Callable[[Exchange], PaidUsage]
 # Why a call isn't to be sent any more as it is.
-Unwanted = Callable[[], JobStopped | None]
+Unwanted = Callable[[], JobPaused | None]
 
 
 @dataclass(slots=True)
-class Payer:
+class BudgetedDispatcher:
     """Pays for the calls of one route, for one job, on one event loop."""
 
     route: Route
     dispatcher: Dispatcher
     ledger: Ledger
     spending: Spending
-    measures: Measures
+    measures: TokenCalibration
     meter: Meter
-    stopped: Callable[[], JobStopped | None]
+    stopped: Callable[[], JobPaused | None]
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     # How many times the worst case the dearest answer cost.
     _dearer: float = 1.0
@@ -56,7 +56,7 @@ class Payer:
 
     async def pay(
         self,
-        work: Work,
+        work: DocumentProgress,
         call: Call,
         note: Note,
         came: Callable[[], None] = lambda: None,
@@ -104,8 +104,8 @@ class Payer:
 class Payment:
     """The books of one call: what is reserved for it, and what its exchanges cost. A Bookkeeper."""
 
-    payer: Payer
-    work: Work
+    payer: BudgetedDispatcher
+    work: DocumentProgress
     call: Call
     note: Note
     came: Callable[[], None]
@@ -115,7 +115,7 @@ class Payment:
     _recorded: bool = False
     _late: "list[asyncio.Task[None]]" = field(default_factory=list)
 
-    def stopped(self) -> JobStopped | None:
+    def stopped(self) -> JobPaused | None:
         """Return why nobody is to be asked any more, or not so; just before a call is sent."""
         return self.unwanted() or self.payer.stopped() or self.payer.spending.overdrawn()
 
@@ -183,9 +183,9 @@ class Payment:
         """Count an answer that was lost at the most it may have cost."""
         self._book(self._worst, lost=True)
         self.payer.meter.lost(self._worst)
-        self._pay_beside(exchange, Usage(0, 0, None))
+        self._pay_beside(exchange, PaidUsage(0, 0, None))
 
-    def _pay_beside(self, exchange: Exchange, usage: Usage) -> None:
+    def _pay_beside(self, exchange: Exchange, usage: PaidUsage) -> None:
         """Have the ledger keep what an exchange cost whose answer isn't kept, or will be replaced by another."""
         reason = exchange.error.reason if exchange.error else ""
         tokens = None if exchange.paid is None else (usage.prompt_tokens, usage.completion_tokens)
@@ -199,7 +199,7 @@ class Payment:
             self._recorded = False
             self.payer.ledger.costs(self.call.call_id, 0.0)
 
-    def _tell(self, exchange: Exchange, usage: Usage) -> None:
+    def _tell(self, exchange: Exchange, usage: PaidUsage) -> None:
         self.payer.dispatcher.notes.observer.note(
             "call answered" if exchange.error is None else "call paid",
             call_id=self.call.call_id,
@@ -217,14 +217,14 @@ class Payment:
 def is_kept(exchange: Exchange) -> bool:
     """Whether a paid answer of no use is what the ledger keeps of its call: it isn't asked for again."""
     error = exchange.error
-    return isinstance(error, SetAside) and error.paid is not None
+    return isinstance(error, CallRejected) and error.paid is not None
 
 
 @dataclass(slots=True)
 class Paying:
     """What asks one route, and pays for it."""
 
-    payer: Payer
+    payer: BudgetedDispatcher
 
     @property
     def route(self) -> Route:

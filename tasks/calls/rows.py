@@ -20,7 +20,7 @@ INVALID = "invalid_answer"
 UNREAD = "unread_part"
 
 
-class Place(NamedTuple):
+class CallPosition(NamedTuple):
     """Where a call stands in its document; the span is None above level 0."""
 
     stage: str
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Work:
+class DocumentProgress:
     """What one document has led to so far: rows for `calls` and `failures`.
 
     `exhausted` are calls that used up their attempts while nobody was answered, with
@@ -50,14 +50,14 @@ class Work:
     # The slower ones of requests that were asked twice.
     late: "list[asyncio.Task[None]]" = field(default_factory=list)
     _beside: set[str] = field(default_factory=set)
-    _rows: dict[str, set[tuple[Place, int]]] = field(default_factory=dict)
+    _rows: dict[str, set[tuple[CallPosition, int]]] = field(default_factory=dict)
 
     @property
     def may_cut_again(self) -> bool:
         """Whether the text may be cut once more where a route refuses a chunk as too long."""
         return self.cuts < MOST_CUTS
 
-    def begin_row(self, call_id: str, place: Place, turns: int) -> bool:
+    def begin_row(self, call_id: str, place: CallPosition, turns: int) -> bool:
         """Whether a call has no row yet: a document that is taken up again finds its answers again."""
         places = self._rows.setdefault(call_id, set())
         known = (place, turns) in places
@@ -81,7 +81,7 @@ class Work:
             except asyncio.CancelledError:
                 cut_off = True
 
-    def has_other_row(self, call_id: str, place: Place) -> bool:
+    def has_other_row(self, call_id: str, place: CallPosition) -> bool:
         """Whether the same call has a row already for another place of the document."""
         return any(other != place for other, _ in self._rows.get(call_id, ()))
 
@@ -116,7 +116,7 @@ class Result(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DocumentReading:
     """What is in a document, the SHA-256 of its text, its own fields of the prompt, and its cuts by route."""
 
     content: Content
@@ -125,7 +125,9 @@ class Reading:
     cuts: dict[Route, Cut] = field(default_factory=dict)
 
 
-def call_row(work: Work, place: Place, route: Route, call: Call, got: Got, cost: float | None) -> dict[str, Any]:
+def call_row(
+    work: DocumentProgress, place: CallPosition, route: Route, call: Call, got: Got, cost: float | None
+) -> dict[str, Any]:
     """Return the row of an exchange that was paid or reused; `cost` is what this job paid for it in USD."""
     answer = got.answer
     return {
@@ -153,7 +155,9 @@ def call_row(work: Work, place: Place, route: Route, call: Call, got: Got, cost:
     }
 
 
-def failed_call_row(work: Work, place: Place, route: Route, call_id: str | None, error: CallFailed) -> Row:
+def failed_call_row(
+    work: DocumentProgress, place: CallPosition, route: Route, call_id: str | None, error: CallFailed
+) -> Row:
     """Return the row of a call that was given up, or answered with what is of no use."""
     return {
         "document_id": work.document_id,
@@ -173,8 +177,8 @@ def failed_call_row(work: Work, place: Place, route: Route, call_id: str | None,
 def document_rows(
     job_id: str,
     document: Document,
-    work: Work,
-    reading: Reading | None,
+    work: DocumentProgress,
+    reading: DocumentReading | None,
     end: Outcome | DocumentFailed,
     route: Route,
     cut: Cut | None = None,
@@ -218,7 +222,7 @@ def document_rows(
     return Result(row, work.calls, failures, sections)
 
 
-def _output(end: Outcome | DocumentFailed, work: Work) -> str | None:
+def _output(end: Outcome | DocumentFailed, work: DocumentProgress) -> str | None:
     """Return a document's answer; of one that failed by an answer that isn't valid, that one as it came."""
     if isinstance(end, DocumentFailed):
         return work.raw if end.reason == INVALID else None
@@ -226,7 +230,7 @@ def _output(end: Outcome | DocumentFailed, work: Work) -> str | None:
 
 
 def _trouble(
-    end: Outcome | DocumentFailed, characters: int, work: Work, unread: tuple[Unread, ...]
+    end: Outcome | DocumentFailed, characters: int, work: DocumentProgress, unread: tuple[Unread, ...]
 ) -> tuple[str | None, str | None]:
     """Say what is wrong with a document's answer: failed, a part missing or not read, or cut off; or nothing."""
     if isinstance(end, DocumentFailed):

@@ -15,9 +15,9 @@ from typing import Generic, Protocol
 
 from typing_extensions import TypeVar
 
-from tasks.base.errors import JobStopped
+from tasks.base.errors import JobPaused
 from tasks.calls.progress import Meter
-from tasks.calls.rows import Work
+from tasks.calls.rows import DocumentProgress
 from tasks.dispatch.dispatcher import Dispatcher, Sleep
 from tasks.dispatch.retry import DOUBTFUL
 from tasks.models.route import Route
@@ -27,7 +27,7 @@ LOOK_AGAIN_SECONDS = 0.25
 FEW, VERY_FEW = 0.05, 3
 
 
-class Speaker(Protocol):
+class RouteClient(Protocol):
     """What asks one route."""
 
     @property
@@ -41,11 +41,11 @@ class Speaker(Protocol):
         ...
 
 
-S = TypeVar("S", bound=Speaker, default=Speaker)
+S = TypeVar("S", bound=RouteClient, default=RouteClient)
 
 
 @dataclass(slots=True)
-class Waiting(Generic[S]):
+class RouteScheduler(Generic[S]):
     """The documents of a job that are under way, and those of them that wait for a route.
 
     With `shares`, by the routes' labels, documents are spread over all routes so; where a
@@ -54,7 +54,7 @@ class Waiting(Generic[S]):
 
     speakers: Sequence[S]
     meter: Meter
-    stop: Callable[[JobStopped], None]
+    stop: Callable[[JobPaused], None]
     check: Callable[[], None]
     patience: float
     shares: Mapping[str, float] | None = None
@@ -70,7 +70,7 @@ class Waiting(Generic[S]):
     _down_since: float | None = None
     _seen_up: tuple[float, bool] = (-1.0, False)
 
-    async def route(self, work: Work, preferred: S | None = None) -> S:
+    async def route(self, work: DocumentProgress, preferred: S | None = None) -> S:
         """Return the first route that is there for a document (`preferred`, if it is), once there is one.
 
         Raises the reason for which the job stopped: every route lost, or down for
@@ -88,7 +88,7 @@ class Waiting(Generic[S]):
         finally:
             self._suspects.discard(work.document_id)
 
-    def left(self, work: Work) -> None:
+    def left(self, work: DocumentProgress) -> None:
         """Count a document that has come to its end, or is left: it probes no more."""
         self.ended += 1
         for dispatcher in self._dispatchers:
@@ -103,7 +103,7 @@ class Waiting(Generic[S]):
     def _dispatchers(self) -> list[Dispatcher]:
         return [speaker.dispatcher for speaker in self.speakers]
 
-    def _usable(self, work: Work, preferred: S | None) -> S | None:
+    def _usable(self, work: DocumentProgress, preferred: S | None) -> S | None:
         first = [preferred] if preferred is not None else []
         for speaker in [*first, *self._in_turn()]:
             dispatcher = speaker.dispatcher
@@ -127,7 +127,7 @@ class Waiting(Generic[S]):
         open_ones = [one for one in pool if one.dispatcher.limits.wants_more]
         return sorted(open_ones, key=lambda one: self._given[one.route.label] / shares[one.route.label])
 
-    async def _beyond_doubt(self, work: Work) -> S | None:
+    async def _beyond_doubt(self, work: DocumentProgress) -> S | None:
         """Where only suspects are left and not the route is to blame: have their calls given up."""
         speaker = next((one for one in self.speakers if _suspected(work, one)), None)
         if speaker is None:
@@ -135,7 +135,7 @@ class Waiting(Generic[S]):
         self._suspects.add(work.document_id)
         if not self.only_suspects:
             return None
-        if await self._to_blame(work, speaker.dispatcher):
+        if await self._document_is_at_fault(work, speaker.dispatcher):
             for call_id, error in work.exhausted.items():
                 speaker.dispatcher.notes.given_up(call_id, work.document_id, error)
             work.given_up |= work.exhausted
@@ -145,7 +145,7 @@ class Waiting(Generic[S]):
             speaker.dispatcher.breaker.trip(self.clock())  # so that they are asked again, one at a time
         return None
 
-    async def _to_blame(self, work: Work, dispatcher: Dispatcher) -> bool:
+    async def _document_is_at_fault(self, work: DocumentProgress, dispatcher: Dispatcher) -> bool:
         """Whether a failure is the documents' and not the route's: they are few, and it answered the others."""
         count = len(self._suspects)
         if not all(error.reason in DOUBTFUL for error in work.exhausted.values()):
@@ -184,7 +184,7 @@ class Waiting(Generic[S]):
         raise reasons[-1]
 
 
-def _suspected(work: Work, speaker: Speaker) -> bool:
+def _suspected(work: DocumentProgress, speaker: RouteClient) -> bool:
     """Whether a document's call used up its attempts at a route, and nobody else was answered there since."""
     dispatcher, when = speaker.dispatcher, work.exhausted_at.get(speaker.route)
     return dispatcher.lost is None and when is not None and dispatcher.breaker.answered_at <= when

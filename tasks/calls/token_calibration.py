@@ -34,7 +34,7 @@ WINDOW = re.compile(
 )
 
 
-class Measure(NamedTuple):
+class TokenMeasure(NamedTuple):
     """A route counts `extra` tokens more than we do, or `ratio` times as many, whichever is more."""
 
     extra: int = 0
@@ -49,10 +49,10 @@ class Measure(NamedTuple):
         return max(counted + self.extra, math.ceil(counted * self.ratio))
 
 
-OURS = Measure()
+OURS = TokenMeasure()
 
 
-class Measures:
+class TokenCalibration:
     """What has been learned of one route, oldest first; `state` keeps it."""
 
     def __init__(self, state: State, route: str) -> None:
@@ -60,7 +60,7 @@ class Measures:
         self.all = [OURS, *_kept(state.read(NOTE), route)]
 
     @property
-    def latest(self) -> Measure:
+    def latest(self) -> TokenMeasure:
         """What the budget is to use."""
         return self.all[-1]
 
@@ -73,31 +73,31 @@ class Measures:
         """Learn from an answer: our count of its prompt, and the route's. On the event loop."""
         extra, ratio = self.latest
         if counted < LONG and extra < told - counted <= MOST_EXTRA:
-            self._add(Measure(math.ceil((told - counted) * SPARE), ratio))
+            self._add(TokenMeasure(math.ceil((told - counted) * SPARE), ratio))
         elif counted >= LONG and counted + extra < told > counted * ratio and told <= counted * MOST_RATIO:
-            self._add(Measure(extra, math.ceil(told / counted * SPARE * 100) / 100))
+            self._add(TokenMeasure(extra, math.ceil(told / counted * SPARE * 100) / 100))
 
-    def overflowed(self, measure: Measure, context: int, said: str) -> None:
+    def overflowed(self, measure: TokenMeasure, context: int, said: str) -> None:
         """Learn from a refused prompt that was measured so, in a window of `context` tokens as we know it."""
         if measure != self.latest:
             return  # another document has learned it meanwhile
         found = WINDOW.search(said)
         window = int(found[found.lastindex or 0]) if found else context
         factor = context / window * SPARE if LEAST_WINDOW <= window < context else STEP
-        self._add(Measure(measure.extra, round(measure.ratio * factor, 4)))
+        self._add(TokenMeasure(measure.extra, round(measure.ratio * factor, 4)))
 
-    def _add(self, measure: Measure) -> None:
+    def _add(self, measure: TokenMeasure) -> None:
         self.all.append(measure)
         # A line that a kill left unfinished ends where this one begins.
         # Where it can't be kept, a resumed job may pay for a document's calls again; it goes on all the same.
         self._state.append(NOTE, "\n" + json.dumps([self._route, *measure]) + "\n")
 
 
-def _kept(note: str, route: str) -> Iterator[Measure]:
+def _kept(note: str, route: str) -> Iterator[TokenMeasure]:
     """Yield what earlier runs learned of a route."""
     for line in note.splitlines():
         with contextlib.suppress(ValueError, TypeError):  # unfinished, or damaged
             name, extra, ratio = json.loads(line)
-            measure = Measure(int(extra), float(ratio))
+            measure = TokenMeasure(int(extra), float(ratio))
             if name == route and measure.extra >= 0 and 1.0 <= measure.ratio < math.inf:
                 yield measure

@@ -54,6 +54,6 @@ class Window:
         return self.context - self.max_answer - overhead
 
 
-def conversation(contents: Sequence[int], template: ChatTemplate) -> int:
+def conversation_tokens(contents: Sequence[int], template: ChatTemplate) -> int:
     """Return the tokens of a whole prompt, given those of each message's content."""
     return sum(contents) + template.overhead(len(contents))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from tasks.base.errors import UserMistake
-from tasks.comparison.comparison_records import Agreement, Answer, Compared
+from tasks.comparison.comparison_records import Agreement, Compared, ComparedAnswer
 from tasks.comparison.text_similarity import agreements, mean, rouge_l
 
 # By route and document.
@@ -17,12 +17,12 @@ class Likened(NamedTuple):
     """Routes and answers with their likeness, that of each pair of routes, and what wasn't measured, and why."""
 
     routes: list[Compared]
-    answers: list[Answer]
+    answers: list[ComparedAnswer]
     agreements: list[Agreement]
     notes: list[str]
 
 
-def likened(routes: Sequence[Compared], answers: Sequence[Answer], references: Mapping[str, str]) -> Likened:
+def likened(routes: Sequence[Compared], answers: Sequence[ComparedAnswer], references: Mapping[str, str]) -> Likened:
     """Return routes and answers with their likeness."""
     texts: dict[str, dict[str, str]] = defaultdict(dict)
     for one in answers:
@@ -55,17 +55,17 @@ def _agreeing(
         return [], {}, [note]
 
 
-def _liked(one: Answer, shared: Scores, scores: Scores) -> Answer:
+def _liked(one: ComparedAnswer, shared: Scores, scores: Scores) -> ComparedAnswer:
     key = one.route, one.document_id
     return replace(one, agreement=shared.get(key), rouge_l=scores.get(key))
 
 
-def _with(route: Compared, answers: Sequence[Answer]) -> Compared:
+def _with(route: Compared, answers: Sequence[ComparedAnswer]) -> Compared:
     mine = [one for one in answers if one.route == route.route]
     agreement, score = _mean(mine, lambda one: one.agreement), _mean(mine, lambda one: one.rouge_l)
     return replace(route, measured=replace(route.measured, agreement=agreement, rouge_l=score))
 
 
-def _mean(answers: Sequence[Answer], of: Callable[[Answer], float | None]) -> float | None:
+def _mean(answers: Sequence[ComparedAnswer], of: Callable[[ComparedAnswer], float | None]) -> float | None:
     known = [value for one in answers if (value := of(one)) is not None]
     return mean(known) if known else None

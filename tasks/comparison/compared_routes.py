@@ -11,7 +11,7 @@ from tasks.comparison.document_sample import Sample, take_sample
 from tasks.comparison.references import is_column, references, without
 from tasks.documents.document import Documents
 from tasks.documents.listing import list_documents
-from tasks.planning.job_routes import Stop
+from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared, prepare
 from tasks.prompting.options import CompareOptions, ExtractOptions, Options
 from tasks.providers.account import Keys
@@ -90,7 +90,7 @@ def _labels(inputs: Sequence[str], options: CompareOptions, keys: Keys) -> tuple
     if options.routes:
         return list(dict.fromkeys(options.routes)), {}
     found = prepare(flow_of(options), inputs, _as_job(options, OWN), keys=keys)
-    return [stop.label for stop in (*found.stops, *found.rivals)], dict(found.left_out)
+    return [stop.label for stop in (*found.job_routes, *found.rivals)], dict(found.left_out)
 
 
 def _as_job(options: CompareOptions, without: set[str], **changes: str | None) -> Options:
@@ -114,7 +114,7 @@ def _job(
         job = prepare(flow_of(options), inputs, asked, keys=keys)
     except UserMistake as error:
         raise UserMistake(str(error).replace("--price IN/OUT", f"--price {label}=IN/OUT")) from error
-    return {job.stops[0].label: job}
+    return {job.job_routes[0].label: job}
 
 
 def folder_name(label: str) -> str:
@@ -154,7 +154,7 @@ def _require_named(prices: Mapping[str, str], labels: Sequence[str]) -> None:
             raise UserMistake(f"--price {label}: no route is called so: {', '.join(labels)}")
 
 
-def terms_of(stop: Stop, options: Options) -> Terms:
+def terms_of(stop: JobRoute, options: Options) -> Terms:
     """Return what a route takes and allows."""
     route, provider = stop.route, stop.provider
     rpm, per_second = options.rpm or provider.requests_per_minute, provider.requests_per_second

@@ -7,11 +7,11 @@ from typing import Any
 from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected
 from tasks.comparison.compared_routes import Compares, terms_of
 from tasks.comparison.comparison_records import Terms
-from tasks.planning.job_routes import Stop
+from tasks.planning.job_routes import JobRoute
 from tasks.planning.plan import PLAN_BYTES, QUICK_BYTES, foreseen, time_at
 from tasks.planning.prepare import Prepared
-from tasks.planning.reuse import Kept, kept
-from tasks.planning.sample import Sums, read_sums
+from tasks.planning.reuse import ReusableAnswers, kept
+from tasks.planning.sample import SampleTotals, sample_totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ class ComparisonPlan:
 def make_comparison_plan(compares: Compares, *, quick: bool = False) -> ComparisonPlan:
     """Read the documents and add up; of many only a part, the less with `quick`. Nobody is called."""
     first = next(iter(compares.routes.values()))
-    cutter = first.stops[0].cutter(first.options)
-    whole = read_sums(
-        first, compares.documents(first.carried.wanted), cutter, Kept(), QUICK_BYTES if quick else PLAN_BYTES
+    cutter = first.job_routes[0].cutter(first.options)
+    whole = sample_totals(
+        first, compares.documents(first.carried.wanted), cutter, ReusableAnswers(), QUICK_BYTES if quick else PLAN_BYTES
     )
-    sample = read_sums(first, first.documents(), cutter, Kept(), PLAN_BYTES)
+    sample = sample_totals(first, first.documents(), cutter, ReusableAnswers(), PLAN_BYTES)
     routes = tuple(_route_plan(job, sample, whole, first) for job in compares.routes.values())
     return ComparisonPlan(
         compares.flow,
@@ -85,9 +85,9 @@ def make_comparison_plan(compares: Compares, *, quick: bool = False) -> Comparis
     )
 
 
-def _route_plan(job: Prepared, sample: Sums, whole: Sums, first: Prepared) -> RoutePlan:
-    stop, options = job.stops[0], job.options
-    ours = first.stops[0].cutter(first.options)
+def _route_plan(job: Prepared, sample: SampleTotals, whole: SampleTotals, first: Prepared) -> RoutePlan:
+    stop, options = job.job_routes[0], job.options
+    ours = first.job_routes[0].cutter(first.options)
     here, all_of_it = foreseen(stop, sample, ours, options), foreseen(stop, whole, ours, options)
     likely = 1.0 if stop.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
     longest = Expected(here.chunks, here.calls, here.prompt_tokens, here.calls * stop.route.window.max_answer)
@@ -106,13 +106,13 @@ def _route_plan(job: Prepared, sample: Sums, whole: Sums, first: Prepared) -> Ro
 
 def work_over(job: Prepared, names: Iterable[str]) -> Expected:
     """Return what these documents of the sample come to at a route, by the arithmetic of its plan."""
-    wanted, stop = frozenset(names), job.stops[0]
+    wanted, stop = frozenset(names), job.job_routes[0]
     cutter = stop.cutter(job.options)
     documents = (document for document in job.documents() if document.document_id in wanted)
-    return foreseen(stop, read_sums(job, documents, cutter, Kept(), PLAN_BYTES), cutter, job.options)
+    return foreseen(stop, sample_totals(job, documents, cutter, ReusableAnswers(), PLAN_BYTES), cutter, job.options)
 
 
-def _cost(stop: Stop, work: Expected, likely: float = 1.0) -> float | None:
+def _cost(stop: JobRoute, work: Expected, likely: float = 1.0) -> float | None:
     """Return the USD of work of whose prompts' tokens so many are likely, where they are only bounded."""
     price = stop.route.price
     return price.cost(round(work.prompt_tokens * likely), work.completion_tokens) if price else None
@@ -120,4 +120,4 @@ def _cost(stop: Stop, work: Expected, likely: float = 1.0) -> float | None:
 
 def _unchanged(job: Prepared) -> int:
     """Count the documents of the sample that this route has answered already."""
-    return read_sums(job, job.documents(), job.stops[0].cutter(job.options), kept(job), PLAN_BYTES).unchanged
+    return sample_totals(job, job.documents(), job.job_routes[0].cutter(job.options), kept(job), PLAN_BYTES).unchanged

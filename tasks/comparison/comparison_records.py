@@ -93,7 +93,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ComparedAnswer:
     """What a route answered over one document; `output` is None where it failed. Times in milliseconds."""
 
     document_id: str

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.base.errors import JobStopped
-from tasks.comparison.comparison_records import Answer, Comparison
+from tasks.base.errors import JobPaused
+from tasks.comparison.comparison_records import ComparedAnswer, Comparison
 from tasks.comparison.comparison_tables import COMPARISON_TABLES
 from tasks.results.location import Folder
 
@@ -20,19 +20,19 @@ class ComparisonSet:
     place: str
     tables: Mapping[str, str]
     comparison: Comparison
-    answers: tuple[Answer, ...]
+    answers: tuple[ComparedAnswer, ...]
     exit_code: int
     page: str | None = None
 
     def raise_for_status(self) -> "ComparisonSet":
-        """Return it, where all routes were asked. Raises JobStopped with the reason where it is paused."""
+        """Return it, where all routes were asked. Raises JobPaused with the reason where it is paused."""
         if self.comparison.status != "done":
-            raise JobStopped(f"{self.place}: {self.comparison.reason}")
+            raise JobPaused(f"{self.place}: {self.comparison.reason}")
         return self
 
 
 def comparison_set(
-    folder: Folder, comparison: Comparison, answers: tuple[Answer, ...], exit_code: int
+    folder: Folder, comparison: Comparison, answers: tuple[ComparedAnswer, ...], exit_code: int
 ) -> ComparisonSet:
     """Return what a run left in a folder."""
     place = folder.place if folder.path is None else str(folder.path.absolute())

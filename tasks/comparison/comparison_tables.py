@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 
 import pyarrow as pa
 
-from tasks.comparison.comparison_records import Answer, Compared
+from tasks.comparison.comparison_records import Compared, ComparedAnswer
 from tasks.results.footers import part_name
 from tasks.results.location import Folder
 from tasks.results.parts import as_table, write_table
@@ -81,7 +81,7 @@ COMPARISON_TABLES: Schemas = {"comparison": COMPARISON, "answers": ANSWERS}
 ALL = {"documents": "all_documents", "calls": "all_calls", "cost_usd": "all_cost_usd", "seconds": "all_seconds"}
 
 
-def write_comparison(folder: Folder, routes: Iterable[Compared], answers: Iterable[Answer]) -> None:
+def write_comparison(folder: Folder, routes: Iterable[Compared], answers: Iterable[ComparedAnswer]) -> None:
     """Put both tables in place of what they were, each whole or not at all. Raises StorageFailed."""
     rows = {"answers": list(map(asdict, answers)), "comparison": list(map(row_of, routes))}
     for name, some in rows.items():

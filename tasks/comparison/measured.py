@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tasks.calls.rows import INVALID
-from tasks.comparison.comparison_records import Answer, Measured
+from tasks.comparison.comparison_records import ComparedAnswer, Measured
 from tasks.comparison.text_similarity import mean
 from tasks.ledger.records import ASSIGNED
 from tasks.models.price import Price
@@ -25,7 +25,7 @@ CUT = "answer_cut"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MeasuredRows:
     """The rows of a route's result set that are about the sample."""
 
     documents: Sequence[Row]
@@ -33,7 +33,7 @@ class Found:
     failures: Sequence[Row]
 
 
-def found(job: Prepared) -> Found:
+def found(job: Prepared) -> MeasuredRows:
     """Read what a route's result set holds of the sample; answers to another question tell nothing.
 
     Raises StorageFailed.
@@ -41,7 +41,7 @@ def found(job: Prepared) -> Found:
     sample = {document.document_id for document in job.documents()}
     asked = {str(name) for (name,) in state_of(job.options).peek(ASKED, (job.work, ASSIGNED))}
     folder, names = job.options.folder, sample & asked
-    return Found(*(list(_rows(folder, table, names)) for table in ("documents", "calls", "failures")))
+    return MeasuredRows(*(list(_rows(folder, table, names)) for table in ("documents", "calls", "failures")))
 
 
 def _rows(folder: Folder, table: str, names: Collection[str]) -> Iterable[dict[str, Any]]:
@@ -49,7 +49,9 @@ def _rows(folder: Folder, table: str, names: Collection[str]) -> Iterable[dict[s
         yield from (row for row in read_part(folder, part).to_pylist() if row["document_id"] in names)
 
 
-def measure(rows: Found, documents: int, price: Price | None, *, has_schema: bool, stopped: str | None) -> Measured:
+def measure(
+    rows: MeasuredRows, documents: int, price: Price | None, *, has_schema: bool, stopped: str | None
+) -> Measured:
     """Return the measures of a route over a sample of so many documents, likeness apart."""
     status = Counter(row["status"] for row in rows.documents)
     latencies = [call["latency_ms"] for call in rows.calls if call["latency_ms"] is not None]
@@ -86,7 +88,7 @@ def cost_of(call: Row, price: Price | None) -> float | None:
     return price.cost(call["prompt_tokens"], call["completion_tokens"]) if price else None
 
 
-def answers(rows: Found, route: str, price: Price | None) -> list[Answer]:
+def answers(rows: MeasuredRows, route: str, price: Price | None) -> list[ComparedAnswer]:
     """Return a route's answers, likeness apart, in the order of the documents' names."""
     calls: Mapping[str, list[Row]] = defaultdict(list)
     for call in rows.calls:
@@ -95,9 +97,9 @@ def answers(rows: Found, route: str, price: Price | None) -> list[Answer]:
     return [_answer(row, calls[row["document_id"]], route, price) for row in ordered]
 
 
-def _answer(row: Row, calls: Sequence[Row], route: str, price: Price | None) -> Answer:
+def _answer(row: Row, calls: Sequence[Row], route: str, price: Price | None) -> ComparedAnswer:
     output = row["output"] if row["status"] != "failed" else None
-    return Answer(
+    return ComparedAnswer(
         document_id=row["document_id"],
         route=route,
         provider=row["provider"],
@@ -131,7 +133,7 @@ def _speed(calls: Sequence[Row]) -> float | None:
     return sum(call["completion_tokens"] for call in calls) / seconds if seconds else None
 
 
-def _valid(rows: Found) -> int:
+def _valid(rows: MeasuredRows) -> int:
     """Count the documents whose every answer fits the schema in the end."""
     invalid = {row["document_id"] for row in rows.failures if row["error_kind"] == INVALID}
     return sum(row["status"] != "failed" and row["document_id"] not in invalid for row in rows.documents)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from tasks.base.errors import BudgetReached, Interrupted, JobStopped, StorageFailed
+from tasks.base.errors import BudgetReached, Interrupted, JobPaused, StorageFailed
 from tasks.calls.progress import Meter
 from tasks.comparison.answer_similarity import likened
 from tasks.comparison.compared_routes import Compares
@@ -13,7 +13,7 @@ from tasks.comparison.comparison_plan import ComparisonPlan, work_over
 from tasks.comparison.comparison_records import Compared, Comparison, Status
 from tasks.comparison.comparison_result import ComparisonSet, comparison_set
 from tasks.comparison.comparison_tables import COMPARISON_TABLES, write_comparison
-from tasks.comparison.measured import Found, answers, found, measure
+from tasks.comparison.measured import MeasuredRows, answers, found, measure
 from tasks.comparison.projection import project
 from tasks.comparison.recommend import UNDECIDED, recommend
 from tasks.comparison.spent import has_ended, left_for, paid
@@ -36,8 +36,8 @@ class Comparing:
     meter: Meter
     comparison_id: str
     began: datetime
-    ended: dict[str, JobStopped | None] = field(default_factory=dict)
-    stopped: JobStopped | None = None
+    ended: dict[str, JobPaused | None] = field(default_factory=dict)
+    stopped: JobPaused | None = None
 
     @property
     def output(self) -> Folder:
@@ -54,20 +54,22 @@ class Comparing:
             changes = {"budget": left_for(label, self.compares, self.began), "fresh": fresh}
             yield label, replace(job, options=job.options.model_copy(update=changes))
 
-    def asked(self, label: str, stopped: JobStopped | None) -> None:
+    def asked(self, label: str, stopped: JobPaused | None) -> None:
         """Note how a route's job ended: what is wrong with a route is no trouble of the others'."""
         self.ended[label] = stopped
         if isinstance(stopped, Interrupted | StorageFailed):
             self.stop(stopped)
 
-    def stop(self, reason: JobStopped) -> None:
+    def stop(self, reason: JobPaused) -> None:
         """Ask no other route."""
         self.stopped = self.stopped or reason
 
     def conclude(self) -> ComparisonSet:
         """Measure, weigh and write all there is; return what the comparison leaves. Raises StorageFailed."""
         rows = {label: found(job) for label, job in self._routes}
-        every = [one for label, job in self._routes for one in answers(rows[label], label, job.stops[0].route.price)]
+        every = [
+            one for label, job in self._routes for one in answers(rows[label], label, job.job_routes[0].route.price)
+        ]
         measured = likened(
             [self._compared(label, job, rows[label]) for label, job in self._routes], every, self.compares.references
         )
@@ -88,17 +90,17 @@ class Comparing:
     def _routes(self) -> Sequence[tuple[str, Prepared]]:
         return list(self.compares.routes.items())
 
-    def _compared(self, label: str, job: Prepared, rows: Found) -> Compared:
+    def _compared(self, label: str, job: Prepared, rows: MeasuredRows) -> Compared:
         """Return a route with its measures, and what all documents would come to there."""
         compares, plan = self.compares, self.plan.route(label)
-        price, why = job.stops[0].route.price, self._why(label)
+        price, why = job.job_routes[0].route.price, self._why(label)
         measured = measure(
             rows, len(compares.sample.names), price, has_schema=job.form is not None, stopped=str(why) if why else None
         )
         answered = work_over(job, (row["document_id"] for row in rows.documents if row["status"] != "failed"))
         return Compared(plan.terms, measured, project(plan.terms, measured, answered, plan.whole, self.plan.documents))
 
-    def _why(self, label: str) -> JobStopped | None:
+    def _why(self, label: str) -> JobPaused | None:
         """Return why a route wasn't asked to the end."""
         return self.ended.get(label, self.stopped)
 

@@ -40,7 +40,7 @@ def has_ended(job: Prepared, began: datetime) -> bool:
 def paid(compares: Compares, began: datetime) -> float | None:
     """Return the USD paid since a comparison began; None where the price of an answer isn't known."""
     unknown = (
-        _ask(job.options, UNKNOWN, began) for job in compares.routes.values() if job.stops[0].route.price is None
+        _ask(job.options, UNKNOWN, began) for job in compares.routes.values() if job.job_routes[0].route.price is None
     )
     return None if any(unknown) else _sum((job.options for job in compares.routes.values()), SINCE, began)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tasks.base.errors import CallFailed, RouteLost
+from tasks.base.errors import CallFailed, RouteUnavailable
 from tasks.events.event import SILENT, Name, Observer
 
 # A wait for the limits that is worth a line of its own.
@@ -10,7 +10,7 @@ LONG_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class Notes:
+class CallEvents:
     """The voice of one route."""
 
     observer: Observer = SILENT
@@ -44,7 +44,7 @@ class Notes:
         """It won't be asked again."""
         self._failed("call given up", call_id, who, error.attempts, error)
 
-    def left(self, call_id: str, who: str, attempt: int, error: RouteLost | CallFailed) -> None:
+    def left(self, call_id: str, who: str, attempt: int, error: RouteUnavailable | CallFailed) -> None:
         """It isn't asked here, for now: the route is lost or down."""
         kind = error.reason if isinstance(error, CallFailed) else error.kind
         self.observer.note("call left", call_id=call_id, document_id=who, attempt=attempt, error_kind=kind)
@@ -57,7 +57,7 @@ class Notes:
         """Its answer, which was paid, is of no use."""
         self.observer.note("answer set aside", call_id=call_id, document_id=who, error_kind=error.reason)
 
-    def lost(self, error: RouteLost) -> None:
+    def lost(self, error: RouteUnavailable) -> None:
         """The route can't be used any more in this run."""
         self.observer.note("route lost", error_kind=error.kind)
 

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol
 
-from tasks.base.errors import AccountRefused, CallFailed, RouteDown, RouteLost, SetAside
+from tasks.base.errors import AccountRefused, CallFailed, CallRejected, RouteDown, RouteUnavailable
 from tasks.dispatch.breaker import Breaker
-from tasks.dispatch.call_events import Notes
+from tasks.dispatch.call_events import CallEvents
 from tasks.dispatch.exchange import HEDGED, LOST, Bookkeeper, Call, Exchange, Flight, Paid, whole
 from tasks.dispatch.hedging import Leave, Race, first_reply
-from tasks.dispatch.latency import Calibration, Spread
+from tasks.dispatch.latency import Calibration, LatencyWindow
 from tasks.dispatch.limits.gate import Grant, Limits
 from tasks.dispatch.limits.rate import SECOND, Demand
 from tasks.dispatch.retry import (
@@ -28,7 +28,7 @@ from tasks.dispatch.retry import (
 from tasks.providers.account import Account
 from tasks.providers.adjustments import Adjustments
 from tasks.providers.protocol import Answer, Reply, Wire
-from tasks.providers.rate_limit_headers import told_limits
+from tasks.providers.rate_limit_headers import advertised_limits
 from tasks.providers.vectors import Vectors
 
 # Headers tell the same limits again and again: they are read so often, and at every refusal.
@@ -75,7 +75,7 @@ class Tries:
 class Dispatcher:
     """All calls to one route go through here; it belongs to one event loop.
 
-    Time, sleep and luck are arguments. `told_period` is the period in seconds of
+    Time, sleep and jitter are arguments. `told_period` is the period in seconds of
     limits whose headers don't say it.
     """
 
@@ -87,16 +87,16 @@ class Dispatcher:
     hedge: bool = False
     told_period: float = 60.0
     sleep: Sleep = asyncio.sleep
-    luck: Callable[[], float] = random.random
+    jitter: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
-    lost: RouteLost | None = None
+    lost: RouteUnavailable | None = None
     breaker: Breaker = field(default_factory=Breaker)
     adjustments: Adjustments = field(default_factory=Adjustments)
     # Whether a call that asks for a format, of the answer or of vectors, was ever answered.
     takes_format: bool = False
-    spread: Spread = field(default_factory=Spread)
+    spread: LatencyWindow = field(default_factory=LatencyWindow)
     calibration: Calibration = field(default_factory=Calibration)
-    notes: Notes = field(default_factory=Notes)
+    notes: CallEvents = field(default_factory=CallEvents)
     in_flight: int = 0
     # All routes of the account, this one among them.
     siblings: "list[Dispatcher]" = field(default_factory=list)
@@ -109,7 +109,7 @@ class Dispatcher:
     async def send(self, call: Call, who: str, books: Bookkeeper) -> Delivered:
         """Ask on behalf of document `who` until answered; `books` are kept of every exchange.
 
-        Raises SetAside for this call, RouteLost for the route (RouteDown where it may
+        Raises CallRejected for this call, RouteUnavailable for the route (RouteDown where it may
         come back), BudgetReached, or why the job is to ask nobody any more.
         """
         tries = Tries()
@@ -124,7 +124,7 @@ class Dispatcher:
                     continue  # as the route takes it
                 error.attempts = tries.attempt
                 await self._wait_to_retry(error, tries, call, who)
-            except RouteLost as error:
+            except RouteUnavailable as error:
                 self._left(error, tries, call, who)
                 raise
 
@@ -138,14 +138,14 @@ class Dispatcher:
             # The route is busy, not down: others are answered, and so will this one be.
             since = tries.failing_since = now
             tries.count = 1 if tries.attempt < MOST_REFUSALS else tries.attempt
-        wait = wait_before_retry(error, tries.count, self.breaker.failing_share, self.luck(), self.policy)
+        wait = wait_before_retry(error, tries.count, self.breaker.failing_share, self.jitter(), self.policy)
         if wait is None or (by_limit and now - since > REFUSED_SECONDS):
             self._give_up(error, since, call, who)
         self.notes.retried(call.call_id, who, tries.attempt, error, None if by_limit else wait)
         if not by_limit:
             await self.sleep(wait)
 
-    def _left(self, error: RouteLost, tries: "Tries", call: Call, who: str) -> None:
+    def _left(self, error: RouteUnavailable, tries: "Tries", call: Call, who: str) -> None:
         self.notes.left(call.call_id, who, tries.attempt, error)
         if not isinstance(error, RouteDown):
             self.lose(error)
@@ -153,7 +153,7 @@ class Dispatcher:
             for sibling in self.siblings:
                 sibling.lose(error)
 
-    def lose(self, error: RouteLost) -> None:
+    def lose(self, error: RouteUnavailable) -> None:
         """Ask this route no more."""
         if self.lost is None:
             self.lost = error
@@ -236,7 +236,7 @@ class Dispatcher:
                 flight.lose(error, self.clock() - sent)
             raise
         except asyncio.CancelledError:
-            flight.lose(SetAside("cancelled", "the job was stopped before its answer came"), self.clock() - sent)
+            flight.lose(CallRejected("cancelled", "the job was stopped before its answer came"), self.clock() - sent)
             raise
 
     async def _hedged(self, flight: Flight) -> tuple[Reply, bool]:
@@ -260,7 +260,7 @@ class Dispatcher:
         sent = self.clock()
         try:
             reply = await race.other
-        except (CallFailed, RouteLost):
+        except (CallFailed, RouteUnavailable):
             return  # counted where it was sent, if it may have been paid for
         finally:
             self.in_flight -= 1
@@ -269,7 +269,7 @@ class Dispatcher:
 
     def _counted_late(self, reply: Reply, flight: Flight, seconds: float) -> None:
         """Count an answer that came behind another; one that can't be read is lost."""
-        why = SetAside(HEDGED, "another request for this answer was quicker")
+        why = CallRejected(HEDGED, "another request for this answer was quicker")
         try:
             paid = self.read(reply, flight.call.inputs)
         except CallFailed as error:
@@ -304,7 +304,7 @@ class Dispatcher:
         if reply.status != 429 and now - self._told_at < TOLD_SECONDS:
             return
         self._told_at = now
-        for told in told_limits(reply.headers, period=self.told_period):
+        for told in advertised_limits(reply.headers, period=self.told_period):
             if self.limits.tell(told.unit, told.period, told.limit):
                 self.notes.learned(told.unit, told.period, told.limit, told=True)
 
@@ -361,6 +361,6 @@ class Dispatcher:
         try:
             url = self.account.base_url + (self.wire.models_path or "/")
             reply = await self.client.get(url, self.account.headers("GET", url), UP_SECONDS)
-        except (CallFailed, RouteLost):
+        except (CallFailed, RouteUnavailable):
             return False
         return reply.status < 500

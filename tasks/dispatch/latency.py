@@ -12,7 +12,7 @@ SLOW_SHARE = 0.97
 SLOWEST_TIMES, SPARE_SECONDS = 10.0, 30.0
 
 
-class Spread:
+class LatencyWindow:
     """The latest latencies, in seconds."""
 
     def __init__(self) -> None:

@@ -47,17 +47,17 @@ class Policy:
         return min(self.most, max(least, int(math.log(self.by_chance) / math.log(share))))
 
 
-def wait_before_retry(error: CallFailed, tries: int, failing: float, luck: float, policy: Policy) -> float | None:
+def wait_before_retry(error: CallFailed, tries: int, failing: float, jitter: float, policy: Policy) -> float | None:
     """Return the seconds to wait after the failed attempt number `tries` (from 1), or None to give up.
 
-    `failing` is the share of the route's calls that fail at first, `luck` is uniform
+    `failing` is the share of the route's calls that fail at first, `jitter` is uniform
     in [0, 1). A server's Retry-After is a floor, with some jitter on top so that not
     all come back at once.
     """
     most = MOST_REFUSALS if error.reason in RATE_LIMITED else policy.attempts(error.reason, failing)
     if not isinstance(error, Transient) or tries >= most:
         return None
-    backoff = luck * min(policy.ceiling, policy.base * 2.0 ** min(tries - 1, 10))
+    backoff = jitter * min(policy.ceiling, policy.base * 2.0 ** min(tries - 1, 10))
     if error.retry_after is None:
         return backoff
     return min(error.retry_after, policy.longest_retry_after) + backoff

@@ -14,7 +14,7 @@ Numbers = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.bool_]
 
 
-class Seen:
+class CompactIdSet:
     """A set of strings, kept as hashes of 64 bits at places told by 64 others.
 
     Two strings are taken for one only where both agree, the places nearly: below 1 in 10^11 for

@@ -9,7 +9,7 @@ import pyarrow as pa
 from tasks.base.errors import UserMistake
 from tasks.documents.document import Document, Documents
 from tasks.documents.groups import grouped
-from tasks.documents.id_set import Seen
+from tasks.documents.id_set import CompactIdSet
 from tasks.documents.needed import require_columns
 from tasks.documents.object_store import shown
 from tasks.documents.sources import files, table_files
@@ -98,7 +98,7 @@ def _once(inputs: Sequence[str], skip: Path | str | None, wanted: Sequence[str])
 
 def _unique(documents: Iterable[Document], *, of_rows: bool) -> Iterator[Document]:
     """Let no identifier come twice: the tables hold one row each."""
-    seen = Seen()
+    seen = CompactIdSet()
     for group in grouped(documents, AT_ONCE, BYTES_AT_ONCE):
         repeated = seen.add([document.document_id for document in group])
         for place in repeated.nonzero()[0]:
@@ -113,7 +113,7 @@ def _refused(document: Document) -> Document:
     )
 
 
-def _renamed(document: Document, seen: Seen) -> Document:
+def _renamed(document: Document, seen: CompactIdSet) -> Document:
     """Let a row whose identifier another row has fail by a name of its own."""
     number = document.source.rpartition("#")[2]
     for name in (f"{document.document_id}#{number}", f"{document.document_id}#{document.source}"):

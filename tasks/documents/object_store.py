@@ -37,7 +37,7 @@ FINAL = (FileNotFoundError, PermissionError, IsADirectoryError)
 READ_AHEAD = 8 * 1024 * 1024
 
 
-class Store(NamedTuple):
+class ObjectStore(NamedTuple):
     """A file system, and a path in it."""
 
     url: str
@@ -45,7 +45,7 @@ class Store(NamedTuple):
     path: str
 
 
-class Entry(NamedTuple):
+class ObjectEntry(NamedTuple):
     """What a folder holds: a file or another folder, with its name, path and size in bytes."""
 
     name: str
@@ -79,7 +79,7 @@ def said(error: BaseException) -> str:
     return QUERY.sub(r"\1", USER.sub("", line))[:LONGEST_WORDS]
 
 
-def store(url: str) -> Store:
+def store(url: str) -> ObjectStore:
     """Open the store of a URL, with its usual settings: environment, profiles, FSSPEC_*.
 
     Raises UserMistake for a scheme that isn't read, a missing extra, or missing credentials.
@@ -95,11 +95,11 @@ def store(url: str) -> Store:
 
 
 @lru_cache(maxsize=64)
-def _opened(url: str) -> Store:
+def _opened(url: str) -> ObjectStore:
     return opened(url)
 
 
-def opened(url: str) -> Store:
+def opened(url: str) -> ObjectStore:
     """Open a URL. Raises UserMistake where its package is missing, and as the store does."""
     module, extra = SCHEMES[scheme_of(url)]
     try:
@@ -108,7 +108,7 @@ def opened(url: str) -> Store:
         if not extra:
             raise
         raise UserMistake(f"{scheme_of(url)}:// needs {module}: pip install 'docmill[{extra}]'") from error
-    return Store(url, system, path)
+    return ObjectStore(url, system, path)
 
 
 @contextlib.contextmanager
@@ -129,13 +129,13 @@ def mistakes(url: str) -> Iterator[None]:
         raise UserMistake(f"{shown(url)}: can't be read: {said(error)}") from None
 
 
-def entry(place: Store) -> Entry:
+def entry(place: ObjectStore) -> ObjectEntry:
     """Return what lies at a place. Raises UserMistake where nothing does, or nobody tells."""
     with mistakes(place.url):
         return _entry(place.system.info(place.path))
 
 
-def entries(place: Store, folder: str) -> list[Entry]:
+def entries(place: ObjectStore, folder: str) -> list[ObjectEntry]:
     """Return what a folder holds, in name order; UserMistake where it can't be listed."""
     with mistakes(place.url):
         found = place.system.ls(folder, detail=True)
@@ -144,9 +144,9 @@ def entries(place: Store, folder: str) -> list[Entry]:
     return sorted(one for one in inside if one.is_folder or not one.path.endswith("/"))
 
 
-def _entry(info: dict[str, Any]) -> Entry:
+def _entry(info: dict[str, Any]) -> ObjectEntry:
     path = str(info["name"])
-    return Entry(path.rstrip("/").rpartition("/")[2], path, int(info["size"] or 0), info["type"] == "directory")
+    return ObjectEntry(path.rstrip("/").rpartition("/")[2], path, int(info["size"] or 0), info["type"] == "directory")
 
 
 def web_name(url: str) -> str:

@@ -7,7 +7,17 @@ from glob import has_magic
 from tasks.base.errors import UserMistake
 from tasks.documents.document import Document, Remote
 from tasks.documents.local import is_result_set, refuse_results
-from tasks.documents.object_store import WEB, Entry, Store, entries, entry, scheme_of, shown, store, web_name
+from tasks.documents.object_store import (
+    WEB,
+    ObjectEntry,
+    ObjectStore,
+    entries,
+    entry,
+    scheme_of,
+    shown,
+    store,
+    web_name,
+)
 
 Segments = tuple[str, ...]
 ANY_DEPTH = "**"
@@ -55,7 +65,7 @@ def _matches(pattern: str, skip: str | None) -> Iterator[Document]:
     yield from _folder(place, place.path.rstrip("/"), skip, [tuple(parts[fixed:])])
 
 
-def _folder(place: Store, folder: str, skip: str | None, patterns: list[Segments]) -> Iterator[Document]:
+def _folder(place: ObjectStore, folder: str, skip: str | None, patterns: list[Segments]) -> Iterator[Document]:
     """Walk depth first in name order; `patterns` are what paths from this folder on may match."""
     found = entries(place, folder)
     root = place.path.rstrip("/")
@@ -85,7 +95,7 @@ def _after(patterns: list[Segments], name: str) -> list[Segments]:
     return left
 
 
-def _document(place: Store, found: Entry, document_id: str) -> Document:
+def _document(place: ObjectStore, found: ObjectEntry, document_id: str) -> Document:
     scheme = scheme_of(place.url)
     source = f"{scheme}://{found.path.lstrip('/')}"
     return Document(document_id, source, found.size, remote=Remote(place.url, found.path))

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tasks.calls.packing import Piece, pack
-from tasks.embeddings.embedder import Embedder, Leaf
+from tasks.calls.packing import TextToEmbed, pack
+from tasks.embeddings.embedder import Embedder, VectorSlice
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Owned
 
-Leaves = list[Leaf]
+Leaves = list[VectorSlice]
 
 
 class Claim(NamedTuple):
@@ -26,11 +26,11 @@ class Claim(NamedTuple):
     `abroad` are asked for by other workers.
     """
 
-    mine: Sequence[Sequence[Piece]]
+    mine: Sequence[Sequence[TextToEmbed]]
     begun: Mapping[str, Owned]
     awaited: Mapping[str, "asyncio.Future[Leaves]"]
     found: Mapping[str, Leaves]
-    abroad: Sequence[Piece] = ()
+    abroad: Sequence[TextToEmbed] = ()
 
 
 @dataclass(slots=True)
@@ -45,9 +45,9 @@ class Claims:
     pending: dict[str, "asyncio.Future[Leaves]"] = field(default_factory=dict)
     shared: bool = False
 
-    async def claim(self, pieces: Iterable[Piece], embedder: Embedder) -> Claim:
+    async def claim(self, pieces: Iterable[TextToEmbed], embedder: Embedder) -> Claim:
         """Claim a shard's texts, of its documents in their order; one shard at a time."""
-        first: dict[str, Piece] = {}
+        first: dict[str, TextToEmbed] = {}
         for piece in pieces:
             first.setdefault(piece.text_id, piece)
         awaited = {text_id: self.pending[text_id] for text_id in first if text_id in self.pending}
@@ -66,12 +66,12 @@ class Claims:
         self.pending |= {piece.text_id: loop.create_future() for piece in mine}
         return Claim(groups, begun, awaited, found, [first[text_id] for text_id in theirs])
 
-    async def look(self, pieces: Sequence[Piece], embedder: Embedder) -> dict[str, Leaves]:
+    async def look(self, pieces: Sequence[TextToEmbed], embedder: Embedder) -> dict[str, Leaves]:
         """Return the leaves of those texts whose vectors other workers have got meanwhile."""
         known = await asyncio.to_thread(self.ledger.texts, [piece.text_id for piece in pieces])
         return self.found(known, {piece.text_id: piece for piece in pieces}, embedder)
 
-    def _own(self, groups: Iterable[Sequence[Piece]], begun: Mapping[str, Owned], embedder: Embedder) -> None:
+    def _own(self, groups: Iterable[Sequence[TextToEmbed]], begun: Mapping[str, Owned], embedder: Embedder) -> None:
         """Record the texts that weren't claimed before, with the requests they are to be in. Not on the event loop."""
         new: list[tuple[str, str, str, int]] = []
         for group in groups:
@@ -87,7 +87,9 @@ class Claims:
         if new:
             self.ledger.own(new)
 
-    def found(self, known: Mapping[str, Owned], pieces: Mapping[str, Piece], embedder: Embedder) -> dict[str, Leaves]:
+    def found(
+        self, known: Mapping[str, Owned], pieces: Mapping[str, TextToEmbed], embedder: Embedder
+    ) -> dict[str, Leaves]:
         """Return the leaves of texts whose vectors are in kept answers. On the event loop."""
         by_call: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for text_id, owned in known.items():
@@ -100,7 +102,7 @@ class Claims:
             came = embedder.placed(call_id, [place for _, place in texts])
             for number, (text_id, _) in enumerate(texts if came else ()):
                 piece = pieces[text_id]
-                leaves[text_id] = [Leaf(0, len(piece.text), piece.tokens, came, number)]
+                leaves[text_id] = [VectorSlice(0, len(piece.text), piece.tokens, came, number)]
         return leaves
 
     def settle(self, found: Mapping[str, Leaves]) -> None:
@@ -110,7 +112,7 @@ class Claims:
             if future is not None and not future.done():
                 future.set_result(leaves)
 
-    def release(self, pieces: Iterable[Piece]) -> None:
+    def release(self, pieces: Iterable[TextToEmbed]) -> None:
         """Forget a shard's texts, which the ledger knows now; whoever waits for one that didn't come is told."""
         for piece in pieces:
             future = self.pending.pop(piece.text_id, None)
@@ -120,6 +122,6 @@ class Claims:
     def _is_mine(self, owned: Owned, documents: set[str]) -> bool:
         return owned.job_id == self.ledger.job_id and owned.document_id in documents
 
-    def _is_owned(self, piece: Piece, known: Mapping[str, Owned]) -> bool:
+    def _is_owned(self, piece: TextToEmbed, known: Mapping[str, Owned]) -> bool:
         owned = known.get(piece.text_id)
         return owned is not None and (owned.job_id, owned.document_id) == (self.ledger.job_id, piece.document_id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tasks.calls.packing import Piece
+from tasks.calls.packing import TextToEmbed
 
 
 class Share(NamedTuple):
@@ -14,7 +14,7 @@ class Share(NamedTuple):
     first: bool
 
 
-def shared(pieces: Sequence[Piece], tokens: int, cost: float | None) -> Mapping[str, Share]:
+def shared(pieces: Sequence[TextToEmbed], tokens: int, cost: float | None) -> Mapping[str, Share]:
     """Part the tokens and the cost of a request by the tokens of each document's pieces; they add up to the whole."""
     counted: dict[str, int] = {}
     for piece in pieces:

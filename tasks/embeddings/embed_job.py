@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from tasks.base.errors import JobStopped, RouteLost
-from tasks.calls.packing import Packing, Piece
-from tasks.calls.rows import Work
+from tasks.base.errors import JobPaused, RouteUnavailable
+from tasks.calls.packing import Packing, TextToEmbed
+from tasks.calls.rows import DocumentProgress
 from tasks.embeddings.claims import Claims
-from tasks.embeddings.embedder import Embedder, Leaf
+from tasks.embeddings.embedder import Embedder, VectorSlice
 from tasks.embeddings.space import Space
 from tasks.jobs.job import Job, Settled
 from tasks.ledger.records import Owned
@@ -112,7 +112,7 @@ class EmbedJob(Job[Embedder]):
     def make_chunks(self) -> None:
         """Make the table of chunks once its dimensions are known. Not on the event loop.
 
-        Raises JobStopped where the result set has vectors of others.
+        Raises JobPaused where the result set has vectors of others.
         """
         known = self.space.dimensions
         with self.writing:  # shards come here side by side
@@ -124,7 +124,7 @@ class EmbedJob(Job[Embedder]):
         create_tables(self.output, {"chunks": schema})
         held = read_part(self.output, part_name("chunks", 0)).schema.field("embedding").type.list_size
         if held != known:
-            raise JobStopped(
+            raise JobPaused(
                 f"{self.output.place} holds vectors of {held} dimensions, not {known}: give another --output"
             )
         return True
@@ -134,12 +134,12 @@ class EmbedJob(Job[Embedder]):
         """What a request holds at the first route."""
         return self.strategists[0].packing
 
-    async def ask(self, pieces: Sequence[Piece], begun: Mapping[str, Owned]) -> list[list[Leaf]]:
+    async def ask(self, pieces: Sequence[TextToEmbed], begun: Mapping[str, Owned]) -> list[list[VectorSlice]]:
         """Return the leaves of a request's pieces, from the first route that is there.
 
-        `begun` are those that were answered before the job was taken up again. Raises JobStopped.
+        `begun` are those that were answered before the job was taken up again. Raises JobPaused.
         """
-        work = Work(f"texts {pieces[0].text_id}")
+        work = DocumentProgress(f"texts {pieces[0].text_id}")
         self.waiting.ended -= 1  # it is waited for as a document is, until it is left
         try:
             while True:
@@ -147,12 +147,12 @@ class EmbedJob(Job[Embedder]):
                 try:
                     found = await self._asked(embedder, work, pieces, begun)
                     await work.heard_out()
-                except RouteLost:
+                except RouteUnavailable:
                     embedder.settle(work, used=False)
                 except BaseException as error:
-                    if isinstance(error, JobStopped):
+                    if isinstance(error, JobPaused):
                         self.stop(error)
-                    await work.heard_out(cut_off=not isinstance(error, JobStopped))
+                    await work.heard_out(cut_off=not isinstance(error, JobPaused))
                     embedder.settle(work, used=False)
                     raise
                 else:
@@ -162,8 +162,8 @@ class EmbedJob(Job[Embedder]):
             self.waiting.left(work)
 
     async def _asked(
-        self, embedder: Embedder, work: Work, pieces: Sequence[Piece], begun: Mapping[str, Owned]
-    ) -> list[list[Leaf]]:
+        self, embedder: Embedder, work: DocumentProgress, pieces: Sequence[TextToEmbed], begun: Mapping[str, Owned]
+    ) -> list[list[VectorSlice]]:
         known = {piece.text_id: begun[piece.text_id] for piece in pieces if piece.text_id in begun}
         calls = {owned.call_id for owned in known.values() if owned.call_id}
         if not calls or embedder.was_halved(pieces, calls):

@@ -7,11 +7,11 @@ from tasks.calls.embedding_cutter import embed_cutter
 from tasks.calls.estimate import CHARACTERS_A_TOKEN
 from tasks.calls.packing import SPECIAL_TOKENS
 from tasks.embeddings.making import embed_options
-from tasks.planning.job_routes import Stop
+from tasks.planning.job_routes import JobRoute
 from tasks.planning.plan import PLAN_BYTES, QUICK_BYTES, Plan, Rival, source_of
 from tasks.planning.prepare import Prepared
 from tasks.planning.reuse import kept
-from tasks.planning.sample import Sums, read_sums
+from tasks.planning.sample import SampleTotals, sample_totals
 
 
 def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
@@ -19,10 +19,10 @@ def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
 
     Equal texts, which are asked once, aren't foreseen. Raises UserMistake where there are no documents.
     """
-    options, stop, found = embed_options(prepared), prepared.stops[0], kept(prepared)
+    options, stop, found = embed_options(prepared), prepared.job_routes[0], kept(prepared)
     cutter = embed_cutter(stop.route, stop.tokenizer, options)
     documents = itertools.islice(prepared.documents(), options.limit)
-    sums = read_sums(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES, prepared.sizes)
+    sums = sample_totals(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES, prepared.sizes)
     chunks, tokens = _whole(sum(count for *_, count in sums.sizes), sums), _tokens(sums)
     price, likely = stop.route.price, tokens if stop.tokenizer.exact else tokens // CHARACTERS_A_TOKEN
     return Plan(
@@ -52,28 +52,28 @@ def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
         seconds=_seconds(stop, prepared, chunks, tokens),
         exact=sums.exact,
         error=0.0 if sums.exact else round(sums.error(), 4),
-        pool=[one.label for one in prepared.stops] if options.pool else [],
+        pool=[one.label for one in prepared.job_routes] if options.pool else [],
         rivals=[_rival(one, prepared, chunks, tokens) for one in prepared.rivals],
         left_out=prepared.left_out,
     )
 
 
-def _whole(part: int, sums: Sums) -> int:
+def _whole(part: int, sums: SampleTotals) -> int:
     return round(part * sums.factor)
 
 
-def _tokens(sums: Sums) -> int:
+def _tokens(sums: SampleTotals) -> int:
     return _whole(sum(tokens for _, tokens, _ in sums.sizes), sums)
 
 
-def _requests(stop: Stop, prepared: Prepared, chunks: int, tokens: int) -> int:
+def _requests(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> int:
     """Return about how many requests so many chunks make."""
     packing = stop.packing(embed_options(prepared))
     by_tokens = math.ceil((tokens + SPECIAL_TOKENS * chunks) / packing.tokens) if packing.tokens else 0
     return max(math.ceil(chunks / packing.inputs), by_tokens)
 
 
-def _seconds(stop: Stop, prepared: Prepared, chunks: int, tokens: int) -> float:
+def _seconds(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> float:
     options, provider = prepared.options, stop.provider
     requests = _requests(stop, prepared, chunks, tokens)
     rpm, tpm = options.rpm or provider.requests_per_minute, options.tpm or provider.tokens_per_minute
@@ -81,7 +81,7 @@ def _seconds(stop: Stop, prepared: Prepared, chunks: int, tokens: int) -> float:
     return max(flight, requests * 60 / rpm if rpm else 0.0, tokens * 60 / tpm if tpm else 0.0)
 
 
-def _rival(stop: Stop, prepared: Prepared, chunks: int, tokens: int) -> Rival:
+def _rival(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> Rival:
     """Judge a rival by the tokens counted for the first route."""
     price = stop.route.price
     requests = _requests(stop, prepared, chunks, tokens)

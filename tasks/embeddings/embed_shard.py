@@ -10,23 +10,23 @@ from hashlib import sha256
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.base.errors import DocumentFailed, JobStopped
-from tasks.calls.packing import Piece, pack
+from tasks.base.errors import DocumentFailed, JobPaused
+from tasks.calls.packing import TextToEmbed, pack
 from tasks.calls.progress import TROUBLES
-from tasks.calls.rows import Result, Work, document_rows
+from tasks.calls.rows import DocumentProgress, Result, document_rows
 from tasks.chunking.token_index import PROCESSORS
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
 from tasks.embeddings.embed_job import LOOK_AGAIN_SECONDS, EmbedJob
 from tasks.embeddings.embedded_rows import begun_rows, embedded_rows
-from tasks.embeddings.embedder import Leaf
-from tasks.embeddings.item import Item
+from tasks.embeddings.embedder import VectorSlice
+from tasks.embeddings.item import EmbeddedDocument
 from tasks.jobs.answer import completed
 from tasks.jobs.document_shard import CALLS_A_SHARD, FLUSH_SECONDS, Worked, note_end, shards, start
 from tasks.jobs.job import Settled
 from tasks.jobs.writing import rows_of, write, write_begun
-from tasks.ledger.records import Owned, Seen
+from tasks.ledger.records import DocumentState, Owned
 
 # A shard's texts are in memory together, with their vectors.
 TEXTS_A_SHARD = 8192
@@ -44,7 +44,7 @@ def embed_shards(documents: Iterable[Document], tokens_a_chunk: int, inputs: int
     return shards(documents, tokens_a_chunk, texts_a_shard(inputs))
 
 
-Read = Item | tuple[Document, DocumentFailed | Settled]
+Read = EmbeddedDocument | tuple[Document, DocumentFailed | Settled]
 
 
 async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Document], part: int) -> Worked:
@@ -57,7 +57,7 @@ async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Docume
             # One that is run again is waited for by those that have all the room.
             if job.turns.awaits(number):
                 await stack.enter_async_context(job.shards)
-            shard = _Shard(job, number, part)
+            shard = _EmbedShard(job, number, part)
             stack.callback(shard.end)
             job.observer.note("shard began", part=part, documents=len(documents))
             await shard.begin(documents)
@@ -65,17 +65,17 @@ async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Docume
 
 
 @dataclass(slots=True)
-class _Shard:
+class _EmbedShard:
     job: EmbedJob
     number: int
     part: int
     written: int = 0
     unchanged: int = 0
     failed: list[Result] = field(default_factory=list)
-    items: list[Item] = field(default_factory=list)
+    items: list[EmbeddedDocument] = field(default_factory=list)
     asking: "list[asyncio.Task[None]]" = field(default_factory=list)
-    leaves: dict[str, list[Leaf]] = field(default_factory=dict)
-    mine: Sequence[Sequence[Piece]] = ()
+    leaves: dict[str, list[VectorSlice]] = field(default_factory=dict)
+    mine: Sequence[Sequence[TextToEmbed]] = ()
 
     async def begin(self, documents: Sequence[Document]) -> None:
         """Read the documents, claim their texts, and begin to ask for them."""
@@ -83,8 +83,8 @@ class _Shard:
         job.waiting.read += len(documents)
         try:
             reads = await self._read(documents)
-        except (JobStopped, asyncio.CancelledError) as error:
-            job.stop(error if isinstance(error, JobStopped) else JobStopped("stopped"))
+        except (JobPaused, asyncio.CancelledError) as error:
+            job.stop(error if isinstance(error, JobPaused) else JobPaused("stopped"))
             job.waiting.ended += len(documents)
             return
         self._sort(reads)
@@ -128,7 +128,7 @@ class _Shard:
         """Keep what is to be embedded; what failed has its rows, and what is done needs none."""
         job = self.job
         for read in reads:
-            if isinstance(read, Item):
+            if isinstance(read, EmbeddedDocument):
                 self.items.append(read)
                 if read.written:
                     job.meter.finished("resumed")
@@ -138,30 +138,30 @@ class _Shard:
                 continue
             document, why = read
             if isinstance(why, DocumentFailed):
-                work = Work(document.document_id)
+                work = DocumentProgress(document.document_id)
                 failed = document_rows(job.ledger.job_id, document, work, None, why, job.first_route)
                 self.failed.append(completed(job, document, failed))
             else:
                 job.meter.finished(why)
                 self.unchanged += why == "unchanged"
 
-    async def _ask(self, pieces: Sequence[Piece], begun: Mapping[str, Owned]) -> None:
+    async def _ask(self, pieces: Sequence[TextToEmbed], begun: Mapping[str, Owned]) -> None:
         try:
             every = await self.job.ask(pieces, begun)
-        except JobStopped as error:
+        except JobPaused as error:
             self.job.stop(error)
             return
         found = dict(zip([piece.text_id for piece in pieces], every, strict=True))
         self.leaves |= found
         self.job.claims.settle(found)
 
-    async def _await(self, text_id: str, future: "asyncio.Future[list[Leaf]]") -> None:
+    async def _await(self, text_id: str, future: "asyncio.Future[list[VectorSlice]]") -> None:
         """Wait for a text that another shard asks for; where that one is stopped, so is this one."""
         await asyncio.wait({future})
         if not future.cancelled():
             self.leaves[text_id] = future.result()
 
-    async def _await_abroad(self, pieces: Sequence[Piece]) -> None:
+    async def _await_abroad(self, pieces: Sequence[TextToEmbed]) -> None:
         """Look for the vectors of texts that other workers ask for; what they leave is asked for here."""
         job = self.job
         while pieces:
@@ -190,8 +190,8 @@ class _Shard:
 
     async def _flush(self) -> None:
         """Write the documents whose texts have all come."""
-        complete: list[Item] = []
-        left: list[Item] = []
+        complete: list[EmbeddedDocument] = []
+        left: list[EmbeddedDocument] = []
         for item in self.items:
             is_whole = self.leaves.keys() >= {piece.text_id for piece in item.pieces}
             (complete if is_whole else left).append(item)
@@ -208,10 +208,10 @@ class _Shard:
         if rows.finished:
             await asyncio.to_thread(write_begun, self.job, self.part, rows)
 
-    def _write(self, items: Sequence[Item], failed: Sequence[Result]) -> bool:
+    def _write(self, items: Sequence[EmbeddedDocument], failed: Sequence[Result]) -> bool:
         try:
             self.job.make_chunks()
-        except JobStopped as error:
+        except JobPaused as error:
             self.job.stop(error)
             return False
         every = [rows_of(failed, self.job.schemas), embedded_rows(self.job, items, self.leaves)]
@@ -239,12 +239,12 @@ class _Shard:
 
 
 def _read_all(job: EmbedJob, documents: Sequence[Document]) -> list[Read]:
-    """Read and cut documents. Not on the event loop. Raises JobStopped once the job is stopped."""
+    """Read and cut documents. Not on the event loop. Raises JobPaused once the job is stopped."""
     seen = job.ledger.seen([document.document_id for document in documents])
     return [_read(job, document, seen.get(document.document_id)) for document in documents]
 
 
-def _read(job: EmbedJob, document: Document, seen: Seen | None) -> Read:
+def _read(job: EmbedJob, document: Document, seen: DocumentState | None) -> Read:
     job.check()
     try:
         content = extract(document, lambda: job.stopped() is not None)
@@ -260,4 +260,4 @@ def _read(job: EmbedJob, document: Document, seen: Seen | None) -> Read:
     pieces = tuple(
         job.space.piece(text[chunk.start : chunk.end], chunk.tokens, document.document_id) for chunk in chunks
     )
-    return Item(document, content, digest, chunks, pieces, settled == "resumed")
+    return EmbeddedDocument(document, content, digest, chunks, pieces, settled == "resumed")

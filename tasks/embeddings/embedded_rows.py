@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from tasks.base.errors import DocumentFailed, SetAside
+from tasks.base.errors import CallRejected, DocumentFailed
 from tasks.calls.rows import UNREAD, failed_document_row, unread_row
 from tasks.calls.section_rows import section_rows, unread_words
 from tasks.embeddings.embed_job import EmbedJob
-from tasks.embeddings.embedder import Came, Leaf
-from tasks.embeddings.item import Item, Stretch, stretches
+from tasks.embeddings.embedder import EmbeddingReply, VectorSlice
+from tasks.embeddings.item import EmbeddedDocument, Stretch, stretches
 from tasks.jobs.writing import Rows
 from tasks.ledger.records import ASSIGNED, Finished
 from tasks.models.route import Route
@@ -29,7 +29,7 @@ class Asked(NamedTuple):
     """
 
     document_id: str
-    came: Came
+    came: EmbeddingReply
     position: int | None
     start: int | None
     end: int | None
@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 class Ended(NamedTuple):
     """A document whose texts have come, or failed."""
 
-    item: Item
+    item: EmbeddedDocument
     chunks: int
     asked: Sequence[Asked]
     status: str
@@ -52,7 +52,9 @@ class Ended(NamedTuple):
     error: str | None
 
 
-def embedded_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Sequence[Leaf]]) -> Rows:
+def embedded_rows(
+    job: EmbedJob, items: Iterable[EmbeddedDocument], leaves: Mapping[str, Sequence[VectorSlice]]
+) -> Rows:
     """Return all rows of documents whose texts' leaves are there."""
     ended: list[Ended] = []
     chunks: list[ChunkRow] = []
@@ -80,7 +82,7 @@ def embedded_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Seq
     return Rows(tables, [_finished(job, one) for one in ended])
 
 
-def begun_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Sequence[Leaf]]) -> Rows:
+def begun_rows(job: EmbedJob, items: Iterable[EmbeddedDocument], leaves: Mapping[str, Sequence[VectorSlice]]) -> Rows:
     """Return what was paid for documents whose texts have not all come: the job was stopped."""
     begun: list[Ended] = []
     for item in items:
@@ -92,7 +94,7 @@ def begun_rows(job: EmbedJob, items: Iterable[Item], leaves: Mapping[str, Sequen
     return Rows({"calls": calls}, [_finished(job, one)._replace(content_sha256=None) for one in begun])
 
 
-def _unused(job: EmbedJob, item: Item) -> list[Asked]:
+def _unused(job: EmbedJob, item: EmbeddedDocument) -> list[Asked]:
     """Return a document's part in requests that were paid for and aren't used."""
     document_id = item.document.document_id
     every = [came for embedder in job.strategists for came in embedder.unused.pop(document_id, ())]
@@ -102,7 +104,7 @@ def _unused(job: EmbedJob, item: Item) -> list[Asked]:
     ]
 
 
-def _put(item: Item, found: Iterable[Stretch], chunks: list[ChunkRow]) -> list[Asked]:
+def _put(item: EmbeddedDocument, found: Iterable[Stretch], chunks: list[ChunkRow]) -> list[Asked]:
     """Add the chunks of a document that have vectors; return its part in each request that those came with."""
     document_id, text = item.document.document_id, item.content.text
     asked: dict[str, Asked] = {}
@@ -127,7 +129,7 @@ def _put(item: Item, found: Iterable[Stretch], chunks: list[ChunkRow]) -> list[A
     return list(asked.values())
 
 
-def _whole(item: Item, chunks: int, asked: Sequence[Asked]) -> Ended:
+def _whole(item: EmbeddedDocument, chunks: int, asked: Sequence[Asked]) -> Ended:
     """Return the end of a document whose text is embedded to the last character: of a part it may hold no text."""
     route, characters, unread = asked[0].came.route, len(item.content.text), item.content.unread
     if unread:
@@ -135,12 +137,12 @@ def _whole(item: Item, chunks: int, asked: Sequence[Asked]) -> Ended:
     return Ended(item, chunks, asked, "done", route, characters, None, None)
 
 
-def _lacking(item: Item, found: Sequence[Stretch], asked: Sequence[Asked], route: Route) -> Ended:
+def _lacking(item: EmbeddedDocument, found: Sequence[Stretch], asked: Sequence[Asked], route: Route) -> Ended:
     """Return the end of a document that lacks vectors, or has none."""
     bad = [one for one in found if one.leaf.error is not None]
     good = [one for one in found if one.leaf.came is not None]
     if not good:
-        error = (bad[0].leaf.error if bad else None) or SetAside("empty", "the document holds no text")
+        error = (bad[0].leaf.error if bad else None) or CallRejected("empty", "the document holds no text")
         return Ended(item, len(found), asked, "failed", route, 0, error.reason, str(error))
     whole, route = len(item.content.text), asked[0].came.route
     missing = missing_characters([one[:2] for one in bad], [one[:2] for one in good])
@@ -239,7 +241,7 @@ def _failure_rows(ended: Ended, found: Iterable[Stretch], route: Route) -> list[
     return rows
 
 
-def _failure_row(document_id: str, position: int, leaf: Leaf, error: SetAside, route: Route) -> Row:
+def _failure_row(document_id: str, position: int, leaf: VectorSlice, error: CallRejected, route: Route) -> Row:
     return {
         "document_id": document_id,
         "call_id": leaf.call_id,

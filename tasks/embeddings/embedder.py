@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.base.errors import CallFailed, Overflow, RouteLost, SetAside
+from tasks.base.errors import CallFailed, CallRejected, Overflow, RouteUnavailable
 from tasks.calls.asker import given_up
 from tasks.calls.embedding_cutter import EmbedCutter
-from tasks.calls.packing import Packing, Piece, pack
-from tasks.calls.payments import Paying, Usage
+from tasks.calls.packing import Packing, TextToEmbed, pack
+from tasks.calls.payments import PaidUsage, Paying
 from tasks.calls.progress import Meter
-from tasks.calls.rows import Work
+from tasks.calls.rows import DocumentProgress
 from tasks.chunking.splitter import split
 from tasks.dispatch.dispatcher import Delivered
 from tasks.dispatch.exchange import Call, Exchange, Paid
 from tasks.embeddings.cost_share import Share, shared
 from tasks.embeddings.space import Space
-from tasks.ledger.records import Kept
+from tasks.ledger.records import StoredAnswer
 from tasks.models.route import Route
 from tasks.providers.protocol import call_id, encode
 from tasks.providers.vectors import Embedding, Matrix, Vectors
@@ -32,7 +32,7 @@ MOST_CUTS = 5
 PACKED = "encoding_format"
 
 
-class Came(NamedTuple):
+class EmbeddingReply(NamedTuple):
     """An answered request: its texts' vectors in order, and how they came.
 
     `mine`: this job paid it; `shares` are those of the documents that it was asked for.
@@ -51,7 +51,7 @@ class Came(NamedTuple):
     bad: frozenset[int] = frozenset()
 
 
-class Leaf(NamedTuple):
+class VectorSlice(NamedTuple):
     """A stretch of a text and its vector: the `place` in a request that came, or why it failed.
 
     All of a text, unless the provider took it for too long.
@@ -60,9 +60,9 @@ class Leaf(NamedTuple):
     start: int
     end: int
     tokens: int
-    came: Came | None
+    came: EmbeddingReply | None
     place: int
-    error: SetAside | None = None
+    error: CallRejected | None = None
     call_id: str | None = None
 
 
@@ -78,24 +78,24 @@ class Embedder(Paying):
     base64: bool
     foreseen: Collection[str]
     # What was paid and isn't used, by the documents that it was asked for; and what may be used yet, by its work.
-    unused: dict[str, list[Came]] = field(default_factory=dict)
-    _paid_for: dict[str, list[Came]] = field(default_factory=dict)
+    unused: dict[str, list[EmbeddingReply]] = field(default_factory=dict)
+    _paid_for: dict[str, list[EmbeddingReply]] = field(default_factory=dict)
 
-    async def embed(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
+    async def embed(self, work: DocumentProgress, pieces: Sequence[TextToEmbed]) -> list[list[VectorSlice]]:
         """Return the leaves of each piece; one that fails doesn't spoil its neighbours.
 
-        Raises RouteLost for the route, and JobStopped.
+        Raises RouteUnavailable for the route, and JobStopped.
         """
         groups = list(pack(pieces, self.packing))
         every = await asyncio.gather(*(self._group(work, group) for group in groups), return_exceptions=True)
-        found: list[list[Leaf]] = []
+        found: list[list[VectorSlice]] = []
         for one in every:
             if isinstance(one, BaseException):
                 raise one
             found += one
         return found
 
-    def was_halved(self, pieces: Sequence[Piece], calls: Collection[str]) -> bool:
+    def was_halved(self, pieces: Sequence[TextToEmbed], calls: Collection[str]) -> bool:
         """Whether calls are of halves of a request of these pieces, as it is asked where it is refused."""
         left = set(calls) - {self.call_of(pieces).call_id}
         if not left or len(pieces) == 1:
@@ -104,19 +104,19 @@ class Embedder(Paying):
         inside = [set(calls) & self._calls_within(half) for half in (pieces[:middle], pieces[middle:])]
         return left <= inside[0] | inside[1]
 
-    def _calls_within(self, pieces: Sequence[Piece]) -> set[str]:
+    def _calls_within(self, pieces: Sequence[TextToEmbed]) -> set[str]:
         middle = len(pieces) // 2
         halves = (pieces[:middle], pieces[middle:]) if middle else ()
         return {self.call_of(pieces).call_id}.union(*map(self._calls_within, halves))
 
-    async def _group(self, work: Work, pieces: Sequence[Piece]) -> list[list[Leaf]]:
+    async def _group(self, work: DocumentProgress, pieces: Sequence[TextToEmbed]) -> list[list[VectorSlice]]:
         """Ask for all of a request; where it is refused, for each half, down to the text that is the trouble."""
         call, spelled = self.call_of(pieces), self.dispatcher.adjustments.count
         self._put_beside(work, call, pieces)
         try:
             came = self._found(work, call, pieces) or await self._paid(work, call, pieces)
         except CallFailed as error:
-            aside = error if isinstance(error, SetAside) else given_up(error)
+            aside = error if isinstance(error, CallRejected) else given_up(error)
             if self._spelled_anew(error, spelled):
                 return await self._group(work, pieces)
             if len(pieces) > 1:
@@ -125,8 +125,8 @@ class Embedder(Paying):
             if isinstance(error, Overflow) and (halves := self._halves(pieces[0])):
                 return [await self._parts(work, halves)]
             piece = pieces[0]
-            return [[Leaf(0, len(piece.text), piece.tokens, None, 0, aside, call.call_id)]]
-        found = [[Leaf(0, len(piece.text), piece.tokens, came, number)] for number, piece in enumerate(pieces)]
+            return [[VectorSlice(0, len(piece.text), piece.tokens, None, 0, aside, call.call_id)]]
+        found = [[VectorSlice(0, len(piece.text), piece.tokens, came, number)] for number, piece in enumerate(pieces)]
         for number in came.bad:  # asked for once more, by itself
             (found[number],) = await self._group(work, [pieces[number]])
         return found
@@ -142,15 +142,15 @@ class Embedder(Paying):
             self.dispatcher.adjustments.drop(PACKED)
         return self.dispatcher.adjustments.count > spelled
 
-    async def _parts(self, work: Work, halves: Sequence[tuple[int, Piece]]) -> list[Leaf]:
+    async def _parts(self, work: DocumentProgress, halves: Sequence[tuple[int, TextToEmbed]]) -> list[VectorSlice]:
         """Return the leaves of a text's parts, as places in the whole text."""
-        found: list[Leaf] = []
+        found: list[VectorSlice] = []
         for start, piece in halves:
             (leaves,) = await self._group(work, [piece])
             found += (leaf._replace(start=start + leaf.start, end=start + leaf.end) for leaf in leaves)
         return found
 
-    def _halves(self, piece: Piece) -> list[tuple[int, Piece]]:
+    def _halves(self, piece: TextToEmbed) -> list[tuple[int, TextToEmbed]]:
         """Cut a text that the provider counts as too long, though we don't; nothing where it is too short for that."""
         limit = max(piece.tokens // 2, 1)
         if piece.tokens < self.cutter.limit >> MOST_CUTS or limit < 2:
@@ -161,7 +161,7 @@ class Embedder(Paying):
             for chunk in chunks
         ]
 
-    def call_of(self, pieces: Sequence[Piece]) -> Call:
+    def call_of(self, pieces: Sequence[TextToEmbed]) -> Call:
         """Return the request for some pieces."""
         texts = tuple(piece.text for piece in pieces)
         dispatcher, route = self.dispatcher, self.route
@@ -172,26 +172,26 @@ class Embedder(Paying):
         tokens = sum(piece.tokens for piece in pieces)
         return Call(identity, path, encoded, tokens, 0, PACKED if PACKED in body else None, len(pieces))
 
-    def _found(self, work: Work, call: Call, pieces: Sequence[Piece]) -> Came | None:
+    def _found(self, work: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> EmbeddingReply | None:
         """Return what was kept of a request, if it can be read; it isn't paid for again."""
         kept = self.payer.ledger.answer(call.call_id)
         if kept is None:
             return None
         try:
             vectors = self._checked(self.dispatcher.read(kept.reply, call.inputs))
-        except (CallFailed, RouteLost):
+        except (CallFailed, RouteUnavailable):
             return None
         self.meter.found()
         self.dispatcher.notes.reused(call.call_id, work.document_id)
         return self._came(call, vectors, pieces, self._cost(vectors, call), kept)
 
-    async def _paid(self, work: Work, call: Call, pieces: Sequence[Piece]) -> Came:
+    async def _paid(self, work: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> EmbeddingReply:
         if call.call_id in work.given_up:
             raise work.given_up[call.call_id]
         delivered = await self.payer.pay(work, call, partial(self._note, pieces), lambda: self._place(call, pieces))
         try:
             vectors = self._checked(delivered.answer)
-        except RouteLost:
+        except RouteUnavailable:
             how = (delivered.attempts, delivered.latency_ms, datetime.now(UTC))
             self._put_down(call, pieces, self._usage(call, delivered.answer), how, "wrong_dimensions")
             raise
@@ -199,17 +199,17 @@ class Embedder(Paying):
         self._paid_for.setdefault(work.document_id, []).append(came)
         return came
 
-    def settle(self, work: Work, *, used: bool) -> None:
+    def settle(self, work: DocumentProgress, *, used: bool) -> None:
         """Forget what was paid for some work; what isn't used stands among its documents' calls all the same."""
         for came in self._paid_for.pop(work.document_id, ()):
             if not used:
                 self._leave_unused(came)
 
-    def _leave_unused(self, came: Came) -> None:
+    def _leave_unused(self, came: EmbeddingReply) -> None:
         for document_id in came.shares:
             self.unused.setdefault(document_id, []).append(came)
 
-    def _note(self, pieces: Sequence[Piece], exchange: Exchange) -> Usage:
+    def _note(self, pieces: Sequence[TextToEmbed], exchange: Exchange) -> PaidUsage:
         """Say what an exchange took; one of no use is put down for its documents."""
         call, error = exchange.call, exchange.error
         usage = self._usage(call, exchange.paid)
@@ -218,41 +218,46 @@ class Embedder(Paying):
             self._put_down(call, pieces, usage, how, error.reason)
         return usage
 
-    def _put_beside(self, work: Work, call: Call, pieces: Sequence[Piece]) -> None:
+    def _put_beside(self, work: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> None:
         """Put down what an earlier run paid for a request beside its kept answer."""
         if not work.looks_beside(call.call_id):
             return
         for paid in self.payer.ledger.paid_beside(call.call_id):
             if paid.tokens is not None:
-                usage = Usage(*paid.tokens, paid.cost)
+                usage = PaidUsage(*paid.tokens, paid.cost)
                 self._put_down(call, pieces, usage, (paid.attempts, paid.latency_ms, paid.created_at), paid.reason)
                 self.meter.paid(*usage)
 
     def _put_down(
-        self, call: Call, pieces: Sequence[Piece], usage: Usage, how: tuple[int, int, datetime], reason: str
+        self, call: Call, pieces: Sequence[TextToEmbed], usage: PaidUsage, how: tuple[int, int, datetime], reason: str
     ) -> None:
         shares = shared(pieces, usage.prompt_tokens, usage.cost)
         none = np.zeros((0, 0), dtype=np.float32)
-        self._leave_unused(Came(call.call_id, self.route, none, shares, *how, mine=True, error_kind=reason))
+        self._leave_unused(EmbeddingReply(call.call_id, self.route, none, shares, *how, mine=True, error_kind=reason))
 
-    def _usage(self, call: Call, paid: Paid | None) -> Usage:
+    def _usage(self, call: Call, paid: Paid | None) -> PaidUsage:
         if not isinstance(paid, Vectors):
             raise TypeError("an answer in place of vectors")
-        return Usage(_tokens(paid, call), 0, self._cost(paid, call))
+        return PaidUsage(_tokens(paid, call), 0, self._cost(paid, call))
 
-    def _place(self, call: Call, pieces: Sequence[Piece]) -> None:
+    def _place(self, call: Call, pieces: Sequence[TextToEmbed]) -> None:
         """Note where the texts of a request are that wasn't foreseen: a half, or another route's."""
         if call.call_id not in self.foreseen:
             places = [(piece.text_id, piece.document_id, place) for place, piece in enumerate(pieces)]
             self.payer.ledger.placed(call.call_id, places)
 
     def _came(
-        self, call: Call, vectors: Vectors, pieces: Sequence[Piece], cost: float | None, how: Kept | Delivered
-    ) -> Came:
-        when = how.created_at if isinstance(how, Kept) else datetime.now(UTC)
-        mine = not isinstance(how, Kept) or how.job_id == self.payer.ledger.job_id
+        self,
+        call: Call,
+        vectors: Vectors,
+        pieces: Sequence[TextToEmbed],
+        cost: float | None,
+        how: StoredAnswer | Delivered,
+    ) -> EmbeddingReply:
+        when = how.created_at if isinstance(how, StoredAnswer) else datetime.now(UTC)
+        mine = not isinstance(how, StoredAnswer) or how.job_id == self.payer.ledger.job_id
         shares = shared(pieces, _tokens(vectors, call), cost) if mine else {}
-        return Came(
+        return EmbeddingReply(
             call.call_id,
             self.route,
             vectors.vectors,
@@ -265,7 +270,7 @@ class Embedder(Paying):
             vectors.bad,
         )
 
-    def placed(self, call: str, places: Sequence[int]) -> Came | None:
+    def placed(self, call: str, places: Sequence[int]) -> EmbeddingReply | None:
         """Return vectors that lie at some places of a kept answer, if it can be read; they are numbered from 0."""
         kept = self.payer.ledger.answer(call)
         if kept is None:
@@ -275,13 +280,13 @@ class Embedder(Paying):
             if not vectors.bad.isdisjoint(places):
                 return None
             some = vectors.vectors[list(places)]
-        except (CallFailed, RouteLost, IndexError):
+        except (CallFailed, RouteUnavailable, IndexError):
             return None
         mine = kept.job_id == self.payer.ledger.job_id
-        return Came(call, self.route, some, {}, kept.attempts, kept.latency_ms, kept.created_at, mine)
+        return EmbeddingReply(call, self.route, some, {}, kept.attempts, kept.latency_ms, kept.created_at, mine)
 
     def _checked(self, paid: Paid) -> Vectors:
-        """Return vectors of the dimensions that they all have. Raises RouteLost where they have others."""
+        """Return vectors of the dimensions that they all have. Raises RouteUnavailable where they have others."""
         if not isinstance(paid, Vectors):
             raise TypeError("an answer in place of vectors")
         wrong = self.space.wrong(paid.vectors.shape[1], self.route.label)

@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tasks.calls.packing import Piece
+from tasks.calls.packing import TextToEmbed
 from tasks.chunking.splitter import Chunk
 from tasks.documents.document import Content, Document
-from tasks.embeddings.embedder import Leaf
+from tasks.embeddings.embedder import VectorSlice
 
 
-class Item(NamedTuple):
+class EmbeddedDocument(NamedTuple):
     """A document that was read: its text and chunks, and whether its rows are written already."""
 
     document: Document
     content: Content
     sha256: str
     chunks: tuple[Chunk, ...]
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TextToEmbed, ...]
     written: bool
 
 
@@ -25,10 +25,10 @@ class Stretch(NamedTuple):
 
     start: int
     end: int
-    leaf: Leaf
+    leaf: VectorSlice
 
 
-def stretches(item: Item, leaves: Mapping[str, Sequence[Leaf]]) -> list[Stretch]:
+def stretches(item: EmbeddedDocument, leaves: Mapping[str, Sequence[VectorSlice]]) -> list[Stretch]:
     """Return the stretches of a document in their order, by the leaves of those of its texts that have come."""
     return [
         Stretch(chunk.start + leaf.start, chunk.start + leaf.end, leaf)

@@ -5,14 +5,14 @@ import time
 
 from tasks.base.errors import UserMistake
 from tasks.calls.embedding_cutter import embed_cutter
-from tasks.calls.payments import Payer
+from tasks.calls.payments import BudgetedDispatcher
 from tasks.calls.progress import Meter
 from tasks.embeddings.embed_job import TEXTS_AT_ONCE, EmbedJob
 from tasks.embeddings.embed_shard import texts_a_shard
 from tasks.embeddings.embedder import Embedder
 from tasks.embeddings.space import Space
 from tasks.ledger.ledger import Ledger
-from tasks.planning.job_routes import Stop
+from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared
 from tasks.prompting.options import EmbedOptions
 
@@ -21,7 +21,7 @@ def embed_job(
     prepared: Prepared, ledger: Ledger, meter: Meter, loop: asyncio.AbstractEventLoop, places: asyncio.Semaphore
 ) -> EmbedJob:
     """Return the job, without its embedders yet."""
-    options, stop = embed_options(prepared), prepared.stops[0]
+    options, stop = embed_options(prepared), prepared.job_routes[0]
     space = Space(prepared.vectors, options.dimensions or stop.dimensions)
     now, reading = time.monotonic(), asyncio.Lock()
     job = EmbedJob(prepared, ledger, meter, loop, [], places, reading, now, prepared.work, space=space)
@@ -29,7 +29,7 @@ def embed_job(
     return job
 
 
-def embedder(job: EmbedJob, stop: Stop, payer: Payer) -> Embedder:
+def embedder(job: EmbedJob, stop: JobRoute, payer: BudgetedDispatcher) -> Embedder:
     """Return what asks a route."""
     options = embed_options(job.prepared)
     cutter = embed_cutter(stop.route, stop.tokenizer, options)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from tasks.base.errors import RouteLost
-from tasks.calls.packing import Piece
+from tasks.base.errors import RouteUnavailable
+from tasks.calls.packing import TextToEmbed
 
 
 @dataclass(slots=True)
@@ -22,17 +22,17 @@ class Space:
         """Return the identity of a text's vector, 128 bits in hexadecimal."""
         return blake2b(text.encode(), digest_size=16, key=bytes.fromhex(self.identity)).hexdigest()
 
-    def piece(self, text: str, tokens: int, document_id: str) -> Piece:
+    def piece(self, text: str, tokens: int, document_id: str) -> TextToEmbed:
         """Return a text of a document as a piece."""
-        return Piece(self.text_id(text), text, tokens, document_id)
+        return TextToEmbed(self.text_id(text), text, tokens, document_id)
 
-    def wrong(self, dimensions: int, label: str) -> RouteLost | None:
+    def wrong(self, dimensions: int, label: str) -> RouteUnavailable | None:
         """Say what is wrong with vectors of so many dimensions; the first ones tell where nobody knew."""
         if self.dimensions is None:
             self.dimensions = dimensions
         if dimensions == self.dimensions:
             return None
-        return RouteLost(
+        return RouteUnavailable(
             f"{label} answered vectors of {dimensions} dimensions, not {self.dimensions}: is it the right model? "
             f"--dimensions {dimensions} takes it as it is"
         )

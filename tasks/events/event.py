@@ -57,7 +57,7 @@ class Event(NamedTuple):
     fields: dict[str, Any]
 
 
-class Reading(NamedTuple):
+class MetricReading(NamedTuple):
     """A gauge as it stands, and of what."""
 
     gauge: Literal["in_flight", "limit_used"]
@@ -65,7 +65,7 @@ class Reading(NamedTuple):
     fields: Mapping[str, Any]
 
 
-Read = Callable[[], Iterable[Reading]]
+Read = Callable[[], Iterable[MetricReading]]
 
 
 class Observer(Protocol):

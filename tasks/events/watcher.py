@@ -95,7 +95,7 @@ class Watcher:
         for sink in list(self._sinks):
             try:
                 sink.take(events)
-            except Exception as error:  # noqa: BLE001 - whatever befalls who watches, the job goes on
+            except Exception as error:  # noqa: BLE001 - a failing sink never stops the job
                 self._sinks.remove(sink)
                 words = error.strerror if isinstance(error, OSError) else None
                 self._trouble(f"no more events are written ({words or type(error).__name__}); the job goes on")

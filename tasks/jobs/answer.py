@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 from typing import Any
 
-from tasks.base.errors import DocumentFailed, Overflow, RouteLost
+from tasks.base.errors import DocumentFailed, Overflow, RouteUnavailable
 from tasks.calls.cutting import Cut
-from tasks.calls.rows import Reading, Result, Work, document_rows
-from tasks.calls.token_calibration import Measure
+from tasks.calls.rows import DocumentProgress, DocumentReading, Result, document_rows
+from tasks.calls.token_calibration import TokenMeasure
 from tasks.documents.document import Document
 from tasks.jobs.job import Job
 from tasks.models.route import Route
 from tasks.strategies.strategy import Strategist
 
 
-def _begun_at(job: Job, reading: Reading) -> Strategist | None:
+def _begun_at(job: Job, reading: DocumentReading) -> Strategist | None:
     """Return the route at which a document was begun before the job was taken up again, if it was."""
     for strategist in job.strategists:
         with contextlib.suppress(DocumentFailed):
@@ -33,11 +33,13 @@ def completed(job: Job[Any], document: Document, result: Result) -> Result:
     return result._replace(document={**row, **more}, work=job.work_of(document))
 
 
-async def answered(job: Job, document: Document, work: Work, reading: Reading | DocumentFailed) -> Result:
+async def answered(
+    job: Job, document: Document, work: DocumentProgress, reading: DocumentReading | DocumentFailed
+) -> Result:
     """Answer at the first route that is there; at another one the text is cut anew."""
     if isinstance(reading, DocumentFailed):
         return document_rows(job.ledger.job_id, document, work, None, reading, job.first_route)
-    refused: dict[Route, Measure] = {}
+    refused: dict[Route, TokenMeasure] = {}
     preferred = await asyncio.to_thread(_begun_at, job, reading) if job.may_have_begun else None
     while True:
         strategist = (await job.waiting.route(work, preferred)).about(reading.fields)
@@ -49,7 +51,7 @@ async def answered(job: Job, document: Document, work: Work, reading: Reading | 
                 cut = await asyncio.to_thread(strategist.cut, reading.content, refused.get(route))
                 reading.cuts[route] = cut
             outcome = await strategist.answer(work, cut)
-        except RouteLost:
+        except RouteUnavailable:
             continue
         except Overflow as error:
             cut = reading.cuts.pop(route)

@@ -6,9 +6,9 @@ from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from tasks.base.errors import DocumentFailed, JobStopped
+from tasks.base.errors import DocumentFailed, JobPaused
 from tasks.calls.estimate import CHARACTERS_A_TOKEN
-from tasks.calls.rows import Reading, Result, Work
+from tasks.calls.rows import DocumentProgress, DocumentReading, Result
 from tasks.chunking.token_index import PROCESSORS
 from tasks.documents.document import Document
 from tasks.documents.groups import grouped
@@ -51,7 +51,7 @@ async def run_shard(job: Job, documents: Sequence[Document], part: int | None = 
     while it runs. Once the job is stopped, what is finished is written and the rest left.
     """
     part = part or job.ledger.new_part()
-    shard = _Shard(job, part)
+    shard = _DocumentShard(job, part)
     job.observer.note("shard began", part=part, documents=len(documents))
     answering = start(job, shard.answer(documents))
     while not answering.done():
@@ -73,7 +73,7 @@ def start(job: Job[Any], work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     return task
 
 
-class _Shard:
+class _DocumentShard:
     """The documents of a shard on their way from the source to its part."""
 
     def __init__(self, job: Job, part: int) -> None:
@@ -81,7 +81,7 @@ class _Shard:
         self.written = 0
         self.left: Counter[str] = Counter()
         self._waiting: list[Result] = []
-        self._begun: list[Work] = []
+        self._begun: list[DocumentProgress] = []
 
     async def answer(self, documents: Sequence[Document]) -> None:
         """Read the documents in small batches, and answer them side by side."""
@@ -107,7 +107,7 @@ class _Shard:
                     self._begin(await reads.popleft(), tasks)
             while reads:
                 self._begin(await reads.popleft(), tasks)
-        except JobStopped as error:
+        except JobPaused as error:
             self.job.stop(error)  # which sees to it that what is in flight comes to its end
         finally:
             for read in reads:
@@ -143,13 +143,13 @@ class _Shard:
         for _ in range(places):
             self.job.places.release()
 
-    async def _one(self, document: Document, reading: Reading | DocumentFailed) -> None:
+    async def _one(self, document: Document, reading: DocumentReading | DocumentFailed) -> None:
         """Answer one document; its place is free for another then."""
-        work = Work(document.document_id)
+        work = DocumentProgress(document.document_id)
         self.job.observer.note("document began", part=self.part, document_id=document.document_id)
         try:
             self._add(completed(self.job, document, await answered(self.job, document, work, reading)))
-        except JobStopped as error:
+        except JobPaused as error:
             self._begun.append(work)
             self.job.stop(error)
             await work.heard_out()

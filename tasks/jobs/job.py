@@ -13,16 +13,16 @@ from typing import Any, ClassVar, Generic, Literal
 
 from typing_extensions import TypeVar
 
-from tasks.base.errors import DocumentFailed, Interrupted, JobStopped, LeaderLost, ModelUnknown, StorageFailed
+from tasks.base.errors import DocumentFailed, Interrupted, JobPaused, LeaderLost, ModelUnknown, StorageFailed
 from tasks.calls.progress import Meter
-from tasks.calls.scheduler import Speaker, Waiting
+from tasks.calls.scheduler import RouteClient, RouteScheduler
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
 from tasks.documents.object_store import shown
 from tasks.events.event import SILENT, Observer
 from tasks.ledger.ledger import Ledger
-from tasks.ledger.records import ASSIGNED, Seen, Sums
+from tasks.ledger.records import ASSIGNED, DocumentState, StatusTotals
 from tasks.models.route import Route
 from tasks.planning.prepare import Prepared, docmill_version
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
@@ -38,7 +38,7 @@ T = TypeVar("T")
 Settled = Literal["unchanged", "resumed"]
 
 
-S = TypeVar("S", bound=Speaker, default=Strategist)
+S = TypeVar("S", bound=RouteClient, default=Strategist)
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Job(Generic[S]):
     reading: asyncio.Lock
     began: float
     work: str
-    waiting: Waiting[S] = field(init=False)
+    waiting: RouteScheduler[S] = field(init=False)
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     writing: threading.Lock = field(default_factory=threading.Lock)
     observer: Observer = SILENT
@@ -65,13 +65,13 @@ class Job(Generic[S]):
     passed: int = 0
     _listing: Iterator[Document] | None = None
     _known: Totals = field(default_factory=Totals)
-    _stopped: JobStopped | None = None
+    _stopped: JobPaused | None = None
 
     def __post_init__(self) -> None:
         """Documents choose among the strategists, which are added as they are opened."""
         options = self.prepared.options
-        shares = {stop.label: stop.share for stop in self.prepared.stops} if options.pool else None
-        self.waiting = Waiting(self.strategists, self.meter, self.stop, self.check, options.patience, shares)
+        shares = {stop.label: stop.share for stop in self.prepared.job_routes} if options.pool else None
+        self.waiting = RouteScheduler(self.strategists, self.meter, self.stop, self.check, options.patience, shares)
 
     @property
     def output(self) -> Folder:
@@ -91,7 +91,7 @@ class Job(Generic[S]):
     @property
     def first_route(self) -> Route:
         """The route that the job was planned for."""
-        return self.prepared.stops[0].route
+        return self.prepared.job_routes[0].route
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the job's loop and wait for it, from any other thread."""
@@ -131,7 +131,7 @@ class Job(Generic[S]):
                 self.passed += count if why == "unchanged" else 0
             yield from (document for document, why in zip(group, whys, strict=True) if why is None)
 
-    def _settled_row(self, document: Document, seen: Seen) -> Settled | None:
+    def _settled_row(self, document: Document, seen: DocumentState) -> Settled | None:
         try:
             text = extract(document).text
         except DocumentFailed:
@@ -148,7 +148,7 @@ class Job(Generic[S]):
         """Return the identity of a document's own work: that of the job, and the columns it carries."""
         return self.work + self.prepared.carried.mark(document)
 
-    def settled(self, document: Document, content_sha256: str, seen: Seen | None) -> Settled | None:
+    def settled(self, document: Document, content_sha256: str, seen: DocumentState | None) -> Settled | None:
         """Return why a document needs nothing: unchanged since an earlier job, or finished by this one; or None."""
         if seen is None or (seen.content_sha256, seen.work) != (content_sha256, self.work_of(document)):
             return None
@@ -158,13 +158,13 @@ class Job(Generic[S]):
             return "unchanged"
         return None
 
-    def stop(self, reason: JobStopped, drain: float = DRAIN_SECONDS * 60) -> None:
+    def stop(self, reason: JobPaused, drain: float = DRAIN_SECONDS * 60) -> None:
         """Ask nobody any more; what is in flight may end within `drain` seconds. From any thread."""
         if self._stopped is None:
             self._stopped = reason
             asyncio.run_coroutine_threadsafe(self._drain(drain), self.loop)
 
-    def stopped(self) -> JobStopped | None:
+    def stopped(self) -> JobPaused | None:
         """Return why the job was stopped, or None while it goes on."""
         return self._stopped
 
@@ -218,7 +218,9 @@ class Job(Generic[S]):
     def _summed(self) -> Totals:
         """Sum up what this job did in all its runs, and what it found unchanged."""
         sums = self.ledger.sums()
-        done, partial, failed, begun = (sums.get(status, Sums()) for status in ("done", "partial", "failed", ASSIGNED))
+        done, partial, failed, begun = (
+            sums.get(status, StatusTotals()) for status in ("done", "partial", "failed", ASSIGNED)
+        )
         every = (done, partial, failed, begun)
         costs = [one.cost_usd for one in every]
         lost_calls, lost_cost = self.ledger.lost()
@@ -243,7 +245,7 @@ class Job(Generic[S]):
 
     def broke(self, error: BaseException) -> None:
         """Write into job.json that the job ended by an error nobody foresaw; it stays resumable."""
-        self._stopped = self._stopped or JobStopped(f"{type(error).__name__}: {error}")
+        self._stopped = self._stopped or JobPaused(f"{type(error).__name__}: {error}")
         self.observer.note("job ended", status="failed", error_kind=type(error).__name__)
         write_job_file(self.output, self.record("failed", datetime.now(UTC)))
 
@@ -272,7 +274,7 @@ class Job(Generic[S]):
         return result_set(self.output, self.schemas, record, code)
 
 
-def exit_code(reason: JobStopped | None, totals: Totals) -> int:
+def exit_code(reason: JobPaused | None, totals: Totals) -> int:
     """Return the exit code that the contract gives to an end."""
     if isinstance(reason, Interrupted):
         return 128 + reason.signal

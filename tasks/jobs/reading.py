@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from tasks.base.errors import DocumentFailed
-from tasks.calls.rows import Reading
+from tasks.calls.rows import DocumentReading
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.jobs.job import Job, Settled
-from tasks.ledger.records import Seen
+from tasks.ledger.records import DocumentState
 
 # A hop to a thread and back for each document would cost as much as reading it.
 DOCUMENTS_AT_ONCE, BYTES_AT_ONCE = 16, 1_000_000
-Read = tuple[Document, Reading | DocumentFailed | Settled]
+Read = tuple[Document, DocumentReading | DocumentFailed | Settled]
 
 
 def read_all(job: Job, documents: Sequence[Document]) -> list[Read]:
@@ -25,7 +25,7 @@ def read_all(job: Job, documents: Sequence[Document]) -> list[Read]:
     return [(document, _read(job, document, seen.get(document.document_id))) for document in documents]
 
 
-def _read(job: Job, document: Document, seen: Seen | None) -> Reading | DocumentFailed | Settled:
+def _read(job: Job, document: Document, seen: DocumentState | None) -> DocumentReading | DocumentFailed | Settled:
     job.check()
     try:
         content = extract(document, lambda: job.stopped() is not None)
@@ -36,7 +36,7 @@ def _read(job: Job, document: Document, seen: Seen | None) -> Reading | Document
     settled = job.settled(document, digest, seen)
     if settled is not None:
         return settled
-    reading = Reading(content, digest, job.prepared.carried.fields(document))
+    reading = DocumentReading(content, digest, job.prepared.carried.fields(document))
     with contextlib.suppress(DocumentFailed):  # raised again, and caught, when it is answered
         strategist = job.strategists[0].about(reading.fields)
         reading.cuts[strategist.cutter.route] = strategist.cut(content)

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.base.errors import JobStopped
-from tasks.calls.rows import Result, Work
+from tasks.base.errors import JobPaused
+from tasks.calls.rows import DocumentProgress, Result
 from tasks.jobs.job import Job
 from tasks.ledger.records import ASSIGNED, Finished
 from tasks.results.parts import as_table, write_part
@@ -33,7 +33,7 @@ def rows_of(results: Sequence[Result], schemas: Schemas) -> Rows:
     return Rows(tables, [_finished(result) for result in results])
 
 
-def begun_rows(works: Sequence[Work], schemas: Schemas) -> Rows:
+def begun_rows(works: Sequence[DocumentProgress], schemas: Schemas) -> Rows:
     """Return what was paid for documents that have no end yet: the job was stopped."""
     calls = as_table([call for work in works for call in work.calls], schemas["calls"])
     return Rows({"calls": calls}, [_counted(work.document_id, work.calls) for work in works])
@@ -58,7 +58,7 @@ def write(job: Job[Any], part: int, *some: Rows, schemas: Schemas | None = None)
                     write_part(job.output, home, mine, tables, schemas or job.schemas)
                 job.observer.note("part written", part=home, documents=len(mine))
         job.ledger.finish(finished, homes, job.work)
-    except JobStopped as error:
+    except JobPaused as error:
         job.stop(error)
         return False
     return True

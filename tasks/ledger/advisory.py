@@ -18,7 +18,7 @@ from tasks.base.errors import LeaderLost, StorageFailed, UserMistake
 from tasks.ledger import postgres_connection as server_module
 from tasks.ledger.dialect import SCHEMA, SCHEMA_5
 from tasks.ledger.lock import in_use, me, named
-from tasks.ledger.postgres_connection import Connection, Server, pauses
+from tasks.ledger.postgres_connection import Connection, Database, pauses
 from tasks.ledger.tables import VERSION
 
 WATCH_SECONDS = 5.0
@@ -36,7 +36,7 @@ HOLDER, VERSION_NOTE = "holder", "version"
 class Hold:
     """A result set's lock, held from `take` to `release`; `lost` says why it isn't any more."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Database) -> None:
         self._server = server
         self._key = int.from_bytes(hashlib.sha256(server.schema.encode()).digest()[:8], signed=True)
         self._me = json.dumps({**json.loads(me()), "run": uuid.uuid4().hex})
@@ -149,7 +149,7 @@ class Hold:
 class Guest:
     """What a worker proves at each commit: that the run it works for still holds the result set."""
 
-    def __init__(self, server: Server, holder: str) -> None:
+    def __init__(self, server: Database, holder: str) -> None:
         self._server, self._holder = server, holder
 
     def prove(self, connection: Connection) -> None:

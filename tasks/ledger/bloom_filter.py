@@ -17,7 +17,7 @@ BITS = BYTES * 8
 IDS_AT_ONCE = 10_000
 
 
-class Known:
+class BloomFilter:
     """A set that grows, of call ids; it may say yes of one that isn't in it, never no of one that is."""
 
     def __init__(self) -> None:

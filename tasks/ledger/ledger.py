@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from tasks.dispatch.exchange import Call
-from tasks.ledger.bloom_filter import Known
-from tasks.ledger.records import ASSIGNED, Finished, Kept, Owned, PaidBeside, Seen, Sums
+from tasks.ledger.bloom_filter import BloomFilter
+from tasks.ledger.records import ASSIGNED, DocumentState, Finished, Owned, PaidBeside, StatusTotals, StoredAnswer
 from tasks.ledger.statements import (
     ANSWER,
     ASSIGN,
@@ -55,8 +55,8 @@ class Ledger:
         self.job_id = ""
         self._began = datetime.now(UTC)
         # The event loop adds to the first; what other processes have written is learned into one of its own.
-        self._known = Known()
-        self._others: Known | None = None
+        self._known = BloomFilter()
+        self._others: BloomFilter | None = None
         self._beside: dict[str, list[PaidBeside]] = {}
         self.had_answers = False
         self._numbering = threading.Lock()
@@ -70,12 +70,12 @@ class Ledger:
 
     def learn(self) -> None:
         """Learn of the answers that other processes have written since; from any thread. Raises StorageFailed."""
-        others = Known()
+        others = BloomFilter()
         self.had_answers = self._fill(others)
         self._others = others
         self._look_beside()
 
-    def _fill(self, known: Known) -> bool:
+    def _fill(self, known: BloomFilter) -> bool:
         """Have a filter know the answers that are there; return whether there are any."""
         try:
             return known.add_all(str(row[0]) for row in self._store.stream(CALL_IDS)) > 0
@@ -149,7 +149,7 @@ class Ledger:
              attempts, latency_ms, worst, now, proof),
         )  # fmt: skip
 
-    def answer(self, call_id: str) -> Kept | None:
+    def answer(self, call_id: str) -> StoredAnswer | None:
         """Return the answer kept for a call; with `fresh`, only this job's own. On the event loop only.
 
         Raises StorageFailed where it isn't what was recorded.
@@ -166,7 +166,7 @@ class Ledger:
             return None
         reply = Reply(_int(status), {}, body)
         at = datetime.fromtimestamp(float(created or 0), UTC)
-        return Kept(str(job_id), str(document_id), reply, _int(attempts), _int(latency), at)
+        return StoredAnswer(str(job_id), str(document_id), reply, _int(attempts), _int(latency), at)
 
     def may_know(self, call_id: str) -> bool:
         """Whether an answer is probably kept for a call; from any thread."""
@@ -214,11 +214,11 @@ class Ledger:
         """Return what this job had paid for a call beside its kept answer when it was taken up."""
         return self._beside.get(call_id, ())
 
-    def seen(self, document_ids: Sequence[str]) -> dict[str, Seen]:
+    def seen(self, document_ids: Sequence[str]) -> dict[str, DocumentState]:
         """Return what is known of these documents."""
         # Their types are those of the table: to make sure of each value would cost a job that is taken up seconds.
         rows = cast("list[tuple[str, str, str, str | None, str, int]]", self._store.read(SEEN, (list(document_ids),)))
-        return {row[0]: Seen._make(row[1:]) for row in rows}
+        return {row[0]: DocumentState._make(row[1:]) for row in rows}
 
     def new_part(self) -> int:
         """Return the number of a part that nobody writes to yet."""
@@ -294,12 +294,14 @@ class Ledger:
         for part in parts:
             self._store.write(sql, (ASSIGNED, part))
 
-    def sums(self) -> dict[str, Sums]:
+    def sums(self) -> dict[str, StatusTotals]:
         """Return this job's sums by status (done, partial, failed); an unknown cost makes its sum None."""
-        found: dict[str, Sums] = {}
+        found: dict[str, StatusTotals] = {}
         for status, count, calls, reused, prompt, completion, cost, priced in self._store.read(SUMS, (self.job_id,)):
             known = float(cost or 0.0) if priced == count else None
-            found[str(status)] = Sums(_int(count), _int(calls), _int(reused), _int(prompt), _int(completion), known)
+            found[str(status)] = StatusTotals(
+                _int(count), _int(calls), _int(reused), _int(prompt), _int(completion), known
+            )
         return found
 
 

@@ -16,7 +16,7 @@ from tasks.base.errors import StorageFailed
 from tasks.ledger import postgres_connection as server_module
 from tasks.ledger.advisory import Guest, Hold
 from tasks.ledger.dialect import asked, columns, said, said_of_many, taken, told
-from tasks.ledger.postgres_connection import Connection, Line, Patience, Server
+from tasks.ledger.postgres_connection import Connection, Database, Patience, ReconnectingConnection
 from tasks.ledger.store import Asked, Batch, Many, Store, Value
 
 ROWS_AT_ONCE = 10_000
@@ -29,13 +29,16 @@ class PostgresStore(Store):
 
     remedy = "mend the server"
 
-    def __init__(self, server: Server, hold: Hold | Guest) -> None:
+    def __init__(self, server: Database, hold: Hold | Guest) -> None:
         super().__init__()
         self._server, self._hold = server, hold
         patience = Patience(server_module.PATIENCE_SECONDS)
-        self._reader, self._connection = Line(server, patience), Line(server, patience)
-        self._finder = Line(server, Patience(0.0))  # the event loop has no time for it
-        self._locks = Line(server, patience)
+        self._reader, self._connection = (
+            ReconnectingConnection(server, patience),
+            ReconnectingConnection(server, patience),
+        )
+        self._finder = ReconnectingConnection(server, Patience(0.0))  # the event loop has no time for it
+        self._locks = ReconnectingConnection(server, patience)
         self._reading = threading.Lock()
         self._writer.start()
 
@@ -73,7 +76,7 @@ class PostgresStore(Store):
         finally:
             self._run(self._locks, UNLOCK, part)
 
-    def _run(self, line: Line, sql: bytes, part: int) -> None:
+    def _run(self, line: ReconnectingConnection, sql: bytes, part: int) -> None:
         try:
             line.run(lambda connection: connection.execute(sql, (self._server.schema, part)))
         except psycopg.Error as error:
@@ -91,7 +94,7 @@ class PostgresStore(Store):
         for line in (self._connection, self._reader, self._finder, self._locks):
             line.close()
 
-    def _rows(self, line: Line, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def _rows(self, line: ReconnectingConnection, sql: str, values: Asked) -> list[tuple[Value, ...]]:
         try:
             found = line.run(lambda connection: connection.execute(said(sql), asked(values)).fetchall())
         except psycopg.Error as error:

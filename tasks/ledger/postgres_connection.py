@@ -32,7 +32,7 @@ MISSING = re.compile(r"does not exist", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class Database:
     """Where the tables are; `schema` needs no quotes. Mistakes speak of `what` is there, and of its `option`."""
 
     address: Address
@@ -104,10 +104,10 @@ class Patience:
     is_over: bool = False
 
 
-class Line:
+class ReconnectingConnection:
     """A connection of one thread, made anew when it is lost."""
 
-    def __init__(self, server: Server, patience: Patience) -> None:
+    def __init__(self, server: Database, patience: Patience) -> None:
         self._server, self._patience = server, patience
         self._connection: Connection | None = None
 

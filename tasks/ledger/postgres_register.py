@@ -4,7 +4,7 @@ import psycopg
 
 from tasks.base.errors import StorageFailed
 from tasks.ledger.dialect import said
-from tasks.ledger.postgres_connection import Connection, Server
+from tasks.ledger.postgres_connection import Connection, Database
 from tasks.ledger.register import PUT, TABLE, Change, T
 
 SCHEMA = "docmill_limits"
@@ -17,7 +17,7 @@ BEGUN = "INSERT INTO register (name, text) VALUES (?, '') ON CONFLICT (name) DO 
 class PostgresRegister:
     """A table of a schema of its own."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Database) -> None:
         self._server = server
         self._connection: Connection | None = None
 

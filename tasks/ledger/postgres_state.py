@@ -10,7 +10,7 @@ from tasks.ledger.advisory import HOLDER, Guest, Hold
 from tasks.ledger.dialect import asked, said, taken, told
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres import PostgresStore
-from tasks.ledger.postgres_connection import Server
+from tasks.ledger.postgres_connection import Database
 from tasks.ledger.statements import TEXT
 from tasks.ledger.store import Asked, Many, Value
 
@@ -28,7 +28,7 @@ class PostgresState:
 
     def __init__(self, url: str, schema: str, password: str | None = None) -> None:
         self.schema = schema
-        self._server = Server(address_of(url, password), schema)
+        self._server = Database(address_of(url, password), schema)
         self._hold: Hold | None = None
         self._store: PostgresStore | None = None
 

@@ -11,7 +11,7 @@ ASSIGNED = "assigned"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredAnswer:
     """An answer that was paid before, raw, and which document of which job paid it."""
 
     job_id: str
@@ -40,7 +40,7 @@ class PaidBeside(NamedTuple):
     created_at: datetime
 
 
-class Seen(NamedTuple):
+class DocumentState(NamedTuple):
     """A document as the ledger knows it."""
 
     job_id: str
@@ -80,7 +80,7 @@ class Finished(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class StatusTotals:
     """The sums over one job's documents of a status."""
 
     documents: int = 0

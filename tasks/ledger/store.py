@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
-from tasks.base.errors import JobStopped, StorageFailed
+from tasks.base.errors import JobPaused, StorageFailed
 
 BATCH = 512
 # SQLite takes 32,766 values a statement.
@@ -145,10 +145,10 @@ class Store(ABC):
             self._write([item for item in batch if item is not None])
 
     def _write(self, items: list[_Item]) -> None:
-        failed: JobStopped | None = None
+        failed: JobPaused | None = None
         try:
             self._commit(list(_statements(items)), flush=any(item.flush for item in items))
-        except JobStopped as error:
+        except JobPaused as error:
             failed = error
         except Exception as error:  # noqa: BLE001 - whatever it was, they wait for this thread alone
             failed = StorageFailed(
@@ -206,7 +206,7 @@ def _runs(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield run
 
 
-def _resolve(items: Iterable[_Item], failed: JobStopped | None) -> None:
+def _resolve(items: Iterable[_Item], failed: JobPaused | None) -> None:
     """Tell everybody who waits: each event loop is woken once a batch."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for item in items:
@@ -219,7 +219,7 @@ def _resolve(items: Iterable[_Item], failed: JobStopped | None) -> None:
             loop.call_soon_threadsafe(_tell, futures, failed)
 
 
-def _tell(futures: Iterable["asyncio.Future[None]"], failed: JobStopped | None) -> None:
+def _tell(futures: Iterable["asyncio.Future[None]"], failed: JobPaused | None) -> None:
     for future in futures:
         if not future.done():
             future.set_exception(failed) if failed else future.set_result(None)

@@ -13,7 +13,7 @@ EMBEDDING = "Embedding"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RouteRequest:
     """What the user asked for: `model` and `provider` as typed, either may be None.
 
     A provider may name where an aggregator is to send the calls: `apipie@bedrock`, or
@@ -56,7 +56,7 @@ class Candidate:
         return f"{self.provider.name}{f'@{self.upstream}' if self.upstream else ''}/{self.name}"
 
 
-def candidates(wish: Wish, catalogue: Catalogue, available: Sequence[str], local_model: str) -> list[Candidate]:
+def candidates(wish: RouteRequest, catalogue: Catalogue, available: Sequence[str], local_model: str) -> list[Candidate]:
     """Return the routes that fit the wish: one where it names a provider, else all that `available` ones have.
 
     `available` are the providers with an account. Without a wish and a key it is the local
@@ -76,7 +76,7 @@ def candidates(wish: Wish, catalogue: Catalogue, available: Sequence[str], local
     return found
 
 
-def _require_kind(candidate: Candidate, wish: Wish) -> None:
+def _require_kind(candidate: Candidate, wish: RouteRequest) -> None:
     """Refuse a model of the wrong kind: one that writes no text, or makes no vectors."""
     if candidate.model is None or (candidate.model.subtype == EMBEDDING) == wish.is_embedding:
         return
@@ -85,7 +85,7 @@ def _require_kind(candidate: Candidate, wish: Wish) -> None:
     raise UserMistake(f"{candidate.name} is an embedding model: it writes no text; choose a chat model")
 
 
-def _automatic(wish: Wish, catalogue: Catalogue, remote: Sequence[str], local_model: str) -> list[Candidate]:
+def _automatic(wish: RouteRequest, catalogue: Catalogue, remote: Sequence[str], local_model: str) -> list[Candidate]:
     wants_local = wish.model is not None and wish.model.lower() == local_model.lower()
     if wants_local or (not remote and wish.model is None):
         return [_local(None, catalogue, local_model)]
@@ -183,7 +183,7 @@ def _not_listed(served: Served | None) -> Served | None:
     return served.model_copy(update=gone) if served else None
 
 
-def _listed(provider: Provider, catalogue: Catalogue, wish: Wish) -> str:
+def _listed(provider: Provider, catalogue: Catalogue, wish: RouteRequest) -> str:
     """List the models of a provider as the catalogue knows them; the aggregator has all."""
     names = [
         model.name

@@ -22,17 +22,17 @@ from tasks.models.price import Price
 
 AGGREGATOR = "apipie"
 DATA = Path(__file__).parents[2] / "data"
-T = TypeVar("T", bound="Entry")
+T = TypeVar("T", bound="ModelEntry")
 Subtype = Literal["Chat", "Language", "Code", "Embedding"]
 
 
-class Entry(BaseModel):
+class ModelEntry(BaseModel):
     """A table of the catalogue: frozen, and strict about its keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Served(Entry):
+class Served(ModelEntry):
     """One model at one provider; a limit or price left out is unknown.
 
     A row that is `pinned` was set by hand: what a provider's list tells never changes it.
@@ -71,7 +71,7 @@ class Served(Entry):
         return Price(self.input_price, self.output_price or 0.0, self.price_checked, self.price_source or "")
 
 
-class Model(Entry):
+class Model(ModelEntry):
     """One model, wherever it is served."""
 
     name: str
@@ -103,7 +103,7 @@ class Model(Entry):
         return self
 
 
-class Provider(Entry):
+class Provider(ModelEntry):
     """How a provider is reached, and the limits it declares."""
 
     name: str

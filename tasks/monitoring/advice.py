@@ -25,7 +25,7 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
-class JobFacts:
+class MonitoredJob:
     """What the calls of one job on one route came to; tokens are sums over its paid calls."""
 
     place: str
@@ -55,13 +55,13 @@ class JobFacts:
         return f"{self.provider}/{self.model}"
 
 
-def advise(jobs: Iterable[JobFacts]) -> list[Advice]:
+def advise(jobs: Iterable[MonitoredJob]) -> list[Advice]:
     """Return what to change, what saves most first; jobs of few calls tell nothing."""
     found = [one for job in jobs if job.calls >= LEAST_CALLS for one in _advise(job)]
     return sorted(found, key=lambda one: -(one.saves_usd or 0.0))
 
 
-def _advise(job: JobFacts) -> Iterator[Advice]:
+def _advise(job: MonitoredJob) -> Iterator[Advice]:
     yield from _dearer(job)
     yield from _limit(job)
     yield from _window(job)
@@ -69,7 +69,7 @@ def _advise(job: JobFacts) -> Iterator[Advice]:
     yield from _retries(job)
 
 
-def _dearer(job: JobFacts) -> Iterator[Advice]:
+def _dearer(job: MonitoredJob) -> Iterator[Advice]:
     costs = [(other.cost_usd, other) for other in job.others if other.cost_usd is not None]
     if job.cost_usd is None or not costs:
         return
@@ -84,7 +84,7 @@ def _dearer(job: JobFacts) -> Iterator[Advice]:
     yield Advice("dearer", f"{job.label} is dearer than needed", because, _flags(other.label), round(saves, 6))
 
 
-def _limit(job: JobFacts) -> Iterator[Advice]:
+def _limit(job: MonitoredJob) -> Iterator[Advice]:
     """Calls in flight hold a job back where they are all in use, and its requests a minute far below their limit."""
     if job.rpm is None or job.seconds < LONG_SECONDS or job.busiest_minute >= FAR_BELOW * job.rpm:
         return
@@ -101,7 +101,7 @@ def _limit(job: JobFacts) -> Iterator[Advice]:
         yield Advice("limit", title, because, f"--concurrency {fewer} is as fast; --rpm can be left out")
 
 
-def _window(job: JobFacts) -> Iterator[Advice]:
+def _window(job: MonitoredJob) -> Iterator[Advice]:
     chunks = job.chunks / max(job.documents, 1)
     if chunks < MANY_CHUNKS or job.context is None:
         return
@@ -121,11 +121,11 @@ def _window(job: JobFacts) -> Iterator[Advice]:
         yield Advice("window", f"the window of {job.label} makes calls multiply", because, _flags(best.label))
 
 
-def _no_dearer(other: Other, job: JobFacts) -> bool:
+def _no_dearer(other: Other, job: MonitoredJob) -> bool:
     return other.cost_usd is not None and job.cost_usd is not None and other.cost_usd <= job.cost_usd
 
 
-def _cut(job: JobFacts) -> Iterator[Advice]:
+def _cut(job: MonitoredJob) -> Iterator[Advice]:
     share = job.cut / job.calls
     if share >= CUT_SHARE:
         because = (
@@ -135,7 +135,7 @@ def _cut(job: JobFacts) -> Iterator[Advice]:
         yield Advice("cut", f"answers of {job.label} are often cut off", because, flag)
 
 
-def _retries(job: JobFacts) -> Iterator[Advice]:
+def _retries(job: MonitoredJob) -> Iterator[Advice]:
     share = job.retries / job.calls
     if share >= RETRY_SHARE:
         because = f"{job.place}: {job.retries:,} attempts beyond the first for {job.calls:,} answers ({share:.0%})"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from tasks.base.errors import StorageFailed, UserMistake
-from tasks.monitoring.health_records import HISTORY, Event
+from tasks.monitoring.health_records import HISTORY, HealthEvent
 from tasks.planning.job_register import VARIABLE
 from tasks.results.files import replace_file
 
@@ -63,7 +63,7 @@ class History:
         finally:
             lock.release()
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[HealthEvent]) -> None:
         """Append events as one part, whole or not at all. Raises StorageFailed."""
         self.append_table(table_of(events))
 
@@ -100,12 +100,12 @@ class History:
         for path in parts:
             path.unlink(missing_ok=True)
 
-    def expect(self, events: Sequence[Event]) -> None:
+    def expect(self, events: Sequence[HealthEvent]) -> None:
         """Note the worst case of probes before they are sent: a kill forgets no money. Raises StorageFailed."""
         if events:
             replace_file(self._expected, lambda path: pq.write_table(table_of(events), path))
 
-    def settle(self, events: Sequence[Event]) -> None:
+    def settle(self, events: Sequence[HealthEvent]) -> None:
         """Append what became of the probes, in place of what was expected of them. Raises StorageFailed."""
         self.append(events)
         self._expected.unlink(missing_ok=True)
@@ -155,7 +155,7 @@ def plain(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
-def table_of(events: Sequence[Event]) -> pa.Table:
+def table_of(events: Sequence[HealthEvent]) -> pa.Table:
     """Return events as rows."""
     columns = zip(*events, strict=True) if events else ((),) * len(HISTORY)
     arrays = [pa.array(column, type=field.type) for column, field in zip(columns, HISTORY, strict=True)]

@@ -40,7 +40,7 @@ _FIELDS: tuple[tuple[str, pa.DataType, str], ...] = (
 HISTORY = pa.schema([pa.field(name, kind, metadata={"description": words}) for name, kind, words in _FIELDS])
 
 
-class Event(NamedTuple):
+class HealthEvent(NamedTuple):
     """One row of the history, in the order of its columns."""
 
     at: datetime

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tasks.base.errors import CallFailed, RouteLost
+from tasks.base.errors import CallFailed, RouteUnavailable
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.dispatcher import Transport
 from tasks.dispatch.transport import Client
@@ -15,12 +15,12 @@ from tasks.monitoring.advice import advise
 from tasks.monitoring.alarms import alarms
 from tasks.monitoring.event_history import INTERRUPTED, History
 from tasks.monitoring.fold import fold
-from tasks.monitoring.health_records import Event, Health, Skipped
+from tasks.monitoring.health_records import Health, HealthEvent, Skipped
 from tasks.monitoring.monitor_options import MonitorOptions
 from tasks.monitoring.probe import Outcome, Prober, blank, probe_all, unfit, worst_case
 from tasks.monitoring.route_facts import facts
 from tasks.monitoring.statistics import health_of
-from tasks.monitoring.targets import Looking, Target, local_file
+from tasks.monitoring.targets import Looking, ProbeTarget, local_file
 from tasks.planning.accounts import available, catalogue_folder, live_catalogue
 from tasks.planning.refresh import QUICK_SECONDS, refresh
 from tasks.providers.account import Account, Keys
@@ -56,7 +56,7 @@ def look(history: History, options: MonitorOptions, environment: Mapping[str, st
         history.compact(began)
         named = {(one.provider, one.model) for one in targets if one.is_named}
         health = health_of(history, datetime.now(UTC), named)
-    sent = [one for one in outcomes if isinstance(one, Event) and one.prompt_characters is not None]
+    sent = [one for one in outcomes if isinstance(one, HealthEvent) and one.prompt_characters is not None]
     there = available(catalogue, environment, keys)
     return replace(
         health,
@@ -82,7 +82,7 @@ def _lists(options: MonitorOptions, environment: Mapping[str, str], keys: Keys) 
 
 
 def _probe(
-    history: History, targets: Sequence[Target], options: MonitorOptions, spent: float,
+    history: History, targets: Sequence[ProbeTarget], options: MonitorOptions, spent: float,
     environment: Mapping[str, str], lists: Lists,
 ) -> list[Outcome]:  # fmt: skip
     """Probe what the budget allows; of all others note what their lists say. Everything seen is kept."""
@@ -90,36 +90,36 @@ def _probe(
     with _here(targets, environment) as here:
         outcomes = asyncio.run(_round(targets, options, spent, here, lists))
     # Where that was broken off, the worst case stays.
-    history.settle([one for one in outcomes if isinstance(one, Event)])
+    history.settle([one for one in outcomes if isinstance(one, HealthEvent)])
     return outcomes
 
 
-def _costs(target: Target, size: int) -> bool:
+def _costs(target: ProbeTarget, size: int) -> bool:
     return bool(worst_case(target, size)) and unfit(target, size) is None
 
 
-def _worst(target: Target, size: int) -> Event:
+def _worst(target: ProbeTarget, size: int) -> HealthEvent:
     """What is kept of a probe where nobody lives to say what became of it."""
     event = blank(target, datetime.now(UTC))
     return event._replace(prompt_characters=size, error_kind=INTERRUPTED, cost_usd=worst_case(target, size))
 
 
 async def _round(
-    targets: Sequence[Target], options: MonitorOptions, spent: float, here: Here, lists: Lists
+    targets: Sequence[ProbeTarget], options: MonitorOptions, spent: float, here: Here, lists: Lists
 ) -> list[Outcome]:
     async with Client() as client:
         prober = Prober(client, Spending(options.probe_budget, spent), here)
         outcomes = await probe_all(prober, targets, options.sizes)
-        asked = {(one.provider, one.model) for one in outcomes if isinstance(one, Event)}
+        asked = {(one.provider, one.model) for one in outcomes if isinstance(one, HealthEvent)}
         rest = [one for one in targets if (one.provider, one.model) not in asked]
         compatible = await _compatible(client, rest)
         listed = [event for one in rest if (event := _listed(one, lists, compatible)) is not None]
     # Where nothing may cost, that nothing was sent needs no word.
     quiet = options.probe_budget == 0 and not any(one.is_named for one in targets)
-    return [*(one for one in outcomes if isinstance(one, Event) or not quiet), *listed]
+    return [*(one for one in outcomes if isinstance(one, HealthEvent) or not quiet), *listed]
 
 
-def _listed(target: Target, lists: Lists, compatible: Mapping[str, str | None]) -> Event | None:
+def _listed(target: ProbeTarget, lists: Lists, compatible: Mapping[str, str | None]) -> HealthEvent | None:
     """Return what its provider's list says of a route; None where there is no list."""
     name = target.candidate.provider.name
     event = blank(target, datetime.now(UTC))
@@ -135,7 +135,7 @@ def _listed(target: Target, lists: Lists, compatible: Mapping[str, str | None]) 
     return event._replace(ok=not gone, error_kind="not_listed" if gone else None)
 
 
-async def _compatible(client: Client, targets: Sequence[Target]) -> dict[str, str | None]:
+async def _compatible(client: Client, targets: Sequence[ProbeTarget]) -> dict[str, str | None]:
     """Return what the list of a compatible server says of each of its models: what is wrong, or None."""
     ours = [one for one in targets if one.candidate.provider.name == COMPATIBLE and one.account is not None]
     if not ours or ours[0].account is None:
@@ -144,7 +144,7 @@ async def _compatible(client: Client, targets: Sequence[Target]) -> dict[str, st
     url = account.base_url + (wire.models_path or "/")
     try:
         reply = await client.get(url, account.headers("GET", url), QUICK_SECONDS)
-    except (CallFailed, RouteLost):
+    except (CallFailed, RouteUnavailable):
         return dict.fromkeys((one.candidate.id for one in ours), "list_failed")
     ids = {one.id for one in wire.listed(reply)}
     trouble = "not_listed" if ids and reply.status < 300 else "list_failed"
@@ -152,7 +152,7 @@ async def _compatible(client: Client, targets: Sequence[Target]) -> dict[str, st
 
 
 @contextlib.contextmanager
-def _here(targets: Sequence[Target], environment: Mapping[str, str]) -> Iterator[Here]:
+def _here(targets: Sequence[ProbeTarget], environment: Mapping[str, str]) -> Iterator[Here]:
     """Start the models of this machine that are looked at; yield who answers for them, by kind."""
     kinds = {one.kind for one in targets if one.candidate.provider.name == LOCAL}
     with contextlib.ExitStack() as stack:

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tasks.base.errors import BudgetReached, CallFailed, JobStopped, RouteDown
+from tasks.base.errors import BudgetReached, CallFailed, JobPaused, RouteDown
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.dispatcher import Dispatcher, Transport
 from tasks.dispatch.exchange import Call, Exchange, Paid
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.retry import Policy
 from tasks.dispatch.transport import Client
-from tasks.monitoring.health_records import Event, Skipped
-from tasks.monitoring.targets import Target
+from tasks.monitoring.health_records import HealthEvent, Skipped
+from tasks.monitoring.targets import ProbeTarget
 from tasks.prompting.options import Options
 from tasks.providers.account import Account
 from tasks.providers.protocol import Completion, Message, Reply, Wire, call_id, encode
@@ -36,7 +36,7 @@ _UNHEARD = frozenset({"timeout", "connection"})
 # Sixteen tokens are too few for a first word.
 WORDLESS = frozenset({"empty_answer", "reasoning_only"})
 
-Outcome = Event | Skipped
+Outcome = HealthEvent | Skipped
 
 
 class Heard(NamedTuple):
@@ -92,7 +92,7 @@ class Prober:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     gates: dict[tuple[str, str], Limits] = field(default_factory=dict)
 
-    async def probe(self, target: Target, characters: int) -> Outcome:
+    async def probe(self, target: ProbeTarget, characters: int) -> Outcome:
         """Ask a route once, with a prompt of so many characters; say why where it isn't asked."""
         worst = worst_case(target, characters)
         if worst is None:
@@ -113,7 +113,7 @@ class Prober:
             await self.spending.settle(worst, cost)
         return event
 
-    async def _asked(self, target: Target, characters: int, worst: float) -> Event:
+    async def _asked(self, target: ProbeTarget, characters: int, worst: float) -> HealthEvent:
         carrier, account = (None, target.account) if target.account else self.here[target.kind]
         transport = carrier or self.client
         provider = target.candidate.provider
@@ -127,7 +127,7 @@ class Prober:
         heard = timed.heard or Heard(0.0, None, None)
         return self._event(target, characters, answer, reason, status, heard, worst)
 
-    def _gate(self, account: Account, target: Target) -> Limits:
+    def _gate(self, account: Account, target: ProbeTarget) -> Limits:
         """The limits are the account's, whichever of its models is asked."""
         provider = target.candidate.provider
         key = (account.provider, account.base_url)
@@ -136,9 +136,9 @@ class Prober:
         return self.gates[key]
 
     def _event(
-        self, target: Target, characters: int, answer: Paid | None, reason: str | None, status: int | None,
+        self, target: ProbeTarget, characters: int, answer: Paid | None, reason: str | None, status: int | None,
         heard: Heard, worst: float,
-    ) -> Event:  # fmt: skip
+    ) -> HealthEvent:  # fmt: skip
         price, seconds = target.price, heard.seconds
         prompt = answer.prompt_tokens if answer else None
         written = answer.completion_tokens if answer else None
@@ -168,9 +168,9 @@ class ProbeBooks:
     timed: Timed
     paid: Paid | None = None
 
-    def stopped(self) -> JobStopped | None:
+    def stopped(self) -> JobPaused | None:
         """Return why it isn't asked again: a refused call is, by the dispatcher."""
-        return JobStopped("asked once") if self.timed.heard is not None else None
+        return JobPaused("asked once") if self.timed.heard is not None else None
 
     async def reserve(self) -> None:
         """Nothing: the whole probe is within its budget already."""
@@ -197,15 +197,15 @@ async def _sent(dispatcher: Dispatcher, call: Call, timed: Timed) -> tuple[Paid 
     except CallFailed as error:
         # A model that reasons has no word ready yet: it was there all the same.
         return books.paid, None if error.reason in WORDLESS else error.reason, error.status
-    except JobStopped as error:
+    except JobPaused as error:
         status = timed.heard.status if timed.heard else None
-        return books.paid, f"http_{status}" if type(error) is JobStopped else error.kind, status
+        return books.paid, f"http_{status}" if type(error) is JobPaused else error.kind, status
 
 
-def blank(target: Target, at: datetime) -> Event:
+def blank(target: ProbeTarget, at: datetime) -> HealthEvent:
     """Return an event of a route of which nothing was asked."""
     price = target.price
-    return Event(
+    return HealthEvent(
         at, "probe", target.provider, target.model, target.kind, None, None, None, False, None, None, None, None, None,
         0.0, price.input if price else None, price.output if price else None, target.context,
     )  # fmt: skip
@@ -221,7 +221,7 @@ def prompt_of(characters: int, nonce: str) -> str:
     return text[: max(len(head), characters - len(end))] + end
 
 
-def call_to(target: Target, account: Account, wire: Wire, characters: int) -> Call:
+def call_to(target: ProbeTarget, account: Account, wire: Wire, characters: int) -> Call:
     """Return the request of a probe."""
     prompt, candidate = prompt_of(characters, f"{time.time_ns():x}"), target.candidate
     most, inputs = (0, 1) if target.kind == "embedding" else (MOST_TOKENS, 0)
@@ -237,13 +237,13 @@ def call_to(target: Target, account: Account, wire: Wire, characters: int) -> Ca
     return Call(identity, path, encoded, _most_tokens(characters), most, inputs=inputs)
 
 
-def worst_case(target: Target, characters: int) -> float | None:
+def worst_case(target: ProbeTarget, characters: int) -> float | None:
     """Return the most that a probe may cost, in USD; None where the price isn't known."""
     answer = 0 if target.kind == "embedding" else MOST_TOKENS
     return target.price.cost(_most_tokens(characters), answer) if target.price else None
 
 
-def unfit(target: Target, characters: int) -> str | None:
+def unfit(target: ProbeTarget, characters: int) -> str | None:
     """Say why a prompt of so many characters may not fit; None where it surely does, or nobody tells the window."""
     model = target.candidate.model
     window = min(filter(None, (target.context, model.tokens_per_input if model else None)), default=None)
@@ -257,10 +257,10 @@ def _most_tokens(characters: int) -> int:
     return characters + TEMPLATE_TOKENS
 
 
-async def probe_all(prober: Prober, targets: Sequence[Target], sizes: Sequence[int]) -> list[Outcome]:
+async def probe_all(prober: Prober, targets: Sequence[ProbeTarget], sizes: Sequence[int]) -> list[Outcome]:
     """Probe all routes side by side, each size of one after the other."""
 
-    async def one(target: Target) -> list[Outcome]:
+    async def one(target: ProbeTarget) -> list[Outcome]:
         return [await prober.probe(target, size) for size in sizes]
 
     return [outcome for found in await asyncio.gather(*map(one, targets)) for outcome in found]

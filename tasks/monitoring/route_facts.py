@@ -10,7 +10,7 @@ import duckdb
 from tasks.base.errors import UserMistake
 from tasks.models.catalogue import Catalogue
 from tasks.models.price import Price
-from tasks.monitoring.advice import JobFacts, Other
+from tasks.monitoring.advice import MonitoredJob, Other
 from tasks.planning.job_register import registered
 from tasks.results.job_file import read_job_file
 from tasks.results.location import Folder
@@ -37,9 +37,9 @@ from paid join minutes using (provider, model) group by provider, model order by
 """
 
 
-def facts(history: Path, catalogue: Catalogue, available: Collection[str]) -> list[JobFacts]:
+def facts(history: Path, catalogue: Catalogue, available: Collection[str]) -> list[MonitoredJob]:
     """Return what the latest jobs on this machine's own disks came to, by route; what can't be read tells nothing."""
-    found: list[JobFacts] = []
+    found: list[MonitoredJob] = []
     folders = [
         folder for folder in registered(history) if folder.path is not None and (folder.path / "job.json").is_file()
     ]
@@ -54,7 +54,7 @@ def _latest(folder: Folder) -> float:
     return (folder.path / "job.json").stat().st_mtime
 
 
-def _facts(folder: Folder, catalogue: Catalogue, available: Collection[str]) -> Iterator[JobFacts]:
+def _facts(folder: Folder, catalogue: Catalogue, available: Collection[str]) -> Iterator[MonitoredJob]:
     assert folder.path is not None
     spec = read_job_file(folder).get("spec") or {}
     with duckdb.connect() as base:
@@ -65,12 +65,12 @@ def _facts(folder: Folder, catalogue: Catalogue, available: Collection[str]) -> 
 
 def _fact(
     place: str, spec: Mapping[str, Any], catalogue: Catalogue, available: Collection[str], row: tuple[Any, ...]
-) -> JobFacts:
+) -> MonitoredJob:
     name, model, documents, calls, chunks, prompt, written, cost, cut, retries, busiest, busy, seconds = row
     with contextlib.suppress(UserMistake):
         provider = catalogue.provider(name)
         declared = provider.requests_per_minute
-        return JobFacts(
+        return MonitoredJob(
             place, name, model, documents, calls, chunks, prompt, written, cost, cut, retries, busiest,
             in_flight=float(busy) / max(float(seconds), 0.001),
             seconds=float(seconds),

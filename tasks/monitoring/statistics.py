@@ -87,7 +87,7 @@ from e where ok and latency_ms is not null and moment between $days_since and $n
 Rows = dict[int, list[tuple[Any, ...]]]
 
 
-class Totals(NamedTuple):
+class ProbeTotals(NamedTuple):
     """A row of the query of that name, without its route."""
 
     last_at: datetime
@@ -153,7 +153,7 @@ def _route(
     rows: Mapping[str, list[tuple[Any, ...]]],
     named: Collection[tuple[str, str]],
 ) -> RouteHealth:
-    totals = Totals(*rows["totals"][0])
+    totals = ProbeTotals(*rows["totals"][0])
     sizes = [(bucket, Latency(_bound(bucket), count, *three)) for bucket, count, three in rows["latencies"]]
     whole = next((latency for bucket, latency in sizes if bucket is None), None)
     first_token, speed = rows["speeds"][0] if rows["speeds"] else (None, None)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tasks.base.errors import UserMistake
-from tasks.models.candidates import COMPATIBLE, LOCAL, Candidate, Wish, candidates
+from tasks.models.candidates import COMPATIBLE, LOCAL, Candidate, RouteRequest, candidates
 from tasks.models.catalogue import AGGREGATOR, Catalogue
 from tasks.models.price import Price
 from tasks.models.route import price_of
@@ -21,7 +21,7 @@ KINDS: Mapping[str, Kind] = {"Chat": "chat", "Code": "code", "Embedding": "embed
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProbeTarget:
     """One route to look at; without an account it is a model of this machine."""
 
     candidate: Candidate
@@ -58,7 +58,7 @@ class Looking:
     kind: Kind | None = None
     _there: list[str] = field(default_factory=list)
 
-    def targets(self, provider: str | None, model: str | None, routes: Sequence[str]) -> list[Target]:
+    def targets(self, provider: str | None, model: str | None, routes: Sequence[str]) -> list[ProbeTarget]:
         """Return the routes that are named, else all there are. Raises UserMistake for a name that fits nothing."""
         is_named = bool(provider or model or routes)
         self._there.extend(available(self.catalogue, self.environment, self.keys))
@@ -85,7 +85,7 @@ class Looking:
 
     def _wished(self, provider: str | None, model: str) -> list[Candidate]:
         return candidates(
-            Wish(model, provider, self._subtype(model)), self.catalogue, self._there, self._local_name(model)
+            RouteRequest(model, provider, self._subtype(model)), self.catalogue, self._there, self._local_name(model)
         )
 
     def _subtype(self, model: str) -> str:
@@ -137,19 +137,19 @@ class Looking:
 
     def _automatic(self, subtype: str) -> Iterable[Candidate]:
         try:
-            return candidates(Wish(None, None, subtype), self.catalogue, self._there, "")
+            return candidates(RouteRequest(None, None, subtype), self.catalogue, self._there, "")
         except UserMistake:  # none of them has a model of that kind
             return ()
 
     def _local_name(self, model: str) -> str:
         return WORDLLAMA if model == WORDLLAMA else local_model_name(self.environment)
 
-    def _target(self, candidate: Candidate, *, is_named: bool) -> Target:
+    def _target(self, candidate: Candidate, *, is_named: bool) -> ProbeTarget:
         is_local = candidate.provider.name == LOCAL
         account = None if is_local else account_with(candidate.provider, self.environment, self.keys)
         price = Price(0.0, 0.0, source="this machine") if is_local else price_of(candidate) or self.price
         kind = KINDS.get(self._subtype(candidate.name), "chat")
-        return Target(candidate, kind, account, price, is_named)
+        return ProbeTarget(candidate, kind, account, price, is_named)
 
 
 def local_file(environment: Mapping[str, str]) -> Path:

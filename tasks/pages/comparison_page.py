@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from tasks.comparison.comparison_records import Agreement, Answer, Compared, Comparison
+from tasks.comparison.comparison_records import Agreement, Compared, ComparedAnswer, Comparison
 from tasks.pages.comparison_charts import comparison_charts, letters_of
 from tasks.pages.figures import count, duration, milliseconds, money, portion, share
 from tasks.pages.page import options_of, page, write_page
@@ -15,7 +15,7 @@ DOCUMENTS, CHARACTERS = 24, 6000
 TONES = {"done": "good", "partial": "warn", "failed": "bad", "paused": "warn", "running": "quiet"}
 
 
-class Choice(NamedTuple):
+class RouteChoice(NamedTuple):
     """A recommended route and what speaks for it."""
 
     title: str
@@ -27,13 +27,15 @@ class Choice(NamedTuple):
 class Side(NamedTuple):
     """An answer as it is shown beside the others; `rest` are the characters left out."""
 
-    answer: Answer
+    answer: ComparedAnswer
     text: str | None
     rest: int
     facts: str
 
 
-def comparison_page(comparison: Comparison, answers: Sequence[Answer], place: str, *, live: bool = False) -> str:
+def comparison_page(
+    comparison: Comparison, answers: Sequence[ComparedAnswer], place: str, *, live: bool = False
+) -> str:
     """Return the page of a comparison; `place` is where it and its tables lie."""
     letters = letters_of(comparison.routes)
     failed = [(one, kind, number) for one in comparison.routes for kind, number in one.measured.failures.items()]
@@ -60,7 +62,7 @@ def comparison_page(comparison: Comparison, answers: Sequence[Answer], place: st
     )
 
 
-def write_comparison_page(folder: Folder, comparison: Comparison, answers: Sequence[Answer]) -> None:
+def write_comparison_page(folder: Folder, comparison: Comparison, answers: Sequence[ComparedAnswer]) -> None:
     """Write OUTPUT/dashboard.html, whole or not at all. Raises StorageFailed."""
     write_page(folder, comparison_page(comparison, answers, folder.place))
 
@@ -70,7 +72,7 @@ def _seconds(comparison: Comparison) -> float | None:
     return (ended - comparison.started_at).total_seconds() if ended else None
 
 
-def _choices(comparison: Comparison) -> Iterator[Choice]:
+def _choices(comparison: Comparison) -> Iterator[RouteChoice]:
     """Name each recommended route once, with all that it is."""
     told = comparison.recommendation
     roles = {"recommended": told.best, "cheapest": told.cheapest, "fastest": told.fastest}
@@ -78,7 +80,7 @@ def _choices(comparison: Comparison) -> Iterator[Choice]:
     for label in dict.fromkeys(filter(None, roles.values())):
         names = [role for role, route in roles.items() if route == label]
         facts = list(_facts(by_label[label])) if label in by_label else []
-        yield Choice(", ".join(names).capitalize(), label, label == told.best, facts)
+        yield RouteChoice(", ".join(names).capitalize(), label, label == told.best, facts)
 
 
 def _facts(one: Compared) -> Iterator[tuple[str, str]]:
@@ -95,7 +97,7 @@ def _matrix(routes: Sequence[Compared], pairs: Sequence[Agreement]) -> list[tupl
     return [(row.route, [known.get(frozenset((row.route, other.route))) for other in routes]) for row in routes]
 
 
-def _side_by_side(answers: Sequence[Answer], routes: Sequence[str]) -> Iterator[tuple[str, list[Side]]]:
+def _side_by_side(answers: Sequence[ComparedAnswer], routes: Sequence[str]) -> Iterator[tuple[str, list[Side]]]:
     """Group the answers by document, each in the order of the routes."""
     order = {route: number for number, route in enumerate(routes)}
     places = {name: number for number, name in enumerate(dict.fromkeys(one.document_id for one in answers))}
@@ -105,7 +107,7 @@ def _side_by_side(answers: Sequence[Answer], routes: Sequence[str]) -> Iterator[
             yield document, [_side(answer) for answer in sides]
 
 
-def _side(answer: Answer) -> Side:
+def _side(answer: ComparedAnswer) -> Side:
     text = answer.output
     rest = max(0, len(text) - CHARACTERS) if text else 0
     facts = [

@@ -14,7 +14,7 @@ MOST_ROUTES = len(COLOURS)
 MOST_POINTS = 120
 
 
-class Price(NamedTuple):
+class PricePoint(NamedTuple):
     """A price that is known, in USD per million tokens, from `at` on."""
 
     at: datetime
@@ -27,10 +27,10 @@ class Price(NamedTuple):
         return self.price_in + self.price_out
 
 
-def known_prices(route: RouteHealth) -> list[Price]:
+def known_prices(route: RouteHealth) -> list[PricePoint]:
     """Return the steps of which both prices are known, oldest first."""
     return [
-        Price(step.since, step.price_in, step.price_out)
+        PricePoint(step.since, step.price_in, step.price_out)
         for step in route.prices
         if step.price_in is not None and step.price_out is not None
     ]

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from tasks.monitoring.health_records import BUCKETS, Health, Latency, RouteHealth, Strip
 from tasks.monitoring.statistics import LATENCY_DAYS
 from tasks.pages.figures import count
-from tasks.pages.health_charts import Price, health_charts, known_prices
+from tasks.pages.health_charts import PricePoint, health_charts, known_prices
 from tasks.pages.page import page, write_page
 from tasks.pages.site import JobLine
-from tasks.pages.strips import Cell, hours_of, spark, weeks_of
+from tasks.pages.strips import StripCell, hours_of, spark, weeks_of
 from tasks.results.location import Folder
 
 STATES = {"up": "good", "down": "bad", "unknown": "quiet"}
@@ -22,8 +22,8 @@ class RouteLine(NamedTuple):
 
     route: RouteHealth
     tone: str
-    hours: Sequence[Cell]
-    weeks: Sequence[Cell]
+    hours: Sequence[StripCell]
+    weeks: Sequence[StripCell]
     spark: str
     sizes: Sequence[Latency | None]
     looks: int
@@ -45,7 +45,7 @@ class PriceLine(NamedTuple):
     """What a route's price did; `change` is of a prompt's and an answer's price together, against the first known."""
 
     route: RouteHealth
-    now: Price
+    now: PricePoint
     steps: int
     change: float | None
 

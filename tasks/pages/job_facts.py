@@ -12,10 +12,10 @@ from tasks.pages.job_rows import (
     DocumentRow,
     DoneRow,
     FailureKind,
+    JobTotals,
     LoadRow,
     RouteRow,
     SizeRow,
-    Sums,
     TimeRow,
 )
 from tasks.results.job_file import read_job_file
@@ -33,7 +33,7 @@ class JobFacts:
     """A job and its result set; the series hold what came since the job began, in steps of `step` seconds."""
 
     record: Mapping[str, Any]
-    sums: Sums
+    sums: JobTotals
     routes: Sequence[RouteRow]
     loads: Sequence[LoadRow]
     step: int
@@ -74,7 +74,7 @@ def _since(record: Mapping[str, Any]) -> int:
         return 0
 
 
-def _sums(tables: Tables) -> Sums:
+def _sums(tables: Tables) -> JobTotals:
     documents = tables.row(
         """select count(*), count(*) filter (status = 'done'),
         count(*) filter (status = 'partial'), count(*) filter (status = 'failed'),
@@ -85,7 +85,7 @@ def _sums(tables: Tables) -> Sums:
         coalesce(sum(cost_usd), 0.0), count(*) filter (cost_usd is null) from asked"""
     )
     calls = tables.row("select count(*), count(*) filter (reused) from calls")
-    return Sums(*documents, *calls, *asked, *tables.row("select count(*) from failures"))
+    return JobTotals(*documents, *calls, *asked, *tables.row("select count(*) from failures"))
 
 
 def _routes(tables: Tables) -> list[RouteRow]:

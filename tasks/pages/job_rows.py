@@ -82,7 +82,7 @@ class DocumentRow(NamedTuple):
     error: str | None
 
 
-class Sums(NamedTuple):
+class JobTotals(NamedTuple):
     """Of the whole result set: documents by status, and what was asked and paid for."""
 
     documents: int

@@ -34,7 +34,7 @@ HEADERS = {
 Site = Callable[[str], str | None]
 
 
-class Server:
+class LivePageServer:
     """A server of a site, which listens already."""
 
     def __init__(self, site: Site, port: int = 0) -> None:

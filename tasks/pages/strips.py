@@ -12,28 +12,30 @@ MOST = 0.95  # up less often than this is worse than a hiccup
 TONES = ("up-all", "up-most", "up-some", "up-none")
 
 
-class Cell(NamedTuple):
+class StripCell(NamedTuple):
     """A cell of a strip, with what it says when pointed at."""
 
     tone: str
     said: str
 
 
-def hours_of(slots: Sequence[Strip], now: datetime) -> list[Cell]:
+def hours_of(slots: Sequence[Strip], now: datetime) -> list[StripCell]:
     """Return a cell for each of the last HOURS hours, the one at hand last."""
     last = now.replace(minute=0, second=0, microsecond=0)
     known = {slot.start: slot for slot in slots}
     return [_cell(known.get(at), at) for at in (last - timedelta(hours=HOURS - 1 - back) for back in range(HOURS))]
 
 
-def _cell(slot: Strip | None, at: datetime) -> Cell:
+def _cell(slot: Strip | None, at: datetime) -> StripCell:
     when = moment(at)[:-3]
     if slot is None or not slot.count:
-        return Cell("up-none", f"{when}: nobody looked")
-    return Cell(tone_of(slot.ok / slot.count), f"{when}: {share(slot.ok / slot.count)} of {count(slot.count)} looks")
+        return StripCell("up-none", f"{when}: nobody looked")
+    return StripCell(
+        tone_of(slot.ok / slot.count), f"{when}: {share(slot.ok / slot.count)} of {count(slot.count)} looks"
+    )
 
 
-def weeks_of(days: Sequence[Strip], now: datetime) -> list[Cell]:
+def weeks_of(days: Sequence[Strip], now: datetime) -> list[StripCell]:
     """Return a cell for each week of the last WEEKS, the one at hand last; a day weighs as much as its looks."""
     tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(1)
     weeks: dict[int, list[Strip]] = {}
@@ -42,13 +44,13 @@ def weeks_of(days: Sequence[Strip], now: datetime) -> list[Cell]:
     return [_week(weeks.get(back, ()), tomorrow - timedelta(7 * (back + 1))) for back in reversed(range(WEEKS))]
 
 
-def _week(slots: Sequence[Strip], begin: datetime) -> Cell:
+def _week(slots: Sequence[Strip], begin: datetime) -> StripCell:
     looks = sum(slot.count for slot in slots)
     when = f"week from {day(begin)}"
     if not looks:
-        return Cell("up-none", f"{when}: nobody looked")
+        return StripCell("up-none", f"{when}: nobody looked")
     up = sum(slot.ok for slot in slots) / looks
-    return Cell(tone_of(up), f"{when}: {share(up)} of {count(looks)}")
+    return StripCell(tone_of(up), f"{when}: {share(up)} of {count(looks)}")
 
 
 def tone_of(up: float) -> str:

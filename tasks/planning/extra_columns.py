@@ -17,7 +17,7 @@ from tasks.results.json_columns import free_name
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class ExtraColumns:
     """`asked` are columns in the prompt; `joined` the fields of `documents` that hold the columns called `names`."""
 
     asked: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Carried:
         return ":" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-NOTHING = Carried()
+NOTHING = ExtraColumns()
 
 
 def table_columns(inputs: Sequence[str], options: Options) -> pa.Schema:
@@ -65,15 +65,15 @@ def table_columns(inputs: Sequence[str], options: Options) -> pa.Schema:
     )
 
 
-def carried_with(table: pa.Schema, asked: Iterable[str], own: Sequence[str], *, join: bool) -> Carried:
+def carried_with(table: pa.Schema, asked: Iterable[str], own: Sequence[str], *, join: bool) -> ExtraColumns:
     """Return what is carried of a table's columns; beside the answers none is called as one of the table's `own`."""
     if not join:
-        return Carried(tuple(asked))
+        return ExtraColumns(tuple(asked))
     used = {name.lower() for name in own}
     joined = tuple(
         pa.field(free_name(field.name, "input_", used), field.type, metadata=_about(field.name)) for field in table
     )
-    return Carried(tuple(asked), tuple(table.names), joined)
+    return ExtraColumns(tuple(asked), tuple(table.names), joined)
 
 
 def _about(name: str) -> Mapping[str, str]:

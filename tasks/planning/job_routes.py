@@ -32,7 +32,7 @@ FIRST_VOTE = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class JobRoute:
     """A route, who is asked there, and with what limits; `share` is its part of a pool's work.
 
     `latency` is its seconds a call by prompt size, measured in earlier runs or told.
@@ -69,7 +69,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
+class RouteResolver:
     """Settles candidates into stops: their accounts, windows, prices and prompts."""
 
     flow: str
@@ -82,7 +82,7 @@ class Settling:
     form: Form | None = None
     columns: tuple[str, ...] = ()
 
-    def stop(self, candidate: Candidate, *, ask: bool = True) -> Stop:
+    def stop(self, candidate: Candidate, *, ask: bool = True) -> JobRoute:
         """Return the stop of a candidate; `ask` the server for a window that nobody else tells.
 
         Raises UserMistake where it can't be one.
@@ -104,7 +104,7 @@ class Settling:
         told = candidate.served.latency if candidate.served else ()
         latency = self.history.get((route.provider, route.upstream, route.model)) or told
         doubtful = candidate.served is not None and candidate.served.is_gone
-        stop = Stop(
+        stop = JobRoute(
             route, provider, account, load_tokenizer(route.tokenizer), NO_PROMPTS, latency, is_doubtful=doubtful
         )
         if isinstance(options, EmbedOptions):
@@ -116,7 +116,7 @@ class Settling:
         _require_room(stop, options)
         return stop
 
-    def possible(self, candidates: Sequence[Candidate]) -> list[Stop]:
+    def possible(self, candidates: Sequence[Candidate]) -> list[JobRoute]:
         """Return the stops of those that fit, and note why others don't. Raises UserMistake where none does."""
         found = []
         _require_known(self.options.exclude, candidates)
@@ -141,7 +141,7 @@ class Settling:
         return found
 
 
-def _embedding(stop: Stop, model: Model | None, options: EmbedOptions) -> Stop:
+def _embedding(stop: JobRoute, model: Model | None, options: EmbedOptions) -> JobRoute:
     """Return the stop of an embedding model. Raises UserMistake for dimensions or chunks that it hasn't."""
     wire_of(stop.provider.wire).embedding(Embedding(stop.route.id, ("",)))  # which may refuse the id
     embed_cutter(stop.route, stop.tokenizer, options)
@@ -152,19 +152,19 @@ def _embedding(stop: Stop, model: Model | None, options: EmbedOptions) -> Stop:
     return replace(stop, dimensions=known, tokens_per_request=model.tokens_per_request if model else None)
 
 
-def best_first(stops: Sequence[Stop], texts: Sequence[str], options: Options) -> list[Stop]:
+def best_first(job_routes: Sequence[JobRoute], texts: Sequence[str], options: Options) -> list[JobRoute]:
     """Return the stops by `--routing`, for a job over texts like these, with their shares of a pool."""
     sizes: dict[str, list[int]] = {}
-    for stop in stops:
+    for stop in job_routes:
         if stop.route.tokenizer not in sizes:
             sizes[stop.route.tokenizer] = [stop.tokenizer.count(text) for text in texts]
-    offers = ranked([_offer(stop, sizes[stop.route.tokenizer], options) for stop in stops], options.routing)
+    offers = ranked([_offer(stop, sizes[stop.route.tokenizer], options) for stop in job_routes], options.routing)
     shares = weights(offers, options.routing)
     ordered = [replace(offer.route, share=share) for offer, share in zip(offers, shares, strict=True)]
     return sorted(ordered, key=lambda stop: stop.is_doubtful)
 
 
-def _offer(stop: Stop, sizes: Sequence[int], options: Options) -> Offer[Stop]:
+def _offer(stop: JobRoute, sizes: Sequence[int], options: Options) -> Offer[JobRoute]:
     if isinstance(options, EmbedOptions):
         cost = stop.route.price.cost(sum(sizes), 0) if stop.route.price else None
         return Offer(stop, cost, latency_at(stop.latency, 0), average(stop.latency), stop.route.window.context)
@@ -233,7 +233,7 @@ def _price(text: str | None, flag: str = "--price") -> Price | None:
         raise UserMistake(message) from None
 
 
-def _require_room(stop: Stop, options: Options) -> None:
+def _require_room(stop: JobRoute, options: Options) -> None:
     """Refuse at once a prompt that leaves no room for any text in its window."""
     room = stop.cutter(options).room(stop.prompts.stuff)
     if room < LEAST_ROOM:

@@ -8,10 +8,10 @@ from typing import Any
 from tasks.calls.cutting import Cutter
 from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected, of_chunks, of_text, usual_answer
 from tasks.models.price import Price
-from tasks.planning.job_routes import Stop
+from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared
-from tasks.planning.reuse import Kept, kept
-from tasks.planning.sample import Sums, read_sums
+from tasks.planning.reuse import ReusableAnswers, kept
+from tasks.planning.sample import SampleTotals, sample_totals
 from tasks.prompting.options import Options
 
 # A run begins with a quick plan: it reads so many bytes and scales up from there; --plan reads more.
@@ -81,21 +81,21 @@ def make_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
 
     Raises UserMistake where there are no documents.
     """
-    cutter, found = prepared.stops[0].cutter(prepared.options), kept(prepared)
+    cutter, found = prepared.job_routes[0].cutter(prepared.options), kept(prepared)
     documents = itertools.islice(prepared.documents(), prepared.options.limit)
-    sums = read_sums(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES, prepared.sizes)
+    sums = sample_totals(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES, prepared.sizes)
     return _plan(prepared, cutter, sums, found)
 
 
-def _plan(prepared: Prepared, cutter: Cutter, sums: Sums, found: Kept) -> Plan:
-    stop, options = prepared.stops[0], prepared.options
+def _plan(prepared: Prepared, cutter: Cutter, sums: SampleTotals, found: ReusableAnswers) -> Plan:
+    stop, options = prepared.job_routes[0], prepared.options
     most = stop.route.window.max_answer
     usual = usual_answer(cutter, custom=options.prompt is not None)
     low, middle, high = (_total(sums, cutter, answer).times(sums.factor) for answer in (1, usual, most))
     # Where tokens are only bounded, the likely ones are a quarter.
     likely = 1.0 if stop.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
     price = stop.route.price
-    prices = [one.route.price for one in prepared.stops] if options.pool else [price]
+    prices = [one.route.price for one in prepared.job_routes] if options.pool else [price]
     costs = [_costs(one, low, middle, high, likely) for one in prices if one]
     known = costs if len(costs) == len(prices) else []
     return Plan(
@@ -118,14 +118,14 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: Sums, found: Kept) -> Plan:
         completion_tokens=high.completion_tokens,
         completion_expected=middle.completion_tokens,
         price_low=min((cost[0] for cost in known), default=None),
-        price_expected=_weighted(known, [one.share for one in prepared.stops]) if known else None,
+        price_expected=_weighted(known, [one.share for one in prepared.job_routes]) if known else None,
         price_high=max((cost[2] for cost in known), default=None),
         price_source="the cheapest and the dearest of the pool" if options.pool else source_of(price),
-        unpriced=[one.label for one in (prepared.stops if options.pool else [stop]) if one.route.price is None],
+        unpriced=[one.label for one in (prepared.job_routes if options.pool else [stop]) if one.route.price is None],
         seconds=_seconds(prepared, middle),
         exact=sums.exact,
         error=0.0 if sums.exact else round(sums.error(), 4),
-        pool=[f"{one.label} {one.share:.0%}" for one in prepared.stops] if options.pool else [],
+        pool=[f"{one.label} {one.share:.0%}" for one in prepared.job_routes] if options.pool else [],
         rivals=[_rival(one, sums, cutter, prepared) for one in prepared.rivals[:RIVALS]],
         left_out=prepared.left_out,
     )
@@ -147,11 +147,11 @@ def _weighted(costs: Sequence[tuple[float, float, float]], shares: Sequence[floa
     return sum(cost[1] * share for cost, share in zip(costs, shares, strict=True)) / sum(shares)
 
 
-def _total(sums: Sums, cutter: Cutter, answer: int) -> Expected:
+def _total(sums: SampleTotals, cutter: Cutter, answer: int) -> Expected:
     return sum((of_chunks(chunks, tokens, cutter, answer) for _, tokens, chunks in sums.sizes), Expected())
 
 
-def _rival(stop: Stop, sums: Sums, ours: Cutter, prepared: Prepared) -> Rival:
+def _rival(stop: JobRoute, sums: SampleTotals, ours: Cutter, prepared: Prepared) -> Rival:
     work = foreseen(stop, sums, ours, prepared.options)
     price = stop.route.price
     cost = price.cost(work.prompt_tokens, work.completion_tokens) if price else None
@@ -159,7 +159,7 @@ def _rival(stop: Stop, sums: Sums, ours: Cutter, prepared: Prepared) -> Rival:
     return Rival(stop.label, stop.route.window.context, work.calls, cost, source_of(price), seconds)
 
 
-def foreseen(stop: Stop, sums: Sums, ours: Cutter, options: Options) -> Expected:
+def foreseen(stop: JobRoute, sums: SampleTotals, ours: Cutter, options: Options) -> Expected:
     """Judge a stop by the tokens that another one's cutter counted; another tokenizer's aren't far from them."""
     cutter = stop.cutter(options)
     usual = usual_answer(cutter, custom=options.prompt is not None)
@@ -176,7 +176,7 @@ def source_of(price: Price | None) -> str | None:
     return f"{price.source} ({price.checked})" if price.checked else price.source
 
 
-def _explained(strategy: str, sums: Sums, room: int) -> str:
+def _explained(strategy: str, sums: SampleTotals, room: int) -> str:
     """Say which strategy `auto` takes for how many documents, and why: `room` tokens of text fit in one call."""
     if strategy != "auto":
         return strategy
@@ -192,8 +192,8 @@ def _explained(strategy: str, sums: Sums, room: int) -> str:
 def _seconds(prepared: Prepared, work: Expected) -> float:
     """Return the time at the first route, or at all of a pool together, each with its share."""
     if not prepared.options.pool:
-        return time_at(prepared.stops[0], prepared.options, work)
-    speeds = [1 / max(time_at(stop, prepared.options, work), 1e-9) for stop in prepared.stops]
+        return time_at(prepared.job_routes[0], prepared.options, work)
+    speeds = [1 / max(time_at(stop, prepared.options, work), 1e-9) for stop in prepared.job_routes]
     return 1 / sum(speeds)
 
 
@@ -201,7 +201,7 @@ def _others(count: int) -> str:
     return f"the {count:,} others" if count > 1 else "the other"
 
 
-def time_at(stop: Stop, options: Options, work: Expected) -> float:
+def time_at(stop: JobRoute, options: Options, work: Expected) -> float:
     """Return the longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
     provider = stop.provider
     tokens = work.prompt_tokens + work.completion_tokens

@@ -16,10 +16,10 @@ from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents, list_sizes
 from tasks.documents.sources import identity_of
-from tasks.models.candidates import COMPATIBLE, EMBEDDING, LOCAL, Candidate, Wish, candidates
+from tasks.models.candidates import COMPATIBLE, EMBEDDING, LOCAL, Candidate, RouteRequest, candidates
 from tasks.planning.accounts import account_with, available, live_catalogue
-from tasks.planning.extra_columns import NOTHING, Carried, carried_with, table_columns
-from tasks.planning.job_routes import Settling, Stop, best_first, sampled
+from tasks.planning.extra_columns import NOTHING, ExtraColumns, carried_with, table_columns
+from tasks.planning.job_routes import JobRoute, RouteResolver, best_first, sampled
 from tasks.planning.latency_history import latencies
 from tasks.planning.refresh import refresh_if_old
 from tasks.planning.runners import require_workers
@@ -42,7 +42,7 @@ SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 1_000_000
 class Prepared:
     """A job ready to be planned and run.
 
-    `stops` are tried in order, or all at once with `--pool`; `rivals` would have been
+    `job_routes` are tried in order, or all at once with `--pool`; `rivals` would have been
     possible too, and `left_out` says why others weren't. A job over a `sample` lists that
     and nothing else of its inputs.
     """
@@ -50,19 +50,19 @@ class Prepared:
     flow: str
     inputs: tuple[str, ...]
     options: Options
-    stops: tuple[Stop, ...]
+    job_routes: tuple[JobRoute, ...]
     local_model: Path | None
-    rivals: tuple[Stop, ...] = ()
+    rivals: tuple[JobRoute, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     form: Form | None = None
-    carried: Carried = NOTHING
+    carried: ExtraColumns = NOTHING
     sample: tuple[Document, ...] | None = None
 
     @property
     def work(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
         form = [self.form.identity] if self.form else []
-        prompts = sorted({astuple(stop.prompts) for stop in self.stops})
+        prompts = sorted({astuple(stop.prompts) for stop in self.job_routes})
         return _hash([self._answers(), *self._cutting(), prompts, *form])
 
     @property
@@ -102,13 +102,13 @@ class Prepared:
         """What decides about the answers; where routes are chosen by price or speed, which model and no place."""
         options = self.options
         asked = [options.context, options.strategy, options.integrity]
-        if _is_automatic(options) and not {stop.provider.name for stop in self.stops} & {LOCAL, COMPATIBLE}:
-            return ["auto", sorted({stop.route.model for stop in self.stops}), options.max_output_tokens, asked]
+        if _is_automatic(options) and not {stop.provider.name for stop in self.job_routes} & {LOCAL, COMPATIBLE}:
+            return ["auto", sorted({stop.route.model for stop in self.job_routes}), options.max_output_tokens, asked]
         # Not the window: a provider's list may tell another one tomorrow.
         routes = [
             [stop.route.provider, stop.route.id, stop.route.upstream, self._place(stop), stop.route.tokenizer,
              stop.route.window.max_answer, dict(stop.provider.extras)]
-            for stop in self.stops
+            for stop in self.job_routes
         ]  # fmt: skip
         return [routes, options.routing, asked]
 
@@ -119,7 +119,7 @@ class Prepared:
             return []
         return [options.chunk_tokens, options.overlap, options.dimensions]
 
-    def _place(self, stop: Stop) -> str:
+    def _place(self, stop: JobRoute) -> str:
         if stop.account is not None:
             return stop.account.place
         return local_identity(self.local_model) if self.local_model else LOCAL
@@ -146,28 +146,28 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
     embeds = isinstance(options, EmbedOptions)
     local_name = WORDLLAMA if embeds else local_model_name(environment)
     subtype = EMBEDDING if embeds else options.subtype.capitalize()
-    found = candidates(Wish(options.model, options.provider, subtype), catalogue, there, local_name)
+    found = candidates(RouteRequest(options.model, options.provider, subtype), catalogue, there, local_name)
     others = [candidates(_fallback(text, subtype), catalogue, there, local_name)[0] for text in options.fallback]
     if embeds:
         _require_one_model([*found[:1], *others])
     local = None if embeds else _local_model(environment, [*found, *others])
     history = latencies(options.folder)
-    settling = Settling(flow, options, environment, keys, local, history, form=form, columns=tuple(table.names))
-    chosen, rivals = _chosen(settling, found, inputs)
+    resolver = RouteResolver(flow, options, environment, keys, local, history, form=form, columns=tuple(table.names))
+    chosen, rivals = _chosen(resolver, found, inputs)
     # Beside a pool that was chosen for the user they wait until it fails; named by hand, all are the pool.
     share = 0.0 if _is_automatic(options) else 1.0
-    fallbacks = [replace(settling.stop(candidate), share=share) for candidate in others]
+    fallbacks = [replace(resolver.stop(candidate), share=share) for candidate in others]
     new = [stop for stop in fallbacks if stop.label not in {one.label for one in chosen}]
     before = remembered(options)
-    stops = tuple(before.as_begun(stop) for stop in (*chosen, *new))
+    job_routes = tuple(before.as_begun(stop) for stop in (*chosen, *new))
     _require_whole(options)
     if options.budget is not None:
-        _require_prices(stops)
-    if options.integrity and not any(stop.provider.wire == "apipie" for stop in stops):
+        _require_prices(job_routes)
+    if options.integrity and not any(stop.provider.wire == "apipie" for stop in job_routes):
         raise UserMistake("--integrity: only apipie asks several times and votes: give --provider apipie")
-    asked = dict.fromkeys(name for stop in stops for name in columns_in(stop.prompts))
+    asked = dict.fromkeys(name for stop in job_routes for name in columns_in(stop.prompts))
     carried = carried_with(table, asked, TABLES["documents"].names, join=options.join)
-    return Prepared(flow, tuple(inputs), options, stops, local, tuple(rivals), settling.left_out, form, carried)
+    return Prepared(flow, tuple(inputs), options, job_routes, local, tuple(rivals), resolver.left_out, form, carried)
 
 
 def _form(options: Options, table: pa.Schema) -> Form | None:
@@ -183,16 +183,18 @@ def _form(options: Options, table: pa.Schema) -> Form | None:
     return make_form(read_schema(options.json_schema), options.merge, taken)
 
 
-def _chosen(settling: Settling, found: Sequence[Candidate], inputs: Sequence[str]) -> tuple[list[Stop], list[Stop]]:
+def _chosen(
+    resolver: RouteResolver, found: Sequence[Candidate], inputs: Sequence[str]
+) -> tuple[list[JobRoute], list[JobRoute]]:
     """Return the stops of the wish, and its rivals: all of a pool, else the best one."""
-    options = settling.options
+    options = resolver.options
     if not _is_automatic(options):
-        return [settling.stop(found[0])], []
-    stops = settling.possible(found)
+        return [resolver.stop(found[0])], []
+    job_routes = resolver.possible(found)
     if options.budget is not None:
-        stops = [stop for stop in stops if stop.route.price is not None] or stops
-    texts = sampled(_texts(inputs, options), SAMPLE_CHARACTERS) if len(stops) > 1 else []
-    ordered = remembered(options).ordered(best_first(stops, texts, options))
+        job_routes = [stop for stop in job_routes if stop.route.price is not None] or job_routes
+    texts = sampled(_texts(inputs, options), SAMPLE_CHARACTERS) if len(job_routes) > 1 else []
+    ordered = remembered(options).ordered(best_first(job_routes, texts, options))
     if not options.pool:
         return ordered[:1], ordered[1:]
     model = ordered[0].route.model  # answers of several models don't make one result set
@@ -223,11 +225,11 @@ def _local_model(environment: dict[str, str], found: Sequence[Candidate]) -> Pat
     return local_model_path(environment)
 
 
-def _fallback(text: str, subtype: str) -> Wish:
+def _fallback(text: str, subtype: str) -> RouteRequest:
     provider, slash, model = text.partition("/")
     if not slash or not model:
         raise UserMistake(f"--fallback {text}: give PROVIDER/MODEL, as in apipie/mistral-nemo")
-    return Wish(model, provider, subtype)
+    return RouteRequest(model, provider, subtype)
 
 
 def _require_one_model(found: Sequence[Candidate]) -> None:
@@ -253,8 +255,8 @@ def _require_whole(options: Options) -> None:
         raise UserMistake(f"--prune and {flag}: what isn't listed would be dropped: leave one of them out")
 
 
-def _require_prices(stops: Sequence[Stop]) -> None:
-    for stop in stops:
+def _require_prices(job_routes: Sequence[JobRoute]) -> None:
+    for stop in job_routes:
         if stop.route.price is None:
             route = f"{stop.route.provider}/{stop.route.model}"
             raise UserMistake(f"--budget needs a price, and that of {route} isn't known: give it with --price IN/OUT")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.base.errors import CallFailed, RouteLost
+from tasks.base.errors import CallFailed, RouteUnavailable
 from tasks.dispatch.transport import Client
 from tasks.models.candidates import COMPATIBLE
 from tasks.models.catalogue import Catalogue, Provider, load_catalogue
@@ -88,7 +88,7 @@ async def _read(
     url = account.base_url + wire.models_path
     try:
         reply = account.hidden(await client.get(url, account.headers("GET", url), seconds))
-    except (CallFailed, RouteLost) as error:
+    except (CallFailed, RouteUnavailable) as error:
         return Refreshed(provider.name, trouble=str(error))
     entries = tuple({entry.key: entry for entry in wire.listed(reply)}.values())
     if reply.status >= 300 or not entries:

@@ -30,7 +30,7 @@ class Done(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ReusableAnswers:
     """What a ledger tells of documents, if there is one; it counts the answers meanwhile."""
 
     state: State | None = None
@@ -47,15 +47,15 @@ class Kept:
         return {str(name): Done(str(digest), str(work)) for name, digest, work in rows}
 
 
-def kept(prepared: Prepared) -> Kept:
+def kept(prepared: Prepared) -> ReusableAnswers:
     """Return what the ledger of the result set knows, read without touching it; nothing where there is none."""
     if prepared.options.fresh:
-        return Kept()
+        return ReusableAnswers()
     state = state_of(prepared.options)
     counter = ThreadPoolExecutor(1)
     counted = counter.submit(_count, state, (prepared.identity, prepared.work))
     counter.shutdown(wait=False)
-    return Kept(state, counted)
+    return ReusableAnswers(state, counted)
 
 
 def _count(state: State, values: Asked) -> int:

@@ -14,10 +14,10 @@ from tasks.calls.cutting import Check, Cut
 from tasks.documents.document import Content, Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
-from tasks.planning.extra_columns import Carried
+from tasks.planning.extra_columns import ExtraColumns
 from tasks.planning.parallel import Ended, in_order
 from tasks.planning.prepare import Prepared
-from tasks.planning.reuse import Done, Kept
+from tasks.planning.reuse import Done, ReusableAnswers
 
 CONFIDENCE = 1.96  # of 95 %
 AT_ONCE, BYTES_AT_ONCE = 512, 8_000_000
@@ -27,7 +27,7 @@ Known = tuple[Document, Done | None]
 
 
 @dataclass(slots=True)
-class Sums:
+class SampleTotals:
     """Sums over documents; those that were read stand for all, `factor` times as many bytes."""
 
     documents: int = 0
@@ -62,19 +62,19 @@ class Cuts(Protocol):
         """Cut a text, as long as `check` raises nothing. Raises DocumentFailed."""
 
 
-def read_sums(
+def sample_totals(
     prepared: Prepared,
     documents: Iterator[Document],
     cutter: Cuts,
-    found: Kept,
+    found: ReusableAnswers,
     most: int,
     sizes: Callable[[], Iterator[int]] | None = None,
-) -> Sums:
+) -> SampleTotals:
     """Read and cut documents, up to so many bytes of them, on all processors.
 
     `sizes`, where they can be listed sooner than the documents, are those of all of them.
     """
-    sums, work = Sums(), prepared.work
+    sums, work = SampleTotals(), prepared.work
     known = _known(found, _within(documents, most))
     for cuts in in_order(partial(_cut_all, cutter, prepared.carried, work), known):
         for document, cut in cuts:
@@ -94,7 +94,7 @@ def _within(documents: Iterator[Document], most: int) -> Iterator[Document]:
         yield document
 
 
-def _known(found: Kept, documents: Iterator[Document]) -> Iterator[list[Known]]:
+def _known(found: ReusableAnswers, documents: Iterator[Document]) -> Iterator[list[Known]]:
     """Yield documents, some at a time, with what is done of them, asked for many at once."""
     for group in grouped(documents, AT_ONCE, BYTES_AT_ONCE):
         done = found.done([document.document_id for document in group])
@@ -103,13 +103,13 @@ def _known(found: Kept, documents: Iterator[Document]) -> Iterator[list[Known]]:
 
 
 def _cut_all(
-    cutter: Cuts, carried: Carried, work: str, known: Sequence[Known], ended: Ended
+    cutter: Cuts, carried: ExtraColumns, work: str, known: Sequence[Known], ended: Ended
 ) -> list[tuple[Document, Cut | DocumentFailed | None]]:
     return [_cut(cutter, carried, work, one, ended) for one in known]
 
 
 def _cut(
-    cutter: Cuts, carried: Carried, work: str, known: Known, ended: Ended
+    cutter: Cuts, carried: ExtraColumns, work: str, known: Known, ended: Ended
 ) -> tuple[Document, Cut | DocumentFailed | None]:
     """Return a document with its cut, or with None where it is done, and has the same text and work still."""
     document, done = known
@@ -128,7 +128,7 @@ def _cut(
         return document, error
 
 
-def _add(sums: Sums, document: Document, cut: Cut | DocumentFailed | None) -> None:
+def _add(sums: SampleTotals, document: Document, cut: Cut | DocumentFailed | None) -> None:
     sums.documents += 1
     sums.bytes += document.size
     if cut is None:
@@ -141,7 +141,7 @@ def _add(sums: Sums, document: Document, cut: Cut | DocumentFailed | None) -> No
         sums.sizes.append((document.size, sum(chunk.tokens for chunk in cut.chunks), len(cut.chunks)))
 
 
-def _scale(sums: Sums, rest: Iterator[int]) -> None:
+def _scale(sums: SampleTotals, rest: Iterator[int]) -> None:
     """Let what was read stand for the rest, whose bytes and documents are counted."""
     total = sums.bytes
     for size in rest:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks.planning.job_routes import Stop
+from tasks.planning.job_routes import JobRoute
 from tasks.planning.state_location import state_of
 from tasks.prompting.options import Options
 
@@ -29,17 +29,19 @@ class Remembered:
     windows: Mapping[str, int]
     unfinished: bool
 
-    def ordered(self, stops: Sequence[Stop]) -> list[Stop]:
+    def ordered(self, job_routes: Sequence[JobRoute]) -> list[JobRoute]:
         """Return the stops in the order of an unfinished job, else those of the same model first."""
         if not self.windows:
-            return list(stops)
+            return list(job_routes)
         labels = list(self.windows)
         if self.unfinished:
-            return sorted(stops, key=lambda stop: labels.index(stop.label) if stop.label in labels else len(labels))
+            return sorted(
+                job_routes, key=lambda stop: labels.index(stop.label) if stop.label in labels else len(labels)
+            )
         model = labels[0].split("/", 1)[1]
-        return sorted(stops, key=lambda stop: stop.route.model != model)
+        return sorted(job_routes, key=lambda stop: stop.route.model != model)
 
-    def as_begun(self, stop: Stop) -> Stop:
+    def as_begun(self, stop: JobRoute) -> JobRoute:
         """Return a stop with the window it had when its unfinished job began, if it isn't smaller now."""
         context = self.windows.get(stop.label)
         if not self.unfinished or context is None or context >= stop.route.window.context:
@@ -59,9 +61,9 @@ def remembered(options: Options) -> Remembered:
     return Remembered({}, unfinished=False)
 
 
-def remember(stops: Sequence[Stop], options: Options) -> None:
+def remember(job_routes: Sequence[JobRoute], options: Options) -> None:
     """Keep the routes and their windows."""
-    value = {"wish": _wish(options), "windows": {stop.label: stop.route.window.context for stop in stops}}
+    value = {"wish": _wish(options), "windows": {stop.label: stop.route.window.context for stop in job_routes}}
     state_of(options).write(NOTE, json.dumps(value))
 
 

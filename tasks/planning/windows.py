@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from tasks.base.errors import CallFailed, RouteLost, UserMistake
+from tasks.base.errors import CallFailed, RouteUnavailable, UserMistake
 from tasks.chunking.gguf import trained_context
 from tasks.dispatch.transport import Client
 from tasks.models.candidates import COMPATIBLE, Candidate
@@ -29,7 +29,7 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
         return None
     try:
         models = asyncio.run(_get(account, wire.models_path))
-    except (CallFailed, RouteLost) as error:
+    except (CallFailed, RouteUnavailable) as error:
         if not asked or (candidate.model and any(row.context for row in candidate.model.routes)):
             return None  # --context or the catalogue tells
         raise UserMistake(
@@ -56,7 +56,7 @@ def served_models(account: Account) -> list[str]:
     """Return the names in a server's model list; empty where it can't be asked."""
     try:
         return [str(entry.get("id")) for entry in model_entries(asyncio.run(_get(account, "/models")))][:LISTED]
-    except (CallFailed, RouteLost):
+    except (CallFailed, RouteUnavailable):
         return []
 
 
@@ -73,6 +73,6 @@ async def _props(account: Account) -> int | None:
         async with Client() as client:
             reply = await client.get(root + "/props", account.headers("GET", root + "/props"), ASK_SECONDS)
         number = json.loads(reply.body)["default_generation_settings"]["n_ctx"]
-    except (CallFailed, RouteLost, ValueError, KeyError, TypeError):
+    except (CallFailed, RouteUnavailable, ValueError, KeyError, TypeError):
         return None
     return number if isinstance(number, int) and number > 0 else None

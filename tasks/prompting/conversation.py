@@ -24,7 +24,7 @@ class Text(NamedTuple):
     cut: bool
 
 
-class Talk(NamedTuple):
+class Conversation(NamedTuple):
     """A conversation that a model is to go on with: its turns, and the tokens of each."""
 
     turns: tuple[Message, ...]
@@ -33,34 +33,34 @@ class Talk(NamedTuple):
     schema: Mapping[str, Any] | None = None
 
 
-def opened(prompt: Prompt) -> Talk:
+def begun_with(prompt: Prompt) -> Conversation:
     """Return the conversation that a prompt begins."""
-    return Talk((Message("user", prompt.text),), (prompt.tokens,), prompt.stop, prompt.schema)
+    return Conversation((Message("user", prompt.text),), (prompt.tokens,), prompt.stop, prompt.schema)
 
 
 @dataclass(frozen=True, slots=True)
-class Talker:
+class ConversationBuilder:
     """Carries conversations on; a base model's is one text to write on. Counting takes time: not on the event loop."""
 
     tokenizer: Tokenizer
-    go_on: str
+    continue_prompt: str
     is_base_model: bool
 
-    def continued(self, talk: Talk, text: str) -> Talk:
+    def continued(self, conversation: Conversation, text: str) -> Conversation:
         """Return the conversation that has an answer continued, which follows no schema."""
-        return self._said(talk, text, "" if self.is_base_model else self.go_on)
+        return self._said(conversation, text, "" if self.is_base_model else self.continue_prompt)
 
-    def replied(self, prompt: Prompt, text: str, words: str) -> Talk:
+    def replied(self, prompt: Prompt, text: str, words: str) -> Conversation:
         """Return the conversation with words about an answer; a base model is given another mark to fill."""
         if self.is_base_model:
             end, begin = prompt.stop or "", (prompt.stop or "").replace("</", "<")
             words = f"{end}\n\n{words}\n\n{begin}"
-        return self._said(opened(prompt), text, words)._replace(schema=prompt.schema)
+        return self._said(begun_with(prompt), text, words)._replace(schema=prompt.schema)
 
-    def _said(self, talk: Talk, text: str, words: str) -> Talk:
+    def _said(self, conversation: Conversation, text: str, words: str) -> Conversation:
         tokens, more = self.tokenizer.count(text), self.tokenizer.count(words)
         if self.is_base_model:
-            whole = talk.turns[0].content + text + words
-            return Talk((Message("user", whole),), (talk.counts[0] + tokens + more,), talk.stop)
-        turns = (*talk.turns, Message("assistant", text), Message("user", words))
-        return Talk(turns, (*talk.counts, tokens, more), talk.stop)
+            whole = conversation.turns[0].content + text + words
+            return Conversation((Message("user", whole),), (conversation.counts[0] + tokens + more,), conversation.stop)
+        turns = (*conversation.turns, Message("assistant", text), Message("user", words))
+        return Conversation(turns, (*conversation.counts, tokens, more), conversation.stop)

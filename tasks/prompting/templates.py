@@ -35,7 +35,7 @@ class Prompts:
     map: str
     reduce: str
     refine: str
-    go_on: str
+    continue_prompt: str
 
 
 class Fields(NamedTuple):
@@ -57,11 +57,11 @@ def load_prompts(flow: str, subtype: str, custom: Path | None, fields: Fields = 
     Raises UserMistake for a file that can't be read, without {text}, or with an
     unknown field.
     """
-    go_on = _shipped("continue.txt").strip()
+    continue_prompt = _shipped("continue.txt").strip()
     if custom is None:
         folder = _folder(flow, subtype)
         stuff, map_, reduce, refine = (_shipped(f"{folder}/{stage}.txt") for stage in STAGES)
-        return Prompts(stuff, map_, reduce, refine, go_on)
+        return Prompts(stuff, map_, reduce, refine, continue_prompt)
     template = _checked(custom, fields)
     if fields.has_schema and f"{{{SCHEMA}}}" not in template:
         template = f"{template.rstrip()}\n\n{_shipped(f'{_folder(flow, subtype)}/schema.txt')}"
@@ -70,7 +70,7 @@ def load_prompts(flow: str, subtype: str, custom: Path | None, fields: Fields = 
     reduce, refine = (
         fill(_shipped(f"{folder}/{stage}.txt"), instruction=instruction) for stage in ("reduce", "refine")
     )
-    return Prompts(template, template, reduce, refine, go_on)
+    return Prompts(template, template, reduce, refine, continue_prompt)
 
 
 def fill(template: str, **fields: str) -> str:

@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.base.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient, UserMistake
+from tasks.base.errors import AccountRefused, CallRejected, DocmillError, ModelUnknown, Overflow, Transient, UserMistake
 from tasks.models.model_lists import Listed
 from tasks.providers.http_errors import message_of
 from tasks.providers.numbers import whole
@@ -116,4 +116,4 @@ def _refusal(reply: Reply, body: dict[str, Any]) -> DocmillError:
         return Transient(f"http_{reply.status}", said, status=reply.status)
     if means(said, "too_long"):
         return Overflow("context_overflow", said, status=reply.status)
-    return SetAside(f"http_{reply.status}", said, status=reply.status)
+    return CallRejected(f"http_{reply.status}", said, status=reply.status)

@@ -1,7 +1,7 @@
 """From a refusal on the wire to one of our errors.
 
 Statuses and wordings are those of the providers' own documentation: what heals
-by waiting is Transient, what never heals for this call is SetAside, what the
+by waiting is Transient, what never heals for this call is CallRejected, what the
 account or the model itself lacks is RouteLost.
 """
 
@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.base.errors import AccountRefused, CallFailed, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.base.errors import AccountRefused, CallFailed, CallRejected, DocmillError, ModelUnknown, Overflow, Transient
 from tasks.providers.numbers import amount
 from tasks.providers.protocol import Reply
-from tasks.providers.rate_limit_headers import duration, told_reset
+from tasks.providers.rate_limit_headers import advertised_reset, duration
 from tasks.providers.refusals import WITHHELD_CODES, means, speaks_of_rate
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
@@ -56,16 +56,16 @@ def _meaning(reply: Reply, error: object, text: str, now: datetime) -> DocmillEr
     if status in AGAIN or status == 200 or means(text, "overloaded"):
         reason = "error_in_answer" if status == 200 else f"http_{status if status in AGAIN else 503}"
         return Transient(reason, said, status=status, retry_after=_wait(reply, error, text, status, now))
-    return SetAside(f"http_{status}", said, status=status)
+    return CallRejected(f"http_{status}", said, status=status)
 
 
-def _about_text(error: object, text: str, said: str, status: int) -> SetAside | None:
+def _about_text(error: object, text: str, said: str, status: int) -> CallRejected | None:
     """Return the error of a refusal that is about the text that was sent, or None."""
     # A 413 may speak of tokens a minute, as Groq's does: what is more than all of them never fits.
     if status == 413 or (status in OF_TEXT and means(text, "too_long") and not speaks_of_rate(text)):
         return Overflow("context_overflow", said, status=status)
     if status in {400, 403, 422, 451} and _is_withheld(error, text):
-        return SetAside("content_filter", said, status=status)
+        return CallRejected("content_filter", said, status=status)
     return None
 
 
@@ -95,7 +95,7 @@ def _wait(reply: Reply, error: object, text: str, status: int, now: datetime) ->
     """Return the seconds that a refusal asks to wait, or None."""
     wait = _asked_wait(reply, error, text, now)
     if wait is None and status == 429:
-        return told_reset(reply.headers, wall=now.timestamp())
+        return advertised_reset(reply.headers, wall=now.timestamp())
     return wait
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from tasks.base.errors import SetAside, Transient
+from tasks.base.errors import CallRejected, Transient
 from tasks.models.model_lists import Listed
 from tasks.providers.http_errors import error_in, failure
 from tasks.providers.numbers import amount, whole
@@ -118,7 +118,7 @@ def decoded(reply: Reply) -> Any:
         body = _loaded(reply.body)
     except (ValueError, RecursionError):
         error = failure(reply) if reply.status >= 300 else None
-        if error is not None and not isinstance(error, SetAside):
+        if error is not None and not isinstance(error, CallRejected):
             raise error from None
         # No provider refuses one request in HTML: this isn't an API at all.
         kind = "HTML" if b"<" in reply.body[:100] else "something that isn't JSON"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.base.errors import AccountRefused, SetAside
+from tasks.base.errors import AccountRefused, CallRejected
 from tasks.models.model_lists import Listed
 from tasks.providers.numbers import amount, per_million, whole
 from tasks.providers.openai import OpenAI, entry_id, table
@@ -27,7 +27,7 @@ class OpenRouter(OpenAI):
             return super().answer(reply)
         except AccountRefused as error:
             if reply.status == 403 and FLAGGED.search(str(error)):
-                raise SetAside("content_filter", str(error), status=403) from error
+                raise CallRejected("content_filter", str(error), status=403) from error
             raise
 
     def entry(self, entry: Mapping[str, Any]) -> Listed:

@@ -48,7 +48,7 @@ LONGEST_RESET = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AdvertisedLimit:
     """A limit: so many units in a period of seconds."""
 
     unit: Unit
@@ -56,7 +56,7 @@ class Told:
     limit: float
 
 
-def told_limits(headers: Mapping[str, str], *, period: float = 60.0) -> list[Told]:
+def advertised_limits(headers: Mapping[str, str], *, period: float = 60.0) -> list[AdvertisedLimit]:
     """Return the limits that headers tell; `period` is the provider's where they don't say.
 
     A dynamic limit, which is the one in force, takes the place of the plain one; of two for the
@@ -67,10 +67,10 @@ def told_limits(headers: Mapping[str, str], *, period: float = 60.0) -> list[Tol
         key = (unit, span)
         if 0 < limit < math.inf and 0 < span <= LONGEST:
             found[key] = max(found.get(key, (False, -math.inf)), (dynamic, -limit))
-    return [Told(unit, span, -limit) for (unit, span), (_, limit) in found.items()]
+    return [AdvertisedLimit(unit, span, -limit) for (unit, span), (_, limit) in found.items()]
 
 
-def told_reset(headers: Mapping[str, str], *, wall: float) -> float | None:
+def advertised_reset(headers: Mapping[str, str], *, wall: float) -> float | None:
     """Return the seconds until a used-up limit is free again: X-RateLimit-Reset or RateLimit-Reset.
 
     Only the plain spellings: those of one unit (`-reset-tokens`) say when all of it

@@ -7,7 +7,7 @@ OpenAI's `refusal` and `content_filter`; reasoning apart from the answer as `rea
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.base.errors import CallFailed, SetAside, Transient
+from tasks.base.errors import CallFailed, CallRejected, Transient
 from tasks.providers.protocol import CUT, Answer
 
 # Why the provider withheld an answer: OpenAI's, Anthropic's, Bedrock's, Gemini's and Zhipu's words, whose `sensitive`
@@ -77,8 +77,8 @@ def _empty(message: Mapping[str, Any], answer: Answer, *, reasoned: bool) -> Cal
     return Transient("empty_answer", f"an empty answer (finish_reason {finish})", status=200)
 
 
-def _aside(reason: str, words: str, answer: Answer) -> SetAside:
-    return SetAside(reason, " ".join(words.split()), status=200, paid=answer)
+def _aside(reason: str, words: str, answer: Answer) -> CallRejected:
+    return CallRejected(reason, " ".join(words.split()), status=200, paid=answer)
 
 
 def is_counted(answer: Answer) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pybase64 import b64decode_as_bytearray
 
-from tasks.base.errors import SetAside, Transient
+from tasks.base.errors import CallRejected, Transient
 
 Matrix = NDArray[np.float32]
 
@@ -48,14 +48,14 @@ def read_vectors(
 ) -> Vectors:
     """Return the vectors of OpenAI-shaped records in the order of their indices, however many without a `count`.
 
-    Raises CallFailed with reason `bad_vectors`, and what was paid: SetAside where the only text has none, Transient
+    Raises CallFailed with reason `bad_vectors`, and what was paid: CallRejected where the only text has none, Transient
     where they aren't one a text and all of one length.
     """
     paid = Vectors(np.zeros((0, 0), dtype=np.float32), prompt_tokens, cost)
     found = _rows([record.get("embedding") for record in _ordered(records, paid)])
     good = [row for row in found if row is not None]
     if count == 1 and len(found) == 1 and not good:
-        raise SetAside("bad_vectors", "the model's vector of this text isn't all of numbers", status=200, paid=paid)
+        raise CallRejected("bad_vectors", "the model's vector of this text isn't all of numbers", status=200, paid=paid)
     if (count is not None and len(found) != count) or (found and not good) or len({row.size for row in good}) > 1:
         words = f"{len(found)} vectors for {count or 'some'} texts, not all of one length and of numbers"
         raise Transient("bad_vectors", words, status=200, paid=paid)

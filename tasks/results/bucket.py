@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from tasks.base.errors import StorageFailed, StorageRefused, UserMistake
-from tasks.documents.object_store import Store, opened, said
+from tasks.documents.object_store import ObjectStore, opened, said
 
 # Beside the results, so that nobody takes them for documents.
 MARK = ".docmill/results"
@@ -94,7 +94,7 @@ class RemoteFolder:
             raise _failed(f"{self.place}/{name} can't be {verb}", error) from error
 
 
-def _opened(place: str) -> Store:
+def _opened(place: str) -> ObjectStore:
     """Open a place. Raises UserMistake, StorageRefused or StorageFailed."""
     try:
         return opened(place)

@@ -29,7 +29,7 @@ class TakenOver(StorageFailed):
     """Another run holds the result set now: it was thought dead."""
 
 
-class Objects(Protocol):
+class BucketObjects(Protocol):
     """What the holder needs of a bucket."""
 
     place: str
@@ -51,10 +51,10 @@ class Objects(Protocol):
         ...
 
 
-class Holder:
+class BucketHolder:
     """This run's hold on a result set; `clock` gives seconds since 1970."""
 
-    def __init__(self, folder: Objects, clock: Clock = time.time) -> None:
+    def __init__(self, folder: BucketObjects, clock: Clock = time.time) -> None:
         self.folder = folder
         self.clock = clock
         self._me: dict[str, Any] = {**json.loads(me()), "token": uuid.uuid4().hex}
@@ -101,12 +101,12 @@ class Holder:
 
 
 @contextlib.contextmanager
-def held(folder: Objects, lost: Callable[[StorageFailed], None], clock: Clock = time.time) -> Iterator[None]:
+def held(folder: BucketObjects, lost: Callable[[StorageFailed], None], clock: Clock = time.time) -> Iterator[None]:
     """Hold a bucket's result set while the block runs; `lost` is called while another has taken it over.
 
     Raises UserMistake naming who holds it.
     """
-    holder, ended = Holder(folder, clock), threading.Event()
+    holder, ended = BucketHolder(folder, clock), threading.Event()
     holder.take()
     thread = threading.Thread(target=_beats, args=(holder, ended, lost), name="holder", daemon=True)
     thread.start()
@@ -119,7 +119,7 @@ def held(folder: Objects, lost: Callable[[StorageFailed], None], clock: Clock = 
             holder.leave()
 
 
-def _beats(holder: Holder, ended: threading.Event, lost: Callable[[StorageFailed], None]) -> None:
+def _beats(holder: BucketHolder, ended: threading.Event, lost: Callable[[StorageFailed], None]) -> None:
     while not ended.wait(BEAT_SECONDS):
         try:
             holder.beat()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.base.errors import JobStopped
+from tasks.base.errors import JobPaused
 from tasks.results.job_file import JobRecord, Totals
 from tasks.results.location import Folder
 from tasks.results.schemas import Schemas
@@ -32,10 +32,10 @@ class ResultSet:
     def raise_for_status(self) -> "ResultSet":
         """Return it, where the job came to its end; documents that failed are in `totals`, and in the table `failures`.
 
-        Raises JobStopped with the reason where it is paused: the same call goes on with it.
+        Raises JobPaused with the reason where it is paused: the same call goes on with it.
         """
         if self.job.status != "done":
-            raise JobStopped(f"{self.place}: {self.job.reason}")
+            raise JobPaused(f"{self.place}: {self.job.reason}")
         return self
 
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tasks.base.errors import JobStopped
+from tasks.base.errors import JobPaused
 from tasks.calls.progress import Meter
 from tasks.dispatch.budget import Spending
 from tasks.jobs.job import Job
@@ -17,7 +17,7 @@ from tasks.results.footers import Footers, is_sound
 from tasks.results.job_file import write_job_file
 from tasks.results.parts import create_tables, held_documents
 from tasks.running.garbage import calm_collector
-from tasks.running.runtime import Means, speaking
+from tasks.running.runtime import RuntimeResources, opened_runtime
 from tasks.running.shared_limits import sharing
 from tasks.running.watching import begin
 
@@ -50,9 +50,11 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
         share = stack.enter_context(sharing(options.share_limits)) if asks else None
         limited = options.budget is not None
         spending = Spending(options.budget, ledger.spent(), ledger.lost()[1]) if limited else Spending(None)
-        job = stack.enter_context(speaking(prepared, ledger, state, meter, Means(spending, share, asks)))
+        job = stack.enter_context(
+            opened_runtime(prepared, ledger, state, meter, RuntimeResources(spending, share, asks))
+        )
         opened.append(job)
-        remember(prepared.stops, options)
+        remember(prepared.job_routes, options)
         _reopen_lost_parts(job, found)
         write_job_file(output, job.record("running"))
         register(output)
@@ -71,7 +73,7 @@ def _begun(job: Job[Any]) -> Iterator[None]:
         raise
 
 
-def _stop_all(jobs: Sequence[Job[Any]], reason: JobStopped) -> None:
+def _stop_all(jobs: Sequence[Job[Any]], reason: JobPaused) -> None:
     for job in jobs:
         job.stop(reason)
 

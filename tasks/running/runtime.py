@@ -11,13 +11,13 @@ from typing import Any, Protocol, TypeVar
 
 from uvloop import new_event_loop
 
-from tasks.base.errors import JobStopped, UserMistake
+from tasks.base.errors import JobPaused, UserMistake
 from tasks.calls.asker import Asker
-from tasks.calls.payments import Payer
+from tasks.calls.payments import BudgetedDispatcher
 from tasks.calls.progress import Meter
-from tasks.calls.token_calibration import Measures
+from tasks.calls.token_calibration import TokenCalibration
 from tasks.dispatch.budget import Spending
-from tasks.dispatch.call_events import Notes
+from tasks.dispatch.call_events import CallEvents
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.leased_rate import SharedRate
@@ -30,72 +30,75 @@ from tasks.jobs.reading import DOCUMENTS_AT_ONCE
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.state import State
 from tasks.models.catalogue import Provider
-from tasks.planning.job_routes import Stop
+from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared
 from tasks.prompting.options import EmbedOptions, Options
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
-from tasks.running.shared_limits import Leasing
+from tasks.running.shared_limits import LeaseTask
 from tasks.running.watching import observed, watching
 from tasks.strategies.strategy import Strategist
 
 LOCAL_SLOTS = 4
 # Of a run whose workers ask: it has a local model's place, and no server there.
-NOWHERE = Account("local", "nowhere://")
+NO_LOCAL_SERVER = Account("local", "nowhere://")
 T = TypeVar("T")
 
 
-class Lessor(Protocol):
+class LimitSharing(Protocol):
     """Who leases what a gate needs of limits that others use, too."""
 
     async def lease(
-        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobStopped], None]
-    ) -> Leasing:
+        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobPaused], None]
+    ) -> LeaseTask:
         """Lease it from now on, on the running event loop; `stop` is for a defect in that."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class RuntimeResources:
     """The money and the limits that a process has for a job; one that doesn't `ask` sends nothing itself."""
 
     spending: Spending
-    share: Lessor | None = None
+    share: LimitSharing | None = None
     asks: bool = True
 
 
 @contextlib.contextmanager
-def speaking(prepared: Prepared, ledger: Ledger, state: State, meter: Meter, means: Means) -> Iterator[Job[Any]]:
+def opened_runtime(
+    prepared: Prepared, ledger: Ledger, state: State, meter: Meter, resources: RuntimeResources
+) -> Iterator[Job[Any]]:
     """Open a job over its ledger, with what asks its routes, for the block. Raises UserMistake."""
     with contextlib.ExitStack() as stack:
         observer = stack.enter_context(observed(prepared, ledger.job_id, meter))
         loop = stack.enter_context(_running_loop())
         accounts = [
-            stop.account or stack.enter_context(_local(prepared, stop, asks=means.asks)) for stop in prepared.stops
+            stop.account or stack.enter_context(_local(prepared, stop, asks=resources.asks))
+            for stop in prepared.job_routes
         ]
         client = _on(loop, _opened())
         stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
-        flights = [_concurrency(prepared, stop) for stop in prepared.stops]
+        flights = [_concurrency(prepared, stop) for stop in prepared.job_routes]
         most = sum(flights) if prepared.options.pool else max(flights)
         allow_connections(most)
         places = asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE)
         job: Job[Any] = _job(prepared, ledger, meter, loop, places)
         job.observer = observer
         gates: dict[tuple[str, str], Limits] = {}
-        for stop, account in zip(prepared.stops, accounts, strict=True):
+        for stop, account in zip(prepared.job_routes, accounts, strict=True):
             # Limits are the account's, whichever of its models is asked.
             key = (account.provider, account.base_url)
             if key not in gates:
                 # What runs in this process has limits of its own.
-                share = means.share if stop.account is not None else None
+                share = resources.share if stop.account is not None else None
                 gates[key] = _limits(prepared, stop, SharedRate if share else Rate)
                 if share is not None:
                     leasing = _on(loop, share.lease(account, gates[key], meter.trouble, job.stop))
                     stack.callback(lambda one: _on(loop, one.end()), leasing)
-            measures = Measures(state, f"{stop.route.provider} {stop.route.id} {account.place}")
-            payer = _payer(job, stop, account, client, means.spending, gates[key], measures)
+            measures = TokenCalibration(state, f"{stop.route.provider} {stop.route.id} {account.place}")
+            payer = _payer(job, stop, account, client, resources.spending, gates[key], measures)
             job.strategists.append(
                 embedder(job, stop, payer) if isinstance(job, EmbedJob) else _strategist(job, stop, payer)
             )
@@ -111,11 +114,11 @@ def _job(
     return Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
 
 
-def _local(prepared: Prepared, stop: Stop, *, asks: bool) -> "contextlib.AbstractContextManager[Account]":
+def _local(prepared: Prepared, stop: JobRoute, *, asks: bool) -> "contextlib.AbstractContextManager[Account]":
     if isinstance(prepared.options, EmbedOptions):
         return contextlib.nullcontext(ACCOUNT)
     if not asks:
-        return contextlib.nullcontext(NOWHERE)
+        return contextlib.nullcontext(NO_LOCAL_SERVER)
     if prepared.local_model is None:
         raise UserMistake("the local model has no file: name one in DOCMILL_LOCAL_MODEL")
     # Each slot holds a whole context in memory; calls beyond them wait at the server.
@@ -123,7 +126,7 @@ def _local(prepared: Prepared, stop: Stop, *, asks: bool) -> "contextlib.Abstrac
     return local_server(prepared.local_model, context=stop.route.window.context, slots=slots)
 
 
-def _concurrency(prepared: Prepared, stop: Stop) -> int:
+def _concurrency(prepared: Prepared, stop: JobRoute) -> int:
     return prepared.options.concurrency or stop.provider.concurrency
 
 
@@ -134,13 +137,19 @@ def _share_fate(job: Job) -> None:
         one.siblings = [other for other in dispatchers if other.account.same_as(one.account)]
 
 
-def _limits(prepared: Prepared, stop: Stop, kind: type[Rate]) -> Limits:
+def _limits(prepared: Prepared, stop: JobRoute, kind: type[Rate]) -> Limits:
     return Limits(declared(prepared.options, stop.provider, kind), concurrency=_concurrency(prepared, stop))
 
 
 def _payer(
-    job: Job, stop: Stop, account: Account, client: Client, spending: Spending, limits: Limits, measures: Measures
-) -> Payer:
+    job: Job,
+    stop: JobRoute,
+    account: Account,
+    client: Client,
+    spending: Spending,
+    limits: Limits,
+    measures: TokenCalibration,
+) -> BudgetedDispatcher:
     options, provider = job.prepared.options, stop.provider
     dispatcher = Dispatcher(
         LocalVectors() if account is ACCOUNT else client,
@@ -149,16 +158,16 @@ def _payer(
         limits,
         hedge=options.hedge,
         told_period=provider.told_period,
-        notes=Notes(watching(job, stop)),
+        notes=CallEvents(watching(job, stop)),
     )
-    return Payer(stop.route, dispatcher, job.ledger, spending, measures, job.meter, job.stopped)
+    return BudgetedDispatcher(stop.route, dispatcher, job.ledger, spending, measures, job.meter, job.stopped)
 
 
-def _strategist(job: Job, stop: Stop, payer: Payer) -> Strategist:
+def _strategist(job: Job, stop: JobRoute, payer: BudgetedDispatcher) -> Strategist:
     options, provider = job.prepared.options, stop.provider
     extras = _extras(options, provider)
-    go_on = stop.prompts.go_on
-    asker = Asker(payer, job.meter, stop.tokenizer, options.routing, extras, go_on, provider.structured)
+    continue_prompt = stop.prompts.continue_prompt
+    asker = Asker(payer, job.meter, stop.tokenizer, options.routing, extras, continue_prompt, provider.structured)
     return Strategist(asker, stop.cutter(options), stop.form)
 
 

@@ -32,7 +32,7 @@ def shards_of(job: Job[Any]) -> Iterator[Shard]:
     if isinstance(job, EmbedJob):
         groups = embed_shards(job.documents(), job.strategists[0].cutter.limit, job.packing.inputs)
     else:
-        groups = shards(job.documents(), job.prepared.stops[0].route.window.context)
+        groups = shards(job.documents(), job.prepared.job_routes[0].route.window.context)
     for number, documents in enumerate(groups, 1):
         shard = Shard(number, job.ledger.new_part(), documents)
         expect(job, shard)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import platformdirs
 
-from tasks.base.errors import JobStopped, UserMistake
+from tasks.base.errors import JobPaused, UserMistake
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.lease_client import Exchange, Leaser
-from tasks.dispatch.limits.leases import Ask, Leases, traded
+from tasks.dispatch.limits.leases import LeaseRequest, Leases, traded
 from tasks.ledger.address import address_of, is_url
 from tasks.ledger.register import FileRegister, Register
 from tasks.providers.account import Account, read_environment
@@ -46,12 +46,12 @@ class Sharing:
         self._register, self._thread = register, thread
 
     async def lease(
-        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobStopped], None]
-    ) -> "Leasing":
+        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobPaused], None]
+    ) -> "LeaseTask":
         """Lease what a gate's callers need from now on, on the running event loop; `stop` is for a defect in that."""
         loop, name = asyncio.get_running_loop(), account.fingerprint()
 
-        async def exchange(ask: Ask) -> Leases:
+        async def exchange(ask: LeaseRequest) -> Leases:
             return await loop.run_in_executor(self._thread, self._register.change, name, partial(traded, ask))
 
         return leased(account, limits, exchange, trouble, stop)
@@ -62,17 +62,17 @@ def leased(
     limits: Limits,
     exchange: Exchange,
     trouble: Callable[[str, str], None],
-    stop: Callable[[JobStopped], None],
-) -> "Leasing":
+    stop: Callable[[JobPaused], None],
+) -> "LeaseTask":
     """Lease what a gate's callers need by exchanges with whoever keeps the book, on the running event loop."""
     told = partial(trouble, f"shared limits of {account.provider}")
-    return Leasing(Leaser(limits, exchange, secrets.token_hex(6), told), stop)
+    return LeaseTask(Leaser(limits, exchange, secrets.token_hex(6), told), stop)
 
 
-class Leasing:
+class LeaseTask:
     """One gate's leaser at work."""
 
-    def __init__(self, leaser: Leaser, stop: Callable[[JobStopped], None]) -> None:
+    def __init__(self, leaser: Leaser, stop: Callable[[JobPaused], None]) -> None:
         self._leaser, self._stop = leaser, stop
         self._task = asyncio.ensure_future(leaser.run())
         self._task.add_done_callback(self._ended)
@@ -80,7 +80,7 @@ class Leasing:
     def _ended(self, task: "asyncio.Future[None]") -> None:
         # Nobody would ever get a place again.
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._stop(JobStopped(f"the shared limits broke: {type(error).__name__}: {error}"))
+            self._stop(JobPaused(f"the shared limits broke: {type(error).__name__}: {error}"))
 
     async def end(self) -> None:
         """Lease no more, and give back what is held."""
@@ -99,11 +99,11 @@ def _register(named: str, environment: Mapping[str, str]) -> Register:
 
 def _in_database(url: str, environment: Mapping[str, str]) -> Register:
     try:
-        from tasks.ledger.postgres_connection import Server  # noqa: PLC0415 - as above
+        from tasks.ledger.postgres_connection import Database  # noqa: PLC0415 - as above
         from tasks.ledger.postgres_register import SCHEMA, PostgresRegister  # noqa: PLC0415 - few ask for it
     except ImportError as error:
         raise UserMistake("--share-limits postgresql:// needs psycopg: pip install 'docmill[postgres]'") from error
     address = address_of(url, environment.get("PGPASSWORD"))
-    register = PostgresRegister(Server(address, SCHEMA, "shared limits", "--share-limits"))
+    register = PostgresRegister(Database(address, SCHEMA, "shared limits", "--share-limits"))
     register.open()
     return register

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.calls.progress import Meter
-from tasks.events.event import Observer, Reading
+from tasks.events.event import MetricReading, Observer
 from tasks.events.observing import VARIABLE, observing
 from tasks.jobs.job import Job
-from tasks.planning.job_routes import Stop
+from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared, docmill_version
 from tasks.prompting.options import EmbedOptions
 from tasks.providers.account import read_environment
@@ -21,8 +21,8 @@ def observed(prepared: Prepared, job_id: str, meter: Meter) -> contextlib.Abstra
     return observing(job_id, log, lambda words: meter.trouble("log and telemetry", words))
 
 
-def watching(job: Job[Any], stop: Stop) -> Observer:
-    """Return the observer of what befalls one route."""
+def watching(job: Job[Any], stop: JobRoute) -> Observer:
+    """Return the observer of the events of one route."""
     route = stop.route
     operation = "text_completion" if route.is_base_model else "chat"
     if isinstance(job.prepared.options, EmbedOptions):
@@ -33,7 +33,7 @@ def watching(job: Job[Any], stop: Stop) -> Observer:
 def begin(job: Job[Any]) -> None:
     """Tell that a job begins, at which routes, and how its gauges are read."""
     job.observer.note("job began", flow=job.prepared.flow, version=docmill_version())
-    for place, stop in enumerate(job.prepared.stops, 1):
+    for place, stop in enumerate(job.prepared.job_routes, 1):
         watching(job, stop).note("route settled", position=place, context=stop.route.window.context)
     gauge(job)
 
@@ -43,10 +43,10 @@ def gauge(job: Job[Any]) -> None:
     job.observer.gauges(lambda: _readings(job))
 
 
-def _readings(job: Job[Any]) -> Iterator[Reading]:
+def _readings(job: Job[Any]) -> Iterator[MetricReading]:
     for strategist in job.strategists:
         route, dispatcher = strategist.route, strategist.dispatcher
         fields = {"provider": route.provider, "model": route.model}
-        yield Reading("in_flight", dispatcher.in_flight, fields)
+        yield MetricReading("in_flight", dispatcher.in_flight, fields)
         for unit, period, share in dispatcher.limits.used(time.monotonic()):
-            yield Reading("limit_used", share, {**fields, "unit": unit, "period_seconds": period})
+            yield MetricReading("limit_used", share, {**fields, "unit": unit, "period_seconds": period})

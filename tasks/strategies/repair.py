@@ -1,8 +1,8 @@
 """Hold an answer against its form, and have it put right by one more call where it doesn't fit."""
 
-from tasks.base.errors import SetAside
+from tasks.base.errors import CallRejected
 from tasks.calls.asker import Asker
-from tasks.calls.rows import INVALID, Place, Work
+from tasks.calls.rows import INVALID, CallPosition, DocumentProgress
 from tasks.prompting.answer_form import Form
 from tasks.prompting.answer_parser import Invalid
 from tasks.prompting.conversation import Prompt, Text
@@ -13,11 +13,11 @@ AGAIN = "with --retry-failed --fresh the model is asked anew"
 
 
 async def checked(
-    asker: Asker, form: Form, work: Work, place: Place, prompt: Prompt, answer: Text, *, whole: bool
+    asker: Asker, form: Form, work: DocumentProgress, place: CallPosition, prompt: Prompt, answer: Text, *, whole: bool
 ) -> Text:
     """Return an answer as canonical JSON of the form; one that isn't valid is asked for once more.
 
-    Raises SetAside with reason `invalid_answer` where that isn't either; the raw answer is in `work`.
+    Raises CallRejected with reason `invalid_answer` where that isn't either; the raw answer is in `work`.
     """
     try:
         return Text(form.checked(answer.text, whole=whole), cut=False)
@@ -34,7 +34,7 @@ async def checked(
             faults = str(error)
     last = repaired or answer
     work.raw = last.text
-    refused = SetAside(INVALID, _said(faults, cut=last.cut, repaired=repaired is not None))
+    refused = CallRejected(INVALID, _said(faults, cut=last.cut, repaired=repaired is not None))
     refused.attempts = 2 if repaired else 1
     asker.set_aside(work, place, refused)
     raise refused

@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tasks.base.errors import DocumentFailed, Overflow, SetAside
+from tasks.base.errors import CallRejected, DocumentFailed, Overflow
 from tasks.calls.asker import Asker
 from tasks.calls.cutting import SEAM, Cut, Cutter
-from tasks.calls.rows import INVALID, Outcome, Place, Work
-from tasks.calls.token_calibration import Measure, Measures
+from tasks.calls.rows import INVALID, CallPosition, DocumentProgress, Outcome
+from tasks.calls.token_calibration import TokenCalibration, TokenMeasure
 from tasks.chunking.splitter import Chunk
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.documents.document import Content
@@ -29,7 +29,7 @@ BETWEEN = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SizedAnswer:
     """An answer that is to be merged, and the tokens it takes with its seam."""
 
     answer: Text
@@ -60,7 +60,7 @@ class Strategist:
         return self.cutter.prompts
 
     @property
-    def measures(self) -> Measures:
+    def measures(self) -> TokenCalibration:
         """What was learned of how the route counts."""
         return self.asker.measures
 
@@ -68,7 +68,7 @@ class Strategist:
         """Return the strategist for a document with fields of its own in the prompt."""
         return replace(self, cutter=self.cutter.about(fields)) if fields else self
 
-    def cut(self, content: Content, above: Measure | None = None) -> Cut:
+    def cut(self, content: Content, above: TokenMeasure | None = None) -> Cut:
         """Cut a text by what was learned of the route, as it was cut before where that was paid for.
 
         What was learned up to `above` proved too little for it. Call it off the event
@@ -87,7 +87,7 @@ class Strategist:
         cut = self.cut(content)
         return self.asker.has_asked(self._map_prompt(cut, cut.chunks[0]))
 
-    async def answer(self, work: Work, cut: Cut) -> Outcome:
+    async def answer(self, work: DocumentProgress, cut: Cut) -> Outcome:
         """Return the one answer over a text that was cut.
 
         Raises DocumentFailed where no chunk was answered, or the answers can't be
@@ -103,13 +103,13 @@ class Strategist:
         last = await self._merged(work, cut, [part for _, part in answered])
         return Outcome(self._whole(work, cut, last.text), covered, last.cut)
 
-    async def _merged(self, work: Work, cut: Cut, parts: Sequence[Text]) -> Text:
+    async def _merged(self, work: DocumentProgress, cut: Cut, parts: Sequence[Text]) -> Text:
         """Make one answer of those over the chunks: by the form's rule, or by calls."""
         if self.form is None or self.form.asks_to_merge:
             return await self._reduce(work, cut, parts)
         return parts[0] if len(cut.chunks) == 1 else Text(self.form.joined([part.text for part in parts]), cut=False)
 
-    def _whole(self, work: Work, cut: Cut, text: str) -> str:
+    def _whole(self, work: DocumentProgress, cut: Cut, text: str) -> str:
         """Return what was made of several chunks, once it is held against the whole form."""
         if self.form is None or len(cut.chunks) == 1:
             return text
@@ -121,17 +121,17 @@ class Strategist:
             message = f"what was found in its {len(cut.chunks)} parts makes no valid answer: {faults}"
             raise DocumentFailed(INVALID, message, stage="reduce") from error
 
-    async def _map(self, work: Work, cut: Cut, number: int) -> Text | None:
+    async def _map(self, work: DocumentProgress, cut: Cut, number: int) -> Text | None:
         """Ask over one chunk; None where that call failed for good."""
         chunk = cut.chunks[number]
-        place = Place("map", 0, number, chunk.start, chunk.end)
+        place = CallPosition("map", 0, number, chunk.start, chunk.end)
         return await self._asked(work, place, self._map_prompt(cut, chunk), whole=len(cut.chunks) == 1)
 
     def _map_prompt(self, cut: Cut, chunk: Chunk) -> Prompt:
         template = self.prompts.stuff if cut.strategy == "stuff" else self.prompts.map
         return self._prompt(template, chunk.tokens, whole=len(cut.chunks) == 1, text=cut.passage(chunk))
 
-    async def _reduce(self, work: Work, cut: Cut, parts: Sequence[Text]) -> Text:
+    async def _reduce(self, work: DocumentProgress, cut: Cut, parts: Sequence[Text]) -> Text:
         """Merge answers level by level until one is left."""
         level = 0
         cutter = self.cutter.measured(cut.measure)
@@ -147,7 +147,7 @@ class Strategist:
                 level -= 1
         return parts[0]
 
-    async def _level(self, work: Work, cutter: Cutter, level: int, parts: Sequence[Text]) -> Sequence[Text]:
+    async def _level(self, work: DocumentProgress, cutter: Cutter, level: int, parts: Sequence[Text]) -> Sequence[Text]:
         """Merge answers into fewer. Raises DocumentFailed where no two of them fit in one call."""
         sized = await self._sized(parts)
         template = cutter.guarded(self.prompts.reduce, *(part.text for part in parts))
@@ -160,18 +160,21 @@ class Strategist:
             raise DocumentFailed("cannot_reduce", message, stage="reduce")
         last = len(groups) == 1
         merged = await self._all(
-            self._merge(work, Place("reduce", level, number), group, whole=last) for number, group in enumerate(groups)
+            self._merge(work, CallPosition("reduce", level, number), group, whole=last)
+            for number, group in enumerate(groups)
         )
         if any(text is None for text in merged):
             raise DocumentFailed(*_last_failure(work))
         return [text for text in merged if text is not None]
 
-    async def _sized(self, parts: Sequence[Text]) -> list[Part]:
+    async def _sized(self, parts: Sequence[Text]) -> list[SizedAnswer]:
         """Count answers' tokens off the event loop."""
         count = self.asker.tokenizer.count
-        return await asyncio.to_thread(lambda: [Part(part, count(part.text) + SEAM) for part in parts])
+        return await asyncio.to_thread(lambda: [SizedAnswer(part, count(part.text) + SEAM) for part in parts])
 
-    async def _merge(self, work: Work, place: Place, group: Sequence[Part], *, whole: bool) -> Text | None:
+    async def _merge(
+        self, work: DocumentProgress, place: CallPosition, group: Sequence[SizedAnswer], *, whole: bool
+    ) -> Text | None:
         """Ask over one group of answers; a group of one goes up as it is."""
         if len(group) == 1:
             return group[0].answer
@@ -180,7 +183,7 @@ class Strategist:
         prompt = self._prompt(self.prompts.reduce, tokens, whole=whole, text=joined)
         return await self._asked(work, place, prompt, whole=whole)
 
-    async def _refine(self, work: Work, cut: Cut) -> Outcome:
+    async def _refine(self, work: DocumentProgress, cut: Cut) -> Outcome:
         """Carry one answer through the chunks, in order; a chunk that fails is left out."""
         answer: Text | None = None
         covered = 0
@@ -194,7 +197,7 @@ class Strategist:
                 if tokens > cutter.room(cutter.guarded(self.prompts.refine, answer.text, cut.passage(chunk))):
                     message = "the answer so far leaves no room for the next part: use --strategy map-reduce"
                     raise DocumentFailed("cannot_refine", message, stage="refine")
-                place = Place("refine", 0, number, chunk.start, chunk.end)
+                place = CallPosition("refine", 0, number, chunk.start, chunk.end)
                 fields = {"answer": answer.text, "text": cut.passage(chunk)}
                 prompt = self._prompt(self.prompts.refine, tokens, whole=False, **fields)
                 got = await self._asked(work, place, prompt, whole=False)
@@ -204,7 +207,7 @@ class Strategist:
             raise DocumentFailed(*_last_failure(work))
         return Outcome(self._whole(work, cut, answer.text), covered, answer.cut)
 
-    async def _asked(self, work: Work, place: Place, prompt: Prompt, *, whole: bool) -> Text | None:
+    async def _asked(self, work: DocumentProgress, place: CallPosition, prompt: Prompt, *, whole: bool) -> Text | None:
         """Ask; None where the call was set aside. Raises Overflow where the text may be cut again."""
         try:
             answer = await self.asker.ask(work, place, prompt)
@@ -215,7 +218,7 @@ class Strategist:
             if work.may_cut_again:
                 raise
             return None
-        except SetAside:
+        except CallRejected:
             return None
 
     def _prompt(self, template: str, tokens: int, *, whole: bool, **texts: str) -> Prompt:
@@ -237,9 +240,9 @@ class Strategist:
         return [result for result in results if not isinstance(result, BaseException)]
 
 
-def fill_groups(parts: Sequence[Part], room: int) -> Iterator[list[Part]]:
+def fill_groups(parts: Sequence[SizedAnswer], room: int) -> Iterator[list[SizedAnswer]]:
     """Yield groups of neighbours, each as large as `room` tokens allow (one at the least)."""
-    group: list[Part] = []
+    group: list[SizedAnswer] = []
     used = 0
     for part in parts:
         if group and used + part.tokens > room:
@@ -251,6 +254,6 @@ def fill_groups(parts: Sequence[Part], room: int) -> Iterator[list[Part]]:
         yield group
 
 
-def _last_failure(work: Work) -> tuple[str, str]:
+def _last_failure(work: DocumentProgress) -> tuple[str, str]:
     row = work.failures[-1]
     return str(row["error_kind"]), str(row["error"])

@@ -20,7 +20,7 @@ DUST = 1e-12
 
 
 @dataclass(slots=True)
-class Purse:
+class BudgetShares:
     """Who has been granted how much of the `limit` (USD) and has spent how much; None is no limit.
 
     What a lost worker had counts as spent.
@@ -83,7 +83,7 @@ class Purse:
 Granted = Callable[[float, float, float], Awaitable[float]]
 
 
-class Granting(Spending):
+class WorkerBudget(Spending):
     """A worker's part of the budget: its limit is what it was granted so far."""
 
     def __init__(self, granted: Granted) -> None:

@@ -10,12 +10,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tasks.base.errors import DocmillError, Interrupted, JobStopped, LeaderLost, UserMistake
-from tasks.dispatch.limits.leases import Ask, Book, Leases, trade
+from tasks.base.errors import DocmillError, Interrupted, JobPaused, LeaderLost, UserMistake
+from tasks.dispatch.limits.leases import LeaseRequest, Leases, QuotaBook, allocate
 from tasks.jobs.job import DRAIN_SECONDS, Job
 from tasks.running.shards import Shard
-from tasks.workers.budget_shares import Purse
-from tasks.workers.messages import Orders, Report
+from tasks.workers.budget_shares import BudgetShares
+from tasks.workers.messages import Directives, Report
 
 # A shard that was lost with so many workers is the trouble itself.
 MOST_LOSSES = 3
@@ -30,21 +30,21 @@ class Worker:
     is_gone: bool = False
 
 
-class Leading:
-    """The run's side: a `Desk` over the shards of a job."""
+class Leader:
+    """The run's side: a `LeaderApi` over the shards of a job."""
 
     def __init__(self, job: Job, shards: Iterator[Shard], clock: Callable[[], float] = time.monotonic) -> None:
         self.job = job
         self.error: BaseException | None = None
         self._shards, self._clock = shards, clock
         budget = job.prepared.options.budget
-        self._purse = Purse(budget, job.ledger.spent() if budget is not None else 0.0)
+        self._shares = BudgetShares(budget, job.ledger.spent() if budget is not None else 0.0)
         self._workers: dict[str, Worker] = {}
         self._again: deque[Shard] = deque()
         self._losses: Counter[int] = Counter()
         self._open: set[int] = set()
         self._unclaimed: set[int] = set()
-        self._books: dict[str, Book] = {}
+        self._books: dict[str, QuotaBook] = {}
         self._has_all = False
         self._lock, self._listing = threading.RLock(), threading.Lock()
 
@@ -70,20 +70,20 @@ class Leading:
         with self._lock:
             self._workers[worker] = Worker(who)
 
-    def beat(self, worker: str, report: Report) -> Orders:
+    def heartbeat(self, worker: str, report: Report) -> Directives:
         """Take in what a worker has done."""
         job = self.job
         self._require(worker)
         job.meter.merge(report.counts, report.troubles, report.waiting)
         with self._lock:
-            self._purse.tell(worker, report.spent, report.returned)
-            reason = report.stopped or self._purse.overdrawn()
-            is_short = self._purse.is_short
+            self._shares.tell(worker, report.spent, report.returned)
+            reason = report.stopped or self._shares.overdrawn()
+            is_short = self._shares.is_short
         if reason is not None:
             job.stop(reason)
         stopped = job.stopped()
         seconds = DRAIN_SECONDS if isinstance(stopped, Interrupted) else 60 * DRAIN_SECONDS
-        return Orders(str(stopped) if stopped else None, seconds, self.is_over, is_short)
+        return Directives(str(stopped) if stopped else None, seconds, self.is_over, is_short)
 
     def next(self, worker: str, is_hungry: bool) -> Shard | None:  # noqa: FBT001 - over a line, places only
         """Hand out a shard: one of a lost worker first, which others may wait for."""
@@ -132,13 +132,13 @@ class Leading:
         """Grant a part of the budget."""
         with self._lock:
             self._require(worker)
-            self._purse.tell(worker, spent, returned)
-            return self._purse.grant(worker, needs)
+            self._shares.tell(worker, spent, returned)
+            return self._shares.grant(worker, needs)
 
-    def trade(self, worker: str, account: str, ask: Ask) -> Leases:  # noqa: ARG002 - an ask says whose it is
+    def allocate(self, worker: str, account: str, ask: LeaseRequest) -> Leases:  # noqa: ARG002 - an ask says whose it is
         """Lease a part of an account's limits."""
         with self._lock:
-            return trade(self._books.setdefault(account, Book()), ask, self._clock())
+            return allocate(self._books.setdefault(account, QuotaBook()), ask, self._clock())
 
     def may_claim(self, number: int) -> bool:
         """Look whether a shard's turn has come."""
@@ -165,7 +165,7 @@ class Leading:
     def end(self, error: BaseException) -> None:
         """End the run with an error that it is to raise."""
         self.error = self.error or error
-        self.job.stop(JobStopped(str(error)))
+        self.job.stop(JobPaused(str(error)))
 
     def _require(self, name: str) -> Worker:
         """Return a worker. Raises LeaderLost where it was given up: others do its shards by now."""
@@ -185,8 +185,8 @@ class Leading:
             self._again.extend(shard._replace(again=True) for shard in shards)
             self._losses.update(shard.number for shard in shards)
             if not self.is_over:
-                self._purse.lose(worker)
+                self._shares.lose(worker)
                 self.job.meter.trouble(f"worker {gone.who}", "was lost: its shards are taken over")
             worst = max((self._losses[shard.number] for shard in shards), default=0)
         if worst >= MOST_LOSSES:
-            self.job.stop(JobStopped(f"{worst} workers in turn were lost over the same documents (last {gone.who})"))
+            self.job.stop(JobPaused(f"{worst} workers in turn were lost over the same documents (last {gone.who})"))

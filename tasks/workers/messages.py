@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from tasks.base.errors import DocmillError, JobStopped
-from tasks.dispatch.limits.leases import Ask, Leases
+from tasks.base.errors import DocmillError, JobPaused
+from tasks.dispatch.limits.leases import LeaseRequest, Leases
 from tasks.running.shards import Shard
 
 # A Unix socket's path, or host and port.
 Address = str | tuple[str, int]
 
 
-class Place(NamedTuple):
+class LeaderAddress(NamedTuple):
     """Where a run is found by its workers. `key_note` names the note of its state that holds their common key."""
 
     job_id: str
@@ -27,10 +27,10 @@ class Report(NamedTuple):
     waiting: str = ""
     spent: float = 0.0
     returned: float = 0.0
-    stopped: JobStopped | None = None
+    stopped: JobPaused | None = None
 
 
-class Orders(NamedTuple):
+class Directives(NamedTuple):
     """What a worker is to do: stop within so many seconds, leave, or return what it doesn't need of the budget."""
 
     stop: str | None = None
@@ -39,14 +39,14 @@ class Orders(NamedTuple):
     save: bool = False
 
 
-class Desk(Protocol):
+class LeaderApi(Protocol):
     """What a worker may ask of its run; each says its own name first. Raises LeaderLost once the run is gone."""
 
     def join(self, worker: str, who: str, work: str) -> None:
         """Come to work on the job. Raises UserMistake where the worker would do other `work`."""
         ...
 
-    def beat(self, worker: str, report: Report) -> Orders:
+    def heartbeat(self, worker: str, report: Report) -> Directives:
         """Tell what was done, and hear what is to be done."""
         ...
 
@@ -62,7 +62,7 @@ class Desk(Protocol):
         """Ask for money (USD), as `Purse.grant` has it. Raises BudgetReached."""
         ...
 
-    def trade(self, worker: str, account: str, ask: Ask) -> Leases:
+    def trade(self, worker: str, account: str, ask: LeaseRequest) -> Leases:
         """Trade with the book of an account's limits."""
         ...
 
@@ -83,7 +83,7 @@ class Desk(Protocol):
         ...
 
 
-def plain(error: JobStopped) -> JobStopped:
+def plain(error: JobPaused) -> JobPaused:
     """Return an error as it can travel: without what it holds beside its words."""
     plain_error: Any = type(error)
     return plain_error(str(error))  # type: ignore[no-any-return]

@@ -17,18 +17,20 @@ from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
-from tasks.base.errors import DocmillError, JobStopped, LeaderLost
-from tasks.workers.leader import Leading
+from tasks.base.errors import DocmillError, JobPaused, LeaderLost
+from tasks.workers.leader import Leader
 from tasks.workers.messages import Address, plain
 
-CALLS = frozenset({"join", "beat", "next", "finished", "grant", "trade", "may_claim", "claimed", "is_first", "broke"})
+CALLS = frozenset(
+    {"join", "heartbeat", "next", "finished", "grant", "trade", "may_claim", "claimed", "is_first", "broke"}
+)
 # A worker that can't be heard of for so long is lost.
 GONE_SECONDS = 60.0
 WAITING = 128
 
 
 @contextlib.contextmanager
-def serving(leading: Leading, reached_from: str | None = None, key: bytes | None = None) -> Iterator[Address]:
+def serving(leading: Leader, reached_from: str | None = None, key: bytes | None = None) -> Iterator[Address]:
     """Answer the workers for the block; return where, by a name under which `reached_from` finds this machine."""
     with contextlib.ExitStack() as stack:
         if reached_from is None:
@@ -47,7 +49,7 @@ def serving(leading: Leading, reached_from: str | None = None, key: bytes | None
 class _Server:
     """A thread that accepts connections, and one for each of them."""
 
-    def __init__(self, listener: Listener, leading: Leading) -> None:
+    def __init__(self, listener: Listener, leading: Leader) -> None:
         self._listener, self._leading = listener, leading
         self._is_over = False
         self._thread = threading.Thread(target=self._accept, name="workers", daemon=True)
@@ -88,7 +90,7 @@ class _Server:
             return False, DocmillError(f"a worker asks for {method}")
         try:
             return True, getattr(self._leading, method)(*arguments)
-        except JobStopped as error:
+        except JobPaused as error:
             return False, plain(error)
         except DocmillError as error:
             return False, error
@@ -96,7 +98,7 @@ class _Server:
             return False, DocmillError(f"{type(error).__name__}: {error}")
 
 
-class Line:
+class RpcClient:
     """Asks the run, from any thread: a `Desk` by its methods' names."""
 
     def __init__(self, address: Address, key: bytes | None = None) -> None:

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from tasks.base.errors import DocmillError, JobStopped, LeaderLost, StorageFailed, UserMistake
+from tasks.base.errors import DocmillError, JobPaused, LeaderLost, StorageFailed, UserMistake
 from tasks.calls.progress import Meter
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.limits.gate import Limits
-from tasks.dispatch.limits.leases import Ask, Leases
+from tasks.dispatch.limits.leases import LeaseRequest, Leases
 from tasks.embeddings.embed_job import EmbedJob
 from tasks.jobs.document_shard import Worked
 from tasks.jobs.job import DRAIN_SECONDS, Job
@@ -25,24 +25,24 @@ from tasks.prompting.options import Options
 from tasks.providers.account import Account, Keys
 from tasks.results.job_file import read_job_file
 from tasks.running.garbage import calm_collector
-from tasks.running.runtime import Means, speaking
+from tasks.running.runtime import RuntimeResources, opened_runtime
 from tasks.running.shards import Shard, expect, is_hungry
-from tasks.running.shared_limits import Leasing, leased, sharing
+from tasks.running.shared_limits import LeaseTask, leased, sharing
 from tasks.running.watching import gauge
 from tasks.strategies.strategy import Strategist
-from tasks.workers.budget_shares import Granting
-from tasks.workers.messages import Desk, Place, Report, plain
-from tasks.workers.rpc import Line
+from tasks.workers.budget_shares import WorkerBudget
+from tasks.workers.messages import LeaderAddress, LeaderApi, Report, plain
+from tasks.workers.rpc import RpcClient
 
 BEAT_SECONDS, LOOK_AGAIN_SECONDS = 0.25, 0.1
 THREADS = 8
 T = TypeVar("T")
 
 
-class Joined:
+class WorkerSession:
     """One worker at work on its run's job."""
 
-    def __init__(self, name: str, job: Job[Any], desk: Desk, pulse: Desk, spending: Spending) -> None:
+    def __init__(self, name: str, job: Job[Any], desk: LeaderApi, pulse: LeaderApi, spending: Spending) -> None:
         self.name, self.job, self.desk = name, job, desk
         # What is left to do once the run is gone, and all that was asked is recorded.
         self.abandon: Callable[[], None] = lambda: None
@@ -51,20 +51,20 @@ class Joined:
         self._troubles, self._returned = 0, 0.0
         self._in_hand, self._counting = 0, threading.Lock()
         self._leaves, self._has_ended = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._beat_all, name="beat", daemon=True)
+        self._thread = threading.Thread(target=self._send_heartbeats, name="heartbeat", daemon=True)
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
         """Tell the run what is done for the block, and the last of it at its end."""
-        self._beat()
+        self._heartbeat()
         self._thread.start()
         try:
             yield
         finally:
             self._has_ended.set()
             self._thread.join()
-            with contextlib.suppress(JobStopped):
-                self._beat()
+            with contextlib.suppress(JobPaused):
+                self._heartbeat()
 
     def shards(self, most: int) -> Iterator[Shard | None]:
         """Yield shards as long as the run has any, and None now and then while none is due; until the job stops.
@@ -92,7 +92,7 @@ class Joined:
             self._in_hand += 1
 
     def _catch_up(self) -> None:
-        """Learn what the lost worker was answered, and how it cut: its documents are to be gone on with."""
+        """Learn what the lost worker was answered, and how it cut: whose documents this worker takes over."""
         self.job.ledger.learn()
         for strategist in self.job.strategists:
             if isinstance(strategist, Strategist):
@@ -105,11 +105,11 @@ class Joined:
         if not self.job.stopped():
             self.desk.finished(self.name, shard.number, worked.unchanged)
 
-    def _beat_all(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self._has_ended.wait(BEAT_SECONDS):
             try:
-                self._beat()
-            except JobStopped as error:
+                self._heartbeat()
+            except JobPaused as error:
                 self.job.stop(error, DRAIN_SECONDS)
                 self._drain()
                 self.abandon()
@@ -122,7 +122,7 @@ class Joined:
             time.sleep(LOOK_AGAIN_SECONDS)
         self.job.ledger.close()
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         """Tell what was done since the last time, and do what is said."""
         meter = self.job.meter
         counts, troubles = meter.counts(), list(meter.troubles)
@@ -135,33 +135,33 @@ class Joined:
             self._returned,
             plain(stopped) if stopped else None,
         )
-        orders = self._pulse.beat(self.name, report)
+        orders = self._pulse.heartbeat(self.name, report)
         self._told, self._troubles, self._returned = counts, len(troubles), 0.0
         if orders.stop is not None:
-            self.job.stop(JobStopped(orders.stop), orders.seconds)
+            self.job.stop(JobPaused(orders.stop), orders.seconds)
         if orders.leave:
             self._leaves.set()
-        if orders.save and isinstance(self._spending, Granting):
+        if orders.save and isinstance(self._spending, WorkerBudget):
             self._returned = self.job.run(_given_back(self._spending))
 
 
-async def _given_back(spending: Granting) -> float:
+async def _given_back(spending: WorkerBudget) -> float:
     return spending.give_back()
 
 
-class Lessor:
+class WorkerLimitSharing:
     """Leases from the run's own books what its workers need of the limits."""
 
-    def __init__(self, name: str, desk: Desk, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, name: str, desk: LeaderApi, threads: ThreadPoolExecutor) -> None:
         self._name, self._desk, self._threads = name, desk, threads
 
     async def lease(
-        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobStopped], None]
-    ) -> Leasing:
+        self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobPaused], None]
+    ) -> LeaseTask:
         """Lease it from now on, on the running event loop."""
         loop, book = asyncio.get_running_loop(), account.fingerprint()
 
-        async def exchange(ask: Ask) -> Leases:
+        async def exchange(ask: LeaseRequest) -> Leases:
             try:
                 return await loop.run_in_executor(self._threads, self._desk.trade, self._name, book, ask)
             except LeaderLost as error:
@@ -170,10 +170,10 @@ class Lessor:
         return leased(account, limits, exchange, trouble, stop)
 
 
-class Claiming:
+class WorkerClaiming:
     """The turns in which the shards of all workers claim their texts."""
 
-    def __init__(self, desk: Desk, threads: ThreadPoolExecutor, job: Job[Any]) -> None:
+    def __init__(self, desk: LeaderApi, threads: ThreadPoolExecutor, job: Job[Any]) -> None:
         self._desk, self._threads, self._job = desk, threads, job
 
     @contextlib.asynccontextmanager
@@ -197,8 +197,8 @@ class Claiming:
 
 @contextlib.contextmanager
 def joined(
-    flow: str, inputs: Sequence[str], options: Options, place: Place, name: str, *, keys: Keys = lambda _: None
-) -> Iterator[Joined]:
+    flow: str, inputs: Sequence[str], options: Options, place: LeaderAddress, name: str, *, keys: Keys = lambda _: None
+) -> Iterator[WorkerSession]:
     """Work for the run at a place, for the block.
 
     Whatever ends the block by an error ends the run with it. Raises UserMistake where this
@@ -206,7 +206,7 @@ def joined(
     """
     key = bytes.fromhex(state_of(options).read(place.key_note)) if place.key_note else None
     name = f"{name}-{secrets.token_hex(3)}"  # an engine may run the same task again
-    desk, pulse = Line(place.address, key), Line(place.address, key)
+    desk, pulse = RpcClient(place.address, key), RpcClient(place.address, key)
     with contextlib.closing(desk), contextlib.closing(pulse):
         try:
             prepared = prepare(flow, inputs, options, keys=keys)
@@ -219,35 +219,35 @@ def joined(
             raise
         except Exception as error:
             known = error if isinstance(error, DocmillError) else DocmillError(f"{type(error).__name__}: {error}")
-            desk.broke(name, plain(known) if isinstance(known, JobStopped) else known)
+            desk.broke(name, plain(known) if isinstance(known, JobPaused) else known)
             raise
 
 
 @contextlib.contextmanager
-def _opened(prepared: Prepared, job_id: str, name: str, desk: Desk, pulse: Desk) -> Iterator[Joined]:
+def _opened(prepared: Prepared, job_id: str, name: str, desk: LeaderApi, pulse: LeaderApi) -> Iterator[WorkerSession]:
     options, state = prepared.options, state_of(prepared.options)
     with contextlib.ExitStack() as stack:
         stack.enter_context(calm_collector())
         threads = stack.enter_context(ThreadPoolExecutor(THREADS, "desk"))
         ledger = stack.enter_context(state.join(fresh=options.fresh))
         ledger.join(job_id)
-        share = stack.enter_context(sharing(options.share_limits)) or Lessor(name, desk, threads)
+        share = stack.enter_context(sharing(options.share_limits)) or WorkerLimitSharing(name, desk, threads)
         spending = _spending(options, name, desk, threads)
-        job = stack.enter_context(speaking(prepared, ledger, state, Meter(), Means(spending, share)))
+        job = stack.enter_context(opened_runtime(prepared, ledger, state, Meter(), RuntimeResources(spending, share)))
         gauge(job)
         if isinstance(job, EmbedJob):
-            job.claiming, job.claims.shared = Claiming(desk, threads, job), True
-        yield Joined(name, job, desk, pulse, spending)
+            job.claiming, job.claims.shared = WorkerClaiming(desk, threads, job), True
+        yield WorkerSession(name, job, desk, pulse, spending)
 
 
-def _spending(options: Options, name: str, desk: Desk, threads: ThreadPoolExecutor) -> Spending:
+def _spending(options: Options, name: str, desk: LeaderApi, threads: ThreadPoolExecutor) -> Spending:
     if options.budget is None:
         return Spending(None)
 
     async def granted(needs: float, spent: float, returned: float) -> float:
         return await asyncio.get_running_loop().run_in_executor(threads, desk.grant, name, needs, spent, returned)
 
-    return Granting(granted)
+    return WorkerBudget(granted)
 
 
 def _require_results(options: Options, job_id: str) -> None:

@@ -122,7 +122,7 @@ def run_for(job: Job, seconds: float) -> None:
     timer = threading.Timer(seconds, lambda: job.stop(Interrupted(2), 1.0))
     timer.start()
     with ThreadPoolExecutor(64) as pool:
-        window = job.prepared.stops[0].route.window.context
+        window = job.prepared.job_routes[0].route.window.context
         for one in [pool.submit(job.run, run_shard(job, group)) for group in shards(job.documents(), window)]:
             one.result()
     timer.cancel()

@@ -55,7 +55,7 @@ def _job(folder: Path) -> None:
     prepared = prepare("summarize", [str(folder / "texts.parquet")], options)
     with open_job(prepared) as job, ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
         under_way: set[Future[Worked]] = set()
-        for group in shards(job.documents(), prepared.stops[0].route.window.context):
+        for group in shards(job.documents(), prepared.job_routes[0].route.window.context):
             under_way.add(pool.submit(job.run, run_shard(job, group)))
             if len(under_way) >= SHARDS_AT_ONCE:
                 _, under_way = wait(under_way, return_when=FIRST_COMPLETED)

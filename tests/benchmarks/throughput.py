@@ -161,7 +161,7 @@ def pipeline(folder: Path, name: str, in_flight: int, log: Path | None = None) -
     began = time.perf_counter()
     prepared = prepare("summarize", [str(folder / "documents")], options)
     with open_job(prepared) as job, ThreadPoolExecutor(64) as pool:
-        window = prepared.stops[0].route.window.context
+        window = prepared.job_routes[0].route.window.context
         done = [pool.submit(job.run, run_shard(job, group)) for group in shards(job.documents(), window)]
         for one in done:
             one.result()

@@ -9,7 +9,7 @@ from mistral_common.protocol.instruct.messages import AssistantMessage, UserMess
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
-from tasks.chunking.chat_template import MARGIN, TEMPLATES, Window, conversation
+from tasks.chunking.chat_template import MARGIN, TEMPLATES, Window, conversation_tokens
 from tasks.chunking.tokenizer import load_tokenizer
 
 FEW = 4
@@ -44,7 +44,7 @@ def encoder(name: str) -> Callable[[Turns], int]:
 def our_count(name: str, turns: Turns) -> int:
     count = load_tokenizer(name).count
     template = TEMPLATES["mistral-v1" if name == "mistral-v1" else "mistral"]
-    return conversation([count(turn) for turn in turns], template)
+    return conversation_tokens([count(turn) for turn in turns], template)
 
 
 @pytest.mark.parametrize("name", VERSIONS)

@@ -161,7 +161,7 @@ def test_an_interrupted_comparison_goes_on_and_pays_for_nothing_twice(
 
     def stop_at_third(job: Job) -> None:
         hasten(job)
-        if job.prepared.stops[0].label == label("deepinfra"):
+        if job.prepared.job_routes[0].label == label("deepinfra"):
             five["deepinfra"].settings.fault = lambda number, _: job.stop(Interrupted(2)) if number == 14 else None
 
     first = compare(opened=stop_at_third, output=calm.place + "-again", concurrency=1)
@@ -184,7 +184,7 @@ def test_with_fresh_all_are_asked_anew_but_an_interrupted_comparison_pays_for_no
 
     def stop_at_third(job: Job) -> None:
         hasten(job)
-        if job.prepared.stops[0].label == label("deepinfra"):
+        if job.prepared.job_routes[0].label == label("deepinfra"):
             five["deepinfra"].settings.fault = lambda number, _: job.stop(Interrupted(2)) if number == 12 else None
 
     assert compare(opened=stop_at_third, fresh=True, concurrency=1).exit_code == 130

@@ -28,7 +28,7 @@ from tasks.prompting.schema import Read
 from tasks.prompting.templates import fill, guarded, stop_of
 from tasks.providers.http_errors import error_in, failure
 from tasks.providers.protocol import Reply
-from tasks.providers.rate_limit_headers import told_limits, told_reset
+from tasks.providers.rate_limit_headers import advertised_limits, advertised_reset
 from tasks.providers.streaming import EVENTS, Gathering
 from tests.costs.measured import Consumer
 
@@ -110,8 +110,8 @@ def refused(text: str) -> None:
 def limited(text: str) -> None:
     """Headers of limits that hold as much of the text as any do."""
     value = text[:HEADER]
-    told_limits({"RateLimit-Policy": value, "x-ratelimit-limit-requests": value, f"x-ratelimit-{value}": "1"})
-    told_reset({"ratelimit-reset": value}, wall=0.0)
+    advertised_limits({"RateLimit-Policy": value, "x-ratelimit-limit-requests": value, f"x-ratelimit-{value}": "1"})
+    advertised_reset({"ratelimit-reset": value}, wall=0.0)
     failure(Reply(429, {"retry-after": value}, b""))
 
 

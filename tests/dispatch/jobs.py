@@ -9,7 +9,7 @@ from tasks.base.errors import StorageFailed
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.lease_client import Leaser
 from tasks.dispatch.limits.leased_rate import SharedRate
-from tasks.dispatch.limits.leases import Ask, Book, Leases, trade
+from tasks.dispatch.limits.leases import LeaseRequest, Leases, QuotaBook, allocate
 from tasks.dispatch.limits.rate import Demand
 from tasks.providers.rate_limit_headers import Unit
 from tests.dispatch.traffic import now
@@ -38,17 +38,17 @@ class Shared:
     """A book that takes `latency` to trade with, and isn't to be reached while it is `away`."""
 
     latency: float = 0.005
-    book: Book = field(default_factory=Book)
+    book: QuotaBook = field(default_factory=QuotaBook)
     away: bool = False
     trades: int = 0
 
-    async def exchange(self, ask: Ask) -> Leases:
+    async def exchange(self, ask: LeaseRequest) -> Leases:
         await asyncio.sleep(self.latency)
         if self.away:
             raise StorageFailed("the book is away")
         self.trades += 1
         # Another clock than the jobs': theirs tells nothing here.
-        leases = trade(self.book, ask, 1e6 + now())
+        leases = allocate(self.book, ask, 1e6 + now())
         await asyncio.sleep(self.latency)
         return leases
 

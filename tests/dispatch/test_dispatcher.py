@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from tasks.base.errors import AccountRefused, CallFailed, JobStopped, ModelUnknown, Overflow, RouteDown, SetAside
+from tasks.base.errors import AccountRefused, CallFailed, CallRejected, JobPaused, ModelUnknown, Overflow, RouteDown
 from tasks.dispatch.breaker import RUN
 from tasks.dispatch.dispatcher import Delivered, Dispatcher
 from tasks.dispatch.exchange import Call, Exchange
@@ -57,7 +57,7 @@ class Desk:
         self.slept: list[float] = []
         self.paused: list[float] = []
         self.dispatcher: Dispatcher | None = None
-        self.stopped: JobStopped | None = None
+        self.stopped: JobPaused | None = None
 
     @property
     def used(self) -> Dispatcher:
@@ -95,7 +95,7 @@ class Desk:
                 hedge=self.hedge,
                 told_period=self.told_period,
                 sleep=self._sleep,
-                luck=lambda: 0.5,
+                jitter=lambda: 0.5,
                 clock=lambda: time.monotonic() * self.hurry,
             )
             return await asyncio.gather(*(self.deliver(text) for text in texts), return_exceptions=True)
@@ -116,7 +116,7 @@ class Books:
 
     desk: Desk
 
-    def stopped(self) -> JobStopped | None:
+    def stopped(self) -> JobPaused | None:
         return self.desk.stopped
 
     async def reserve(self) -> None:
@@ -198,11 +198,11 @@ def test_an_answer_waits_for_its_record(simulator: Simulator) -> None:
     class FullBooks(Books):
         async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
             await super().record(call, reply, attempts, latency_ms)
-            raise JobStopped("the disk is full")
+            raise JobPaused("the disk is full")
 
     desk = Desk(simulator.url)
     desk.books = FullBooks
-    with pytest.raises(JobStopped, match="disk is full"):
+    with pytest.raises(JobPaused, match="disk is full"):
         desk.send_one("Hello")
     assert simulator.counts.requests == 1
     assert len(desk.recorded) == 1
@@ -237,7 +237,7 @@ def test_a_document_that_is_always_500_is_set_aside_while_others_are_answered(si
     results = desk.send("one", "POISON", "two", "three")
     assert [isinstance(result, Delivered) for result in results] == [True, False, True, True]
     bad = results[1]
-    assert not isinstance(bad, Delivered | JobStopped)
+    assert not isinstance(bad, Delivered | JobPaused)
     assert getattr(bad, "reason", None) == "http_500"
     assert getattr(bad, "attempts", None) == 6
     assert desk.used.lost is None
@@ -252,7 +252,7 @@ def test_a_route_that_answers_others_is_not_lost_for_one_call(simulator: Simulat
     bad, good = desk.send("POISON", "good")
     assert isinstance(good, Delivered)
     assert getattr(bad, "reason", None) == "http_502"
-    assert not isinstance(bad, JobStopped)
+    assert not isinstance(bad, JobPaused)
     assert not desk.used.breaker.is_open
 
 
@@ -321,15 +321,15 @@ def test_an_overflow_is_set_aside_without_a_retry(simulator: Simulator) -> None:
 
 def test_a_bad_request_is_set_aside_without_a_retry(simulator: Simulator) -> None:
     simulator.settings.fault = lambda *_: error(400, "bad parameter")
-    with pytest.raises(SetAside) as caught:
+    with pytest.raises(CallRejected) as caught:
         Desk(simulator.url).send_one("Hello")
     assert (caught.value.reason, caught.value.status, caught.value.attempts) == ("http_400", 400, 1)
 
 
 def test_a_stopped_job_asks_nobody(simulator: Simulator) -> None:
     desk = Desk(simulator.url)
-    desk.stopped = JobStopped("enough")
-    with pytest.raises(JobStopped, match="enough"):
+    desk.stopped = JobPaused("enough")
+    with pytest.raises(JobPaused, match="enough"):
         desk.send_one("Hello")
     assert simulator.counts.requests == 0
 

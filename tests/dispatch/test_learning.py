@@ -44,7 +44,9 @@ def quota(counted: str, asks: RetryAfter = 1.0, spelling: str | None = None, *, 
 
 def ask(road: Road, seconds: float, changes: dict[float, Change] | None = None, concurrency: int = 200) -> Traffic:
     luck = random.Random(3)
-    return drive(lambda: Limits(concurrency=concurrency, luck=luck.random), road, seconds, changes=changes, callers=100)
+    return drive(
+        lambda: Limits(concurrency=concurrency, jitter=luck.random), road, seconds, changes=changes, callers=100
+    )
 
 
 def used(traffic: Traffic, minutes: float) -> float:

@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.lease_client import Leaser
 from tasks.dispatch.limits.leased_rate import SharedRate
-from tasks.dispatch.limits.leases import AHEAD, GONE, KEPT, Ask, Book, Lease, Leases, Wish, late_of, trade, traded
+from tasks.dispatch.limits.leases import (
+    AHEAD,
+    GONE,
+    KEPT,
+    Lease,
+    LeaseRequest,
+    Leases,
+    QuotaBook,
+    RateRequest,
+    allocate,
+    late_of,
+    traded,
+)
 from tasks.dispatch.limits.rate import MINUTE, SECOND, Demand
 from tasks.providers.rate_limit_headers import Unit
 from tests.dispatch.jobs import Declared, Sent, Shared, Worker, most_in_any_window, work, worker
@@ -137,7 +149,7 @@ def test_fewer_places_than_jobs_go_round() -> None:
 
 
 def test_a_job_that_leaves_frees_its_places_at_once() -> None:
-    book = Book()
+    book = QuotaBook()
     assert _trade(book, "a", 0.0, flights=10, most=10).places == 10
     assert _trade(book, "b", 0.1, flights=10, most=10).places == 0
     _trade(book, "a", 0.2, leaving=True)
@@ -145,8 +157,8 @@ def test_a_job_that_leaves_frees_its_places_at_once() -> None:
     assert (again.places, again.holders) == (10, 1)
 
 
-def _trade(book: Book, holder: str, at: float, *, flights: int = 0, most: int = 1, **words: Any) -> Leases:
-    return trade(book, Ask(holder, words.pop("rates", {}), 0, flights, most, **words), at)
+def _trade(book: QuotaBook, holder: str, at: float, *, flights: int = 0, most: int = 1, **words: Any) -> Leases:
+    return allocate(book, LeaseRequest(holder, words.pop("rates", {}), 0, flights, most, **words), at)
 
 
 @pytest.mark.parametrize("back", [101.0, 104.0, 130.0, 200.0])
@@ -210,7 +222,7 @@ def test_a_limit_that_headers_lower_is_lowered_for_all() -> None:
 
 
 def test_a_defect_is_not_taken_for_a_book_that_is_away() -> None:
-    async def broken(ask: Ask) -> Leases:
+    async def broken(ask: LeaseRequest) -> Leases:
         raise ZeroDivisionError
 
     async def run() -> None:
@@ -232,10 +244,10 @@ def test_slots_hold_the_limit_however_late_they_are_used(
     limit: int, period: float, asks: list[tuple[int, float, int, float]]
 ) -> None:
     """Each is good for `late` seconds: of any period, so many slots more count."""
-    book, at, slots = Book(), 0.0, list[float]()
+    book, at, slots = QuotaBook(), 0.0, list[float]()
     for holder, gap, want, late in asks:
         at += gap
-        wish = Wish("requests", limit, period, want, min(1, want))
+        wish = RateRequest("requests", limit, period, want, min(1, want))
         lease = _trade(book, str(holder), at, rates={"r": wish}).rates["r"]
         assert lease.start >= at
         assert lease.amount <= want
@@ -248,8 +260,8 @@ def test_slots_hold_the_limit_however_late_they_are_used(
 
 
 def test_tokens_of_a_job_that_was_killed_count_for_a_minute_more() -> None:
-    book = Book()
-    rates = {"t": Wish("tokens", 1000, MINUTE, 900, 900)}
+    book = QuotaBook()
+    rates = {"t": RateRequest("tokens", 1000, MINUTE, 900, 900)}
     assert _trade(book, "a", 0.0, rates=rates).rates["t"].amount == 900
     for at in (55.0, 60.0, 70.0):
         assert _trade(book, "b", at, rates=rates).rates["t"].amount == 0
@@ -257,7 +269,7 @@ def test_tokens_of_a_job_that_was_killed_count_for_a_minute_more() -> None:
 
 
 def test_a_book_that_cannot_be_read_is_begun_anew() -> None:
-    ask = Ask("a", {"r": Wish("requests", 60, MINUTE, 1, 1)}, 0, 1, 5)
+    ask = LeaseRequest("a", {"r": RateRequest("requests", 60, MINUTE, 1, 1)}, 0, 1, 5)
     for text in ("", "{", '{"next": 3}', '{"holders": {"b": 1}}'):
         kept, leases = traded(ask, text, 5.0)
         assert leases.rates == {"r": Lease(5.0, 1.0, 61.25 / 60)}
@@ -265,8 +277,8 @@ def test_a_book_that_cannot_be_read_is_begun_anew() -> None:
 
 
 def test_a_book_from_before_the_machine_started_holds_nobody_up() -> None:
-    book = Book()
-    rates = {"r": Wish("requests", 60, MINUTE, 30, 1)}
+    book = QuotaBook()
+    rates = {"r": RateRequest("requests", 60, MINUTE, 30, 1)}
     _trade(book, "a", 1e6, rates=rates, flights=5, most=5)
     leases = _trade(book, "b", 10.0, rates=rates, flights=5, most=5)
     assert (leases.rates["r"].start, leases.places) == (10.0, 5)

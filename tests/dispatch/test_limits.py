@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.base.errors import SetAside
+from tasks.base.errors import CallRejected
 from tasks.dispatch.limits.gate import START, Grant, Limits
 from tasks.dispatch.limits.rate import MINUTE, SECOND, Demand, Rate
 from tasks.providers.rate_limit_headers import Unit
@@ -277,7 +277,7 @@ def test_a_pause_holds_every_caller_even_one_that_waits_already() -> None:
 @pytest.mark.parametrize("asked", [None, 0.5, 7.0, 300.0])
 def test_one_refusal_pauses_all_callers(asked: float | None) -> None:
     async def some() -> tuple[float, float]:
-        limits = Limits(concurrency=8, luck=lambda: 0.0)
+        limits = Limits(concurrency=8, jitter=lambda: 0.0)
         caller = Caller(limits)
         grants = [await limits.enter(LITTLE) for _ in range(8)]
         waiting = [asyncio.create_task(caller.call()) for _ in range(20)]
@@ -300,7 +300,7 @@ def test_a_call_larger_than_a_minute_is_set_aside_at_once(unit: Unit) -> None:
         limits = Limits([Rate(unit, 1000)], concurrency=1)
         larger = Demand(1001 if unit != "output" else 0, 1001 if unit == "output" else 0)
         fitting = Demand(1000 if unit != "output" else 0, 1000 if unit == "output" else 0)
-        with pytest.raises(SetAside, match=rf"1001 {unit} .* 1000 in 60 s.*--tpm") as caught:
+        with pytest.raises(CallRejected, match=rf"1001 {unit} .* 1000 in 60 s.*--tpm") as caught:
             await limits.enter(larger)
         assert caught.value.reason == "over_rate_limit"
         assert await limits.enter(fitting) is not None  # it kept no place in flight

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.base.errors import Overflow, SetAside, Transient
+from tasks.base.errors import CallRejected, Overflow, Transient
 from tasks.dispatch.retry import MOST_REFUSALS, RATE_LIMITED, ROUTE_WIDE, Policy, wait_before_retry
 
 TRIES = st.integers(1, 50)
@@ -23,8 +23,8 @@ REASONS = st.sampled_from(sorted(ROUTE_WIDE | {"empty_answer", "error_in_answer"
 
 
 @given(TRIES, SHARES, LUCKS, POLICIES)
-def test_the_wait_is_under_an_exponential_ceiling(tries: int, share: float, luck: float, policy: Policy) -> None:
-    wait = wait_before_retry(Transient("http_500", "busy"), tries, share, luck, policy)
+def test_the_wait_is_under_an_exponential_ceiling(tries: int, share: float, jitter: float, policy: Policy) -> None:
+    wait = wait_before_retry(Transient("http_500", "busy"), tries, share, jitter, policy)
     if tries >= policy.attempts("http_500", share):
         assert wait is None
     else:
@@ -33,15 +33,17 @@ def test_the_wait_is_under_an_exponential_ceiling(tries: int, share: float, luck
 
 
 @given(LUCKS, st.integers(1, 5))
-def test_luck_spreads_the_waits_over_the_whole_range(luck: float, tries: int) -> None:
+def test_luck_spreads_the_waits_over_the_whole_range(jitter: float, tries: int) -> None:
     error, policy = Transient("http_500", "busy"), Policy()
     whole = min(policy.ceiling, policy.base * 2 ** (tries - 1))
-    assert wait_before_retry(error, tries, 0.05, luck, policy) == luck * whole
+    assert wait_before_retry(error, tries, 0.05, jitter, policy) == jitter * whole
 
 
 @given(TRIES, SHARES, LUCKS, POLICIES, st.floats(0, 1e9))
-def test_retry_after_is_a_floor_and_capped(tries: int, share: float, luck: float, policy: Policy, asked: float) -> None:
-    wait = wait_before_retry(Transient("http_503", "slow down", retry_after=asked), tries, share, luck, policy)
+def test_retry_after_is_a_floor_and_capped(
+    tries: int, share: float, jitter: float, policy: Policy, asked: float
+) -> None:
+    wait = wait_before_retry(Transient("http_503", "slow down", retry_after=asked), tries, share, jitter, policy)
     if tries >= policy.attempts("http_503", share):
         assert wait is None
         return
@@ -51,9 +53,9 @@ def test_retry_after_is_a_floor_and_capped(tries: int, share: float, luck: float
 
 
 @given(TRIES, SHARES, LUCKS, POLICIES)
-def test_a_call_set_aside_is_never_asked_again(tries: int, share: float, luck: float, policy: Policy) -> None:
-    assert wait_before_retry(SetAside("http_400", "no"), tries, share, luck, policy) is None
-    assert wait_before_retry(Overflow("context_overflow", "too long"), tries, share, luck, policy) is None
+def test_a_call_set_aside_is_never_asked_again(tries: int, share: float, jitter: float, policy: Policy) -> None:
+    assert wait_before_retry(CallRejected("http_400", "no"), tries, share, jitter, policy) is None
+    assert wait_before_retry(Overflow("context_overflow", "too long"), tries, share, jitter, policy) is None
 
 
 @given(REASONS, SHARES, SHARES, POLICIES)
@@ -89,7 +91,7 @@ def test_a_timeout_is_asked_again_at_least_twice(share: float) -> None:
 
 @given(st.integers(1, MOST_REFUSALS - 1), SHARES, LUCKS, st.sampled_from(sorted(RATE_LIMITED)))
 def test_a_refusal_is_no_failure_and_asked_again_much_longer(
-    tries: int, share: float, luck: float, reason: str
+    tries: int, share: float, jitter: float, reason: str
 ) -> None:
-    assert wait_before_retry(Transient(reason, "slow down"), tries, share, luck, Policy()) is not None
-    assert wait_before_retry(Transient(reason, "slow down"), MOST_REFUSALS, share, luck, Policy()) is None
+    assert wait_before_retry(Transient(reason, "slow down"), tries, share, jitter, Policy()) is not None
+    assert wait_before_retry(Transient(reason, "slow down"), MOST_REFUSALS, share, jitter, Policy()) is None

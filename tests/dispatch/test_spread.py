@@ -5,13 +5,13 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.dispatch.latency import CALIBRATED_BY, ENOUGH, REMEMBERED, Calibration, Spread
+from tasks.dispatch.latency import CALIBRATED_BY, ENOUGH, REMEMBERED, Calibration, LatencyWindow
 
 LATENCIES = st.lists(st.floats(0, 1000), min_size=ENOUGH, max_size=2 * REMEMBERED)
 
 
-def spread(latencies: list[float]) -> Spread:
-    one = Spread()
+def spread(latencies: list[float]) -> LatencyWindow:
+    one = LatencyWindow()
     for seconds in latencies:
         one.add(seconds)
     return one

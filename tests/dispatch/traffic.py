@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.dispatch.limits.gate import Grant, Limits
 from tasks.dispatch.limits.rate import Demand
-from tasks.providers.rate_limit_headers import told_limits
+from tasks.providers.rate_limit_headers import advertised_limits
 from tests.quota import Allowance, Quota
 from tests.virtual import run_virtually
 
@@ -71,7 +71,7 @@ class Road:
         headers = {name.lower(): value for name, value in self.quota.headers(now(), wait, 1e9 + now()).items()}
         if wait is not None or now() - self.told_at >= TOLD_SECONDS:
             self.told_at = now()
-            for told in told_limits(headers, period=self.told_period):
+            for told in advertised_limits(headers, period=self.told_period):
                 limits.tell(told.unit, told.period, told.limit)
         self._judge(traffic, grant, headers, refused=wait is not None or unlucky)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.base.errors import JobStopped
+from tasks.base.errors import JobPaused
 from tasks.documents.listing import list_documents
 from tasks.documents.tables.column_schema import carried_schema
 from tasks.documents.tables.column_types import as_text
@@ -270,7 +270,7 @@ def test_a_table_that_changes_while_it_is_read_stops_the_job_and_loses_no_value(
     next(documents)
     with path.open("a", encoding="utf-8") as file:
         file.write('{"body": "x", "v": "many"}\n')
-    with pytest.raises(JobStopped, match="its column 'v' is no longer of int64 .* run the same command again"):
+    with pytest.raises(JobPaused, match="its column 'v' is no longer of int64 .* run the same command again"):
         list(documents)
     assert values(path)[-1] == "many"
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from fsspec.implementations.memory import MemoryFile
 from moto.server import ThreadedMotoServer
 
-from tasks.base.errors import DocumentFailed, JobStopped, UserMistake
+from tasks.base.errors import DocumentFailed, JobPaused, UserMistake
 from tasks.documents import object_store as remote
 from tasks.documents.document import Document, Remote
 from tasks.documents.extract import extract
@@ -252,7 +252,7 @@ def test_a_store_that_fails_amid_a_table_pauses_the_job_and_loses_no_row(
     monkeypatch.setattr(MemoryFile, "read", failing, raising=False)
     documents = list_documents([f"{memory}/{name}"], text_column="body")
     assert next(documents).document_id == "0"
-    with pytest.raises(JobStopped, match=r"can't be read any more after row \d+: reset"):
+    with pytest.raises(JobPaused, match=r"can't be read any more after row \d+: reset"):
         list(documents)
 
 
@@ -398,7 +398,7 @@ class Shaky:
 @pytest.mark.parametrize("failures", [0, 1, 2, 3])
 def test_a_fetch_that_may_heal_is_tried_three_times(failures: int, monkeypatch: pytest.MonkeyPatch) -> None:
     shaky, waited = Shaky(failures, ConnectionResetError("reset at http://h/?sig=hush")), list[float]()
-    monkeypatch.setattr(remote, "_opened", lambda url: remote.Store(url, shaky, ""))
+    monkeypatch.setattr(remote, "_opened", lambda url: remote.ObjectStore(url, shaky, ""))
     place = Remote("memory://x", "/x")
     if failures < 3:
         assert fetch(place, lambda: False, waited.append) == b"/x"
@@ -412,7 +412,7 @@ def test_a_fetch_that_may_heal_is_tried_three_times(failures: int, monkeypatch: 
 @pytest.mark.parametrize("error", [FileNotFoundError("x"), PermissionError("x")])
 def test_a_fetch_that_is_refused_is_not_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     shaky, waited = Shaky(1, error), list[float]()
-    monkeypatch.setattr(remote, "_opened", lambda url: remote.Store(url, shaky, ""))
+    monkeypatch.setattr(remote, "_opened", lambda url: remote.ObjectStore(url, shaky, ""))
     with pytest.raises(DocumentFailed, match="the object can't be fetched"):
         fetch(Remote("memory://x", "/x"), lambda: False, waited.append)
     assert waited == []

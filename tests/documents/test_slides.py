@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pptx import Presentation
 from pptx.util import Inches
 
-from tasks.documents.readers.drawn.boxes import MOST_CUT, Box, Placed, Transform, ordered
+from tasks.documents.readers.drawn.boxes import MOST_CUT, DrawnBox, Placed, Transform, ordered
 from tasks.documents.readers.kinds import kind_of
 from tasks.documents.readers.pptx.reader import read_pptx
 from tasks.documents.readers.read import read
@@ -84,14 +84,14 @@ def test_a_groups_shapes_stand_where_the_group_puts_them() -> None:
 
 @given(st.tuples(*[st.floats(-1e6, 1e6)] * 4), st.tuples(*[st.floats(1, 1e6)] * 4))
 def test_a_group_spans_its_box(places: tuple[float, ...], extents: tuple[float, ...]) -> None:
-    outer, inner = (Box(*places[:2], *extents[:2]), Box(*places[2:], *extents[2:]))
+    outer, inner = (DrawnBox(*places[:2], *extents[:2]), DrawnBox(*places[2:], *extents[2:]))
     shown = Transform().within(outer, inner).of(inner)
     assert shown == pytest.approx(outer, rel=1e-6, abs=1e-3 * max(1, *extents[:2]))
 
 
 @given(st.lists(st.tuples(*[st.floats(0, 1e6)] * 4), max_size=MOST_CUT + 20))
 def test_every_shape_is_read_once(boxes: list[tuple[float, float, float, float]]) -> None:
-    items = [Placed(Box(*box), [str(at)]) for at, box in enumerate(boxes)]
+    items = [Placed(DrawnBox(*box), [str(at)]) for at, box in enumerate(boxes)]
     assert sorted(ordered(items)) == sorted(items)
 
 

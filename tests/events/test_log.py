@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tasks.base.errors import JobStopped, UserMistake
+from tasks.base.errors import JobPaused, UserMistake
 from tasks.events.event import LEVELS, Event
 from tasks.events.log import Lines
 from tasks.prompting.options import EmbedOptions, ExtractOptions
@@ -253,7 +253,7 @@ def test_a_stopped_job_says_of_what_kind_the_reason_is(
     fill(folder, 5)
 
     def stop(job: Any) -> None:
-        job.stop(JobStopped("words of somebody"))
+        job.stop(JobPaused("words of somebody"))
 
     logged(opened=stop)
     (ended,) = named(log, "job ended")

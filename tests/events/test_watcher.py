@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from tasks.events import watcher as watching
-from tasks.events.event import Event, Name, Reading
+from tasks.events.event import Event, MetricReading, Name
 from tasks.events.watcher import Watcher
 
 
@@ -98,7 +98,7 @@ def test_fields_that_are_bound_stand_in_every_event(slow: Slow) -> None:
     watcher = Watcher([slow], lambda _: None, readers)  # type: ignore[arg-type]
     bound = watcher.bound(provider="one").bound(model="two")
     bound.note("call sent", call_id="three")
-    bound.gauges(lambda: [Reading("in_flight", 1, {})])
+    bound.gauges(lambda: [MetricReading("in_flight", 1, {})])
     watcher.close()
     assert slow.events[0].fields == {"provider": "one", "model": "two", "call_id": "three"}
     assert len(readers) == 1

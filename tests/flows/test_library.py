@@ -12,7 +12,7 @@ import pytest
 
 from flows.embed import embed
 from flows.summarize import summarize
-from tasks.base.errors import JobStopped, UserMistake
+from tasks.base.errors import JobPaused, UserMistake
 from tasks.prompting.options import EmbedOptions, Options
 from tests.flows.tables import query
 from tests.jobs.invoices import SCHEMA, answer, number_in, text_of
@@ -89,7 +89,7 @@ def test_a_job_that_is_paused_and_a_mistake_are_raised(server: Simulator, tmp_pa
     )
     paused = summarize([str(tmp_path / "reports")], options)
     assert (paused.exit_code, paused.job.status) == (4, "paused")
-    with pytest.raises(JobStopped, match="budget"):
+    with pytest.raises(JobPaused, match="budget"):
         paused.raise_for_status()
     with pytest.raises(UserMistake, match="nowhere"):
         summarize([str(tmp_path / "nowhere")], options)

@@ -58,7 +58,7 @@ def test_books_in_four_languages_are_covered_and_every_request_fits(
 def fills(books: dict[str, str]) -> Iterator[float]:
     """The share of the budget that each full chunk uses: the last two of a book share what is left."""
     prepared = prepare("summarize", ["."], Options(provider="openai-compatible", model="mistral-nemo", context=WINDOW))
-    stop = prepared.stops[0]
+    stop = prepared.job_routes[0]
     cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, "auto")
     for text in books.values():
         budget = cutter.chunk_room(text)

@@ -50,7 +50,7 @@ def chosen(tmp_path: Path, **words: Any) -> Prepared:
 
 
 def labels(prepared: Prepared) -> list[str]:
-    return [stop.label.split("/")[0] for stop in (*prepared.stops, *prepared.rivals)]
+    return [stop.label.split("/")[0] for stop in (*prepared.job_routes, *prepared.rivals)]
 
 
 class TestChoosing:
@@ -105,7 +105,7 @@ class TestChoosing:
         first = chosen(tmp_path)
         listed(tmp_path, "together", input_price=0.01, output_price=0.01)
         assert labels(chosen(tmp_path))[0] == "together"
-        remember(first.stops, first.options)
+        remember(first.job_routes, first.options)
         ledger = local_ledger(tmp_path / "out" / ".docmill" / "ledger.sqlite")
         ledger.begin("work", "summarize")
         ledger.end("paused")
@@ -150,8 +150,8 @@ def test_lists_are_read_anew_once_they_are_old(parts: Counterparts, tmp_path: Pa
     assert labels(chosen(tmp_path))[0] == "openrouter"
     parts.models["openrouter"] = {"data": [{"id": IDS["openrouter"]}]}
     prepared = chosen(tmp_path)
-    assert prepared.stops[0].route.price is not None
-    assert prepared.stops[0].route.price.input == 0.1
+    assert prepared.job_routes[0].route.price is not None
+    assert prepared.job_routes[0].route.price.input == 0.1
 
 
 @pytest.mark.usefixtures("parts")
@@ -284,6 +284,6 @@ def test_a_list_of_another_server_tells_nothing_of_this_one(
     fill(folder, 1)
     listed(tmp_path, "openrouter", context=4096, input_price=0.01, output_price=0.01)
     monkeypatch.setenv("OPENROUTER_BASE_URL", parts.base("openrouter") + "/")
-    assert chosen(tmp_path, provider="openrouter").stops[0].route.window.context == 4096
+    assert chosen(tmp_path, provider="openrouter").job_routes[0].route.window.context == 4096
     monkeypatch.setenv("OPENROUTER_BASE_URL", "http://127.0.0.1:1/v1")
-    assert chosen(tmp_path, provider="openrouter").stops[0].route.window.context == 65_536
+    assert chosen(tmp_path, provider="openrouter").job_routes[0].route.window.context == 65_536

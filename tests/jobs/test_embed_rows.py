@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.calls.packing import SPECIAL_TOKENS, Packing, Piece, pack
+from tasks.calls.packing import SPECIAL_TOKENS, Packing, TextToEmbed, pack
 from tasks.embeddings.cost_share import shared
 from tasks.embeddings.embedded_rows import missing_characters
 
@@ -11,7 +11,7 @@ SPANS = st.lists(
     st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda one: (one[0], one[0] + one[1])), max_size=6
 )
 PIECES = st.lists(
-    st.tuples(st.integers(1, 50), st.sampled_from("abc")).map(lambda one: Piece("id", "text", one[0], one[1])),
+    st.tuples(st.integers(1, 50), st.sampled_from("abc")).map(lambda one: TextToEmbed("id", "text", one[0], one[1])),
     min_size=1,
 )
 
@@ -24,7 +24,7 @@ def test_missing_is_what_no_good_chunk_holds(bad: list[tuple[int, int]], good: l
 
 
 @given(PIECES, st.integers(0, 5000), st.floats(0, 10))
-def test_shares_add_up_to_the_request(pieces: list[Piece], tokens: int, cost: float) -> None:
+def test_shares_add_up_to_the_request(pieces: list[TextToEmbed], tokens: int, cost: float) -> None:
     shares = shared(pieces, tokens, cost)
     assert sum(share.tokens for share in shares.values()) == tokens
     assert abs(sum(share.cost or 0.0 for share in shares.values()) - cost) < 1e-9
@@ -33,7 +33,7 @@ def test_shares_add_up_to_the_request(pieces: list[Piece], tokens: int, cost: fl
 
 
 @given(PIECES, st.integers(1, 5), st.integers(10, 200))
-def test_requests_keep_the_order_and_the_limits(pieces: list[Piece], inputs: int, tokens: int) -> None:
+def test_requests_keep_the_order_and_the_limits(pieces: list[TextToEmbed], inputs: int, tokens: int) -> None:
     groups = list(pack(pieces, Packing(inputs, tokens)))
     assert [piece for group in groups for piece in group] == pieces
     for group in groups:

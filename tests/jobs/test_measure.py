@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.base.errors import Interrupted
-from tasks.calls.token_calibration import LONG, OURS, Measure, Measures
+from tasks.calls.token_calibration import LONG, OURS, TokenCalibration, TokenMeasure
 from tasks.chunking.tokenizer import load_tokenizer
 from tasks.jobs.job import Job
 from tasks.ledger.state import LocalState
@@ -30,42 +30,42 @@ def counting(ratio: float, extra: int = 0) -> Callable[[dict[str, Any]], int]:
 
 
 @pytest.fixture
-def measures(tmp_path: Path) -> Measures:
-    return Measures(LocalState(tmp_path), "route")
+def measures(tmp_path: Path) -> TokenCalibration:
+    return TokenCalibration(LocalState(tmp_path), "route")
 
 
-def test_what_counts_no_more_than_we_do_changes_nothing(measures: Measures) -> None:
+def test_what_counts_no_more_than_we_do_changes_nothing(measures: TokenCalibration) -> None:
     for counted, told in ((10, 10), (5000, 4999), (LONG, LONG), (5000, 11_000)):
         measures.learn(counted, told)
     assert measures.all == [OURS]
     assert OURS.most(1000) == 1000
 
 
-def test_a_short_prompt_tells_what_is_put_around_each_and_a_long_one_the_ratio(measures: Measures) -> None:
+def test_a_short_prompt_tells_what_is_put_around_each_and_a_long_one_the_ratio(measures: TokenCalibration) -> None:
     measures.learn(100, 300)
-    assert measures.latest == Measure(202, 1.0)
+    assert measures.latest == TokenMeasure(202, 1.0)
     measures.learn(5000, 5150)  # within what was learned
-    assert measures.latest == Measure(202, 1.0)
+    assert measures.latest == TokenMeasure(202, 1.0)
     measures.learn(5000, 6000)
-    assert measures.latest == Measure(202, 1.22)
+    assert measures.latest == TokenMeasure(202, 1.22)
     assert measures.latest.most(6100) == 5000
 
 
 def test_what_was_learned_is_kept_for_the_route_and_a_half_written_line_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "measures.jsonl"
-    Measures(LocalState(tmp_path), "route").learn(5000, 6000)
-    Measures(LocalState(tmp_path), "other").learn(100, 200)
+    TokenCalibration(LocalState(tmp_path), "route").learn(5000, 6000)
+    TokenCalibration(LocalState(tmp_path), "other").learn(100, 200)
     with path.open("a") as file:
         file.write('["route", 1')
-    assert Measures(LocalState(tmp_path), "route").all == [OURS, Measure(0, 1.22)]
+    assert TokenCalibration(LocalState(tmp_path), "route").all == [OURS, TokenMeasure(0, 1.22)]
 
 
 def test_what_another_process_has_learned_is_taken_in(tmp_path: Path) -> None:
-    mine, theirs = Measures(LocalState(tmp_path), "route"), Measures(LocalState(tmp_path), "route")
+    mine, theirs = TokenCalibration(LocalState(tmp_path), "route"), TokenCalibration(LocalState(tmp_path), "route")
     mine.learn(100, 150)
     theirs.learn(5000, 6000)
     mine.look_again()
-    assert mine.all == [OURS, Measure(51, 1.0), Measure(0, 1.22)]
+    assert mine.all == [OURS, TokenMeasure(51, 1.0), TokenMeasure(0, 1.22)]
     mine.look_again()
     assert len(mine.all) == 3
 
@@ -81,7 +81,7 @@ def test_what_another_process_has_learned_is_taken_in(tmp_path: Path) -> None:
     ],
 )
 def test_an_overflow_tells_the_window_or_makes_chunks_smaller_by_a_third(
-    measures: Measures, said: str, ratio: float
+    measures: TokenCalibration, said: str, ratio: float
 ) -> None:
     measures.overflowed(OURS, 8192, said)
     assert measures.latest.ratio == pytest.approx(ratio, abs=1e-3)
@@ -158,10 +158,10 @@ def test_a_job_killed_after_it_has_learned_pays_for_nothing_again(
 def test_a_damaged_file_of_measures_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "measures.jsonl"
     path.write_bytes(b'["x\xff\n["route", 0, 0.0]\n["route", 0, NaN]\n["route", -5, 1.0]\n["route", 5]\n["ro')
-    measures = Measures(LocalState(tmp_path), "route")
+    measures = TokenCalibration(LocalState(tmp_path), "route")
     assert measures.all == [OURS]
     measures.learn(5000, 6000)
-    assert Measures(LocalState(tmp_path), "route").all == [OURS, Measure(0, 1.22)]
+    assert TokenCalibration(LocalState(tmp_path), "route").all == [OURS, TokenMeasure(0, 1.22)]
 
 
 def test_a_budget_holds_where_the_route_counts_more(folder: Path, provider: Simulator, run_job: RunJob) -> None:

@@ -210,7 +210,7 @@ def test_the_catalogue_tells_the_window_where_the_server_is_away(monkeypatch: py
     monkeypatch.setenv("APIPIE_API_KEY", KEY)
     monkeypatch.setenv("APIPIE_BASE_URL", "http://127.0.0.1:1/v1")
     prepared = prepare("summarize", ["."], Options(provider="apipie", model="mistral-large"))
-    assert prepared.stops[0].route.window.context == 8192
+    assert prepared.job_routes[0].route.window.context == 8192
 
 
 def test_a_prompt_that_leaves_no_room_is_refused_at_once(provider: Simulator, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ledger.bloom_filter import Known
+from tasks.ledger.bloom_filter import BloomFilter
 
 IDS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
@@ -14,7 +14,7 @@ IDS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 @given(st.lists(IDS, max_size=50), IDS)
 @settings(max_examples=25, deadline=None)
 def test_it_never_says_no_of_an_id_that_was_added(ids: list[str], last: str) -> None:
-    known = Known()
+    known = BloomFilter()
     for number, one in enumerate([*ids, last]):
         known.add(one)
         assert all(earlier in known for earlier in ids[:number])
@@ -24,7 +24,7 @@ def test_it_never_says_no_of_an_id_that_was_added(ids: list[str], last: str) -> 
 @given(st.lists(IDS, max_size=50))
 @settings(max_examples=25, deadline=None)
 def test_many_ids_at_once_are_remembered_as_one_by_one(ids: list[str]) -> None:
-    together, apart = Known(), Known()
+    together, apart = BloomFilter(), BloomFilter()
     assert together.add_all(ids) == len(ids)
     for one in ids:
         apart.add(one)
@@ -32,12 +32,12 @@ def test_many_ids_at_once_are_remembered_as_one_by_one(ids: list[str]) -> None:
 
 
 def test_an_empty_filter_knows_nothing() -> None:
-    known = Known()
+    known = BloomFilter()
     assert not any(os.urandom(32).hex() in known for _ in range(1000))
 
 
 def test_at_a_million_ids_it_is_wrong_about_fewer_than_one_unknown_in_a_hundred() -> None:
-    known = Known()
+    known = BloomFilter()
     for _ in range(1_000_000):
         known.add(os.urandom(16).hex())
     wrong = sum(os.urandom(16).hex() in known for _ in range(50_000))
@@ -46,7 +46,7 @@ def test_at_a_million_ids_it_is_wrong_about_fewer_than_one_unknown_in_a_hundred(
 
 def test_an_id_that_is_no_hexadecimal_number_is_refused() -> None:
     with pytest.raises(ValueError):
-        Known().add("not an id")
+        BloomFilter().add("not an id")
     for wrong in ("not an id", "ab", "ab " * 20):
         with pytest.raises(ValueError):
-            Known().add_all([32 * "ab", wrong])
+            BloomFilter().add_all([32 * "ab", wrong])

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.ledger.ledger import Ledger
-from tasks.ledger.records import Owned, PaidBeside, Seen, Sums
+from tasks.ledger.records import DocumentState, Owned, PaidBeside, StatusTotals
 from tasks.ledger.state import State
 from tasks.ledger.store import Batch
 from tasks.providers.protocol import Reply
@@ -230,11 +230,11 @@ def test_a_document_is_assigned_before_and_finished_after(ledger: Ledger) -> Non
     assert ledger.seen(["a.txt"]) == {}
     parts = ledger.assign(["a.txt", "b.txt"], "work", part)
     assert parts == {"a.txt": part, "b.txt": part}
-    assert ledger.seen(["a.txt", "c.txt"]) == {"a.txt": Seen(job, "work", None, "assigned", part)}
+    assert ledger.seen(["a.txt", "c.txt"]) == {"a.txt": DocumentState(job, "work", None, "assigned", part)}
     ledger.finish([finished("a.txt")], parts, "work")
     assert ledger.seen(["a.txt", "b.txt"]) == {
-        "a.txt": Seen(job, "work", "sha", "done", part),
-        "b.txt": Seen(job, "work", None, "assigned", part),
+        "a.txt": DocumentState(job, "work", "sha", "done", part),
+        "b.txt": DocumentState(job, "work", None, "assigned", part),
     }
 
 
@@ -259,7 +259,7 @@ def test_a_document_that_is_assigned_again_is_not_done(ledger: Ledger) -> None:
 def test_what_is_finished_was_assigned_or_not(ledger: Ledger) -> None:
     job = ledger.begin("work", "summarize")
     ledger.finish([finished("a.txt", "failed")], {"a.txt": 3}, "work")
-    assert ledger.seen(["a.txt"]) == {"a.txt": Seen(job, "work", "sha", "failed", 3)}
+    assert ledger.seen(["a.txt"]) == {"a.txt": DocumentState(job, "work", "sha", "failed", 3)}
 
 
 def test_a_later_outcome_takes_the_place_of_an_earlier_one(ledger: Ledger) -> None:
@@ -267,8 +267,8 @@ def test_a_later_outcome_takes_the_place_of_an_earlier_one(ledger: Ledger) -> No
     ledger.finish([finished("a.txt", "failed", content="old")], {"a.txt": 1}, "work")
     job = ledger.begin("other work", "summarize")
     ledger.finish([finished("a.txt", cost=None)], {"a.txt": 1}, "other work")
-    assert ledger.seen(["a.txt"]) == {"a.txt": Seen(job, "other work", "sha", "done", 1)}
-    assert ledger.sums() == {"done": Sums(1, 3, 1, 100, 10, None)}
+    assert ledger.seen(["a.txt"]) == {"a.txt": DocumentState(job, "other work", "sha", "done", 1)}
+    assert ledger.sums() == {"done": StatusTotals(1, 3, 1, 100, 10, None)}
 
 
 def test_any_name_is_a_documents_name(ledger: Ledger) -> None:
@@ -296,8 +296,8 @@ def test_sums_are_of_this_job_alone_and_by_status(ledger: Ledger) -> None:
         outcomes = [finished(name) for name in names[:2]] + [finished(name, "failed") for name in names[2:]]
         ledger.finish(outcomes, parts, work)
     sums = ledger.sums()
-    assert sums["done"] == Sums(2, 6, 2, 200, 20, 1.0)
-    assert sums["failed"] == Sums(1, 3, 1, 100, 10, 0.5)
+    assert sums["done"] == StatusTotals(2, 6, 2, 200, 20, 1.0)
+    assert sums["failed"] == StatusTotals(1, 3, 1, 100, 10, 0.5)
     assert "partial" not in sums
 
 

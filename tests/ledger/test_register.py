@@ -13,7 +13,7 @@ import pytest
 
 from tasks.base.errors import StorageFailed, UserMistake
 from tasks.ledger.address import address_of
-from tasks.ledger.postgres_connection import Server
+from tasks.ledger.postgres_connection import Database
 from tasks.ledger.postgres_register import SCHEMA, PostgresRegister
 from tasks.ledger.register import FileRegister, Register
 from tests.ledger.server import PASSWORD, PostgresServer
@@ -31,7 +31,7 @@ for _ in range(100):
 
 
 def in_database(server: PostgresServer) -> PostgresRegister:
-    return PostgresRegister(Server(address_of(server.url, PASSWORD), SCHEMA, "shared limits", "--share-limits"))
+    return PostgresRegister(Database(address_of(server.url, PASSWORD), SCHEMA, "shared limits", "--share-limits"))
 
 
 @pytest.fixture(params=["file", "postgres"])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tasks.base.errors import StorageFailed, UserMistake
 from tasks.ledger import tables as schema
-from tasks.ledger.records import Kept
+from tasks.ledger.records import StoredAnswer
 from tasks.ledger.sqlite import SqliteStore, doubt_mark
 from tasks.ledger.state import local_ledger
 from tasks.ledger.statements import ASSIGN
@@ -491,7 +491,7 @@ def _all_right(path: Path) -> str | None:
         ledger.close()
 
 
-def _is_right(kept: Kept, number: int) -> bool:
+def _is_right(kept: StoredAnswer, number: int) -> bool:
     reply = (kept.reply.status, kept.reply.body)
     rest = (kept.job_id, kept.document_id, kept.attempts, kept.latency_ms, kept.created_at.timestamp())
     return reply == (200, body(number)) and rest == (JOB, f"d{number}", 1, 31, CREATED)

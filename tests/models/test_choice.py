@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tasks.base.errors import UserMistake
-from tasks.models.candidates import Candidate, Wish, candidates
+from tasks.models.candidates import Candidate, RouteRequest, candidates
 from tasks.models.catalogue import Catalogue, load_catalogue
 from tasks.models.price import Price
 from tasks.models.route import Route, resolve
@@ -24,7 +24,7 @@ def chosen(
     available: tuple[str, ...] = EVERYONE,
     local_model: str = HERE,
 ) -> Candidate:
-    return candidates(Wish(model, provider), load_catalogue(), available, local_model)[0]
+    return candidates(RouteRequest(model, provider), load_catalogue(), available, local_model)[0]
 
 
 def resolved(
@@ -49,14 +49,14 @@ class TestChoosing:
         assert (candidate.provider.name, candidate.name) == ("local", HERE)
 
     def test_without_a_wish_every_chat_route_behind_a_key_is_a_candidate(self, catalogue: Catalogue) -> None:
-        found = candidates(Wish(), catalogue, ("local", "apipie", "bedrock"), HERE)
+        found = candidates(RouteRequest(), catalogue, ("local", "apipie", "bedrock"), HERE)
         assert {one.model.subtype for one in found if one.model} == {"Chat"}
         chat = [row for model, row in catalogue.routes() if model.subtype == "Chat" and row.provider != "local"]
         assert len([one for one in found if one.upstream]) == len(chat)
         assert {one.provider.name for one in found if not one.upstream} == {"bedrock"}
 
     def test_a_model_is_at_all_its_providers_with_a_key_straight_before_through_the_aggregator(self) -> None:
-        found = candidates(Wish("mistral-large"), load_catalogue(), EVERYONE, HERE)
+        found = candidates(RouteRequest("mistral-large"), load_catalogue(), EVERYONE, HERE)
         assert [one.label for one in found] == [
             "openrouter/mistral-large", "apipie@openrouter/mistral-large", "apipie@bedrock/mistral-large",
         ]  # fmt: skip
@@ -66,7 +66,7 @@ class TestChoosing:
         assert (candidate.upstream, candidate.id, candidate.served) == ("pool", "my-pool", None)
 
     def test_another_subtype_may_be_wished_for(self, catalogue: Catalogue) -> None:
-        found = candidates(Wish(subtype="Code"), catalogue, ("apipie",), HERE)
+        found = candidates(RouteRequest(subtype="Code"), catalogue, ("apipie",), HERE)
         assert {one.name for one in found} == {"codestral-mamba"}
 
     def test_auto_is_the_same_as_no_provider(self) -> None:
@@ -148,7 +148,7 @@ class TestChoosing:
 
     def test_a_providers_own_id_goes_on_the_wire(self, tmp_path: Path) -> None:
         small = load_catalogue(written(tmp_path))
-        candidate = candidates(Wish("one", "somewhere"), small, ("somewhere",), HERE)[0]
+        candidate = candidates(RouteRequest("one", "somewhere"), small, ("somewhere",), HERE)[0]
         assert (candidate.name, candidate.id) == ("Model-One", "vendor/model-one")
 
 
@@ -206,10 +206,10 @@ class TestWindows:
         aggregator = '[[providers]]\nname = "apipie"\ntitle = "APIpie"\nwire = "apipie"\n'
         text = MODEL + '\n[[models.routes]]\nprovider = "elsewhere"\ncontext = 8192\nmax_answer = 1024\n'
         small = load_catalogue(written(tmp_path, text, PROVIDERS + aggregator))
-        automatic = candidates(Wish("one", "apipie"), small, ("apipie",), HERE)[0]
+        automatic = candidates(RouteRequest("one", "apipie"), small, ("apipie",), HERE)[0]
         assert resolved(automatic, max_answer=1500).window.max_answer == 1024
         assert resolved(automatic, max_answer=100).window.max_answer == 100
-        fixed = candidates(Wish("one", "apipie@somewhere"), small, ("apipie",), HERE)[0]
+        fixed = candidates(RouteRequest("one", "apipie@somewhere"), small, ("apipie",), HERE)[0]
         assert resolved(fixed, max_answer=1500).window.max_answer == 1500
 
     def test_an_answer_that_leaves_no_room_is_refused_with_the_option(self) -> None:
@@ -269,7 +269,7 @@ class TestTheRestOfARoute:
         behind = PROVIDERS.replace('"somewhere"', '"apipie"')
         text = MODEL.replace('"somewhere"', '"elsewhere"') + priced
         small = load_catalogue(written(tmp_path, text, behind))
-        candidate = candidates(Wish("one", "apipie"), small, ("apipie",), HERE)[0]
+        candidate = candidates(RouteRequest("one", "apipie"), small, ("apipie",), HERE)[0]
         known = resolved(candidate).price
         assert known is not None
         assert (known.input, known.output) == (1.0, 2.0)
@@ -278,4 +278,4 @@ class TestTheRestOfARoute:
         third = '[[providers]]\nname = "third"\ntitle = "Third"\nwire = "openai"\n'
         text += '\n[[models.routes]]\nprovider = "third"\n'
         wider = load_catalogue(written(tmp_path / "other", text, behind + third))
-        assert resolved(candidates(Wish("one", "apipie"), wider, ("apipie",), HERE)[0]).price is None
+        assert resolved(candidates(RouteRequest("one", "apipie"), wider, ("apipie",), HERE)[0]).price is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.catalogue import main
-from tasks.models.candidates import Wish, candidates
+from tasks.models.candidates import RouteRequest, candidates
 from tasks.models.catalogue import Catalogue, load_catalogue
 from tasks.models.live_catalogue import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot, with_live
 from tasks.models.model_lists import Listed
@@ -149,14 +149,14 @@ def test_refresh_without_a_key_says_what_to_set(
 def test_what_the_aggregator_s_list_lacks_is_doubtful_there_and_of_unknown_price() -> None:
     catalogue = load_catalogue()
     list_ = snapshot(Listed("mistral-large", 128_000, None, 9.0, 9.0, upstream="openrouter"), provider="apipie")
-    found = candidates(Wish("mistral-large"), with_live(catalogue, [list_]), ("apipie",), "local-model")
+    found = candidates(RouteRequest("mistral-large"), with_live(catalogue, [list_]), ("apipie",), "local-model")
     rows = {candidate.upstream: candidate.served for candidate in found}
     assert rows["openrouter"] is not None
     assert rows["bedrock"] is not None
     assert (rows["openrouter"].is_gone, rows["openrouter"].input_price) == (False, 9.0)
     assert (rows["bedrock"].is_gone, rows["bedrock"].price, rows["bedrock"].context) == (True, None, 8192)
     untold = snapshot(Listed("mistral-large", 128_000), provider="apipie")
-    (first, *_) = candidates(Wish("mistral-large"), with_live(catalogue, [untold]), ("apipie",), "local-model")
+    (first, *_) = candidates(RouteRequest("mistral-large"), with_live(catalogue, [untold]), ("apipie",), "local-model")
     assert first.served is not None
     assert first.served.price is not None
 
@@ -168,7 +168,9 @@ def test_a_model_outside_the_catalogue_is_compared_at_all_that_list_it() -> None
         snapshot(Listed("new/model", 8192, available=False), provider="openrouter"),
     ]
     live = with_live(load_catalogue(), lists)
-    found = candidates(Wish("new/model"), live, ("openrouter", "together", "deepinfra", "apipie"), "local-model")
+    found = candidates(
+        RouteRequest("new/model"), live, ("openrouter", "together", "deepinfra", "apipie"), "local-model"
+    )
     assert [candidate.provider.name for candidate in found] == ["together", "deepinfra"]
 
 

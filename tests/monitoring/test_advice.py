@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.monitoring.advice import JobFacts, Other, advise
+from tasks.monitoring.advice import MonitoredJob, Other, advise
 
 # A job that nothing is to be said about.
-GOOD = JobFacts(
+GOOD = MonitoredJob(
     "out", "openrouter", "mistral-nemo", documents=100, calls=120, chunks=120, prompt_tokens=1_000_000,
     completion_tokens=50_000, cost_usd=1.0, cut=1, retries=3, busiest_minute=55, in_flight=12.0, seconds=600,
     max_output_tokens=512, concurrency=16, rpm=60, context=131_072,

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.base.errors import StorageFailed, UserMistake
 from tasks.monitoring.event_history import LOOSE_PARTS, History, connected
-from tasks.monitoring.health_records import HISTORY, Event
+from tasks.monitoring.health_records import HISTORY, HealthEvent
 from tests.monitoring.made import NOW, event
 
 
@@ -25,7 +25,7 @@ def history(tmp_path: Path) -> History:
 
 
 def test_the_columns_are_those_of_an_event_and_each_says_what_it_is() -> None:
-    assert tuple(HISTORY.names) == Event._fields
+    assert tuple(HISTORY.names) == HealthEvent._fields
     assert all(field.metadata[b"description"] for field in HISTORY)
 
 

@@ -18,10 +18,10 @@ from tasks.models.candidates import Candidate
 from tasks.models.catalogue import Served, load_catalogue
 from tasks.models.price import Price
 from tasks.monitoring.event_history import History
-from tasks.monitoring.health_records import BUCKETS, Event, Skipped
+from tasks.monitoring.health_records import BUCKETS, HealthEvent, Skipped
 from tasks.monitoring.probe import Outcome, Prober, prompt_of
 from tasks.monitoring.statistics import health_of
-from tasks.monitoring.targets import Target
+from tasks.monitoring.targets import ProbeTarget
 from tasks.providers.account import Account
 from tests.conftest import KEY
 from tests.simulator import Settings, Simulator, error, serving
@@ -32,20 +32,20 @@ PROBES = 100
 APART = 0.01
 
 
-def target(simulator: Simulator, name: str = "sim", price: Price | None = FREE) -> Target:
+def target(simulator: Simulator, name: str = "sim", price: Price | None = FREE) -> ProbeTarget:
     provider = load_catalogue().provider("openai-compatible")
     provider = provider.model_copy(update={"name": name, "concurrency": 64})
     served = Served(provider=name, context=8192)
     candidate = Candidate(provider, "sim-model", "sim-model", None, served)
-    return Target(candidate, "chat", Account(name, simulator.url, SecretStr(KEY)), price)
+    return ProbeTarget(candidate, "chat", Account(name, simulator.url, SecretStr(KEY)), price)
 
 
 def probe(
-    targets: list[Target], budget: float = 0.0, times: int = 1, characters: int = 200, apart: float = 0.0
+    targets: list[ProbeTarget], budget: float = 0.0, times: int = 1, characters: int = 200, apart: float = 0.0
 ) -> list[Outcome]:
     """Probe each target so many times, all side by side, beginning so many seconds apart."""
 
-    async def later(prober: Prober, number: int, one: Target) -> Outcome:
+    async def later(prober: Prober, number: int, one: ProbeTarget) -> Outcome:
         await asyncio.sleep(number * apart)
         return await prober.probe(one, characters)
 
@@ -57,8 +57,8 @@ def probe(
     return asyncio.run(run())
 
 
-def events(outcomes: list[Outcome]) -> list[Event]:
-    return [one for one in outcomes if isinstance(one, Event)]
+def events(outcomes: list[Outcome]) -> list[HealthEvent]:
+    return [one for one in outcomes if isinstance(one, HealthEvent)]
 
 
 @pytest.fixture

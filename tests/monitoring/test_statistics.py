@@ -8,14 +8,14 @@ import pytest
 
 from tasks.monitoring.alarms import alarms
 from tasks.monitoring.event_history import History
-from tasks.monitoring.health_records import Event, RouteHealth
+from tasks.monitoring.health_records import HealthEvent, RouteHealth
 from tasks.monitoring.statistics import health_of
 from tests.monitoring.made import NOW, event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-def told(tmp_path: Path, events: list[Event], *named: tuple[str, str]) -> RouteHealth:
+def told(tmp_path: Path, events: list[HealthEvent], *named: tuple[str, str]) -> RouteHealth:
     history = History(tmp_path)
     with history.held():
         history.append(events)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.comparison.comparison_records import (
     Agreement,
-    Answer,
     Compared,
+    ComparedAnswer,
     Comparison,
     Measured,
     Projected,
@@ -92,7 +92,7 @@ DOCUMENTS = (
 )
 
 
-def answers() -> list[Answer]:
+def answers() -> list[ComparedAnswer]:
     return [
         answer(document, text * (2 + number % 3), row, is_failed=number == 4 and place == 2)
         for place, (document, text) in enumerate(DOCUMENTS)
@@ -101,9 +101,9 @@ def answers() -> list[Answer]:
 
 
 def answer(document: str, text: str, row: Row,
-           *, is_failed: bool) -> Answer:  # fmt: skip
+           *, is_failed: bool) -> ComparedAnswer:  # fmt: skip
     provider, _, model = row[0].partition("/")
-    return Answer(
+    return ComparedAnswer(
         document, row[0], provider, model, "failed" if is_failed else "done", None if is_failed else text,
         0 if is_failed else len(text), 3, 8140, 612, None if row[1] is None else 0.00071, int(row[3]), False,
         None if is_failed else row[5], None if is_failed else row[6],

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tasks.comparison.comparison_records import Answer
+from tasks.comparison.comparison_records import ComparedAnswer
 from tasks.comparison.comparison_tables import COMPARISON_TABLES, write_comparison
 from tasks.pages.comparison_page import CHARACTERS, DOCUMENTS, comparison_page, write_comparison_page
 from tasks.pages.page import place_of
@@ -65,7 +65,7 @@ def test_every_answer_stands_beside_the_others_to_its_document(written: Folder, 
 
 def test_a_large_sample_leaves_the_page_small() -> None:
     (first, *_) = answers()
-    many: list[Answer] = [
+    many: list[ComparedAnswer] = [
         replace(first, document_id=f"{number}.txt", output="word " * 40_000) for number in range(DOCUMENTS + 5)
     ]
     html = comparison_page(comparison(), many, "out")

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from tasks.monitoring.event_history import History
-from tasks.monitoring.health_records import Event
+from tasks.monitoring.health_records import HealthEvent
 from tasks.monitoring.statistics import health_of
 from tasks.pages.health_page import write_health_page
 from tasks.pages.page import place_of
@@ -16,9 +16,9 @@ from tests.browser import Browser
 from tests.pages.made import HOSTILE, NOW
 
 
-def event(number: int, model: str, *, ok: bool, price: float) -> Event:
+def event(number: int, model: str, *, ok: bool, price: float) -> HealthEvent:
     size, latency = (1_500, 7_000, 20_000)[number % 3], 100.0 + 7 * number
-    return Event(
+    return HealthEvent(
         at=NOW - timedelta(minutes=5 * number), source="probe", provider="together", model=model, kind="chat",
         prompt_characters=size, prompt_tokens=size // 4, completion_tokens=16 if ok else None, ok=ok,
         error_kind=None if ok else "http_503", http_status=None if ok else 503,

@@ -14,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tasks.base.errors import UserMistake
 from tasks.pages import live
 from tasks.pages.health_page import overview
-from tasks.pages.live import HOST, Server
+from tasks.pages.live import HOST, LivePageServer
 from tasks.pages.site import JobSite, path_of
 from tasks.results.location import folder_at
 from tests.browser import Browser
@@ -33,15 +33,15 @@ def ran(folder: Path, provider: Simulator, run_job: RunJob) -> Ran:
 
 
 @pytest.fixture
-def server(ran: Ran) -> Iterator[Server]:
+def server(ran: Ran) -> Iterator[LivePageServer]:
     places = [str(ran.output), str(ran.output.parent / "gone"), str(ran.output), "s3://", "nowhere://x"]
-    found = Server(JobSite(lambda: places))
+    found = LivePageServer(JobSite(lambda: places))
     with found.serving():
         yield found
 
 
 @pytest.fixture
-def ask(server: Server) -> Ask:
+def ask(server: LivePageServer) -> Ask:
     port = int(server.url.rstrip("/").rpartition(":")[2])
 
     def asked(path: str, host: str | None = None, method: str = "GET") -> tuple[int, str]:
@@ -98,18 +98,18 @@ def test_nothing_can_be_sent_to_it(ask: Ask) -> None:
     assert ask("/", method="HEAD") == (200, "")
 
 
-def test_only_loopback_is_listened_on(server: Server) -> None:
+def test_only_loopback_is_listened_on(server: LivePageServer) -> None:
     port = int(server.url.rstrip("/").rpartition(":")[2])
     with socket.socket() as other, pytest.raises(OSError):
         other.connect(("127.0.0.2", port))
 
 
-def test_a_port_that_is_taken_is_the_users_to_mend(server: Server) -> None:
+def test_a_port_that_is_taken_is_the_users_to_mend(server: LivePageServer) -> None:
     port = int(server.url.rstrip("/").rpartition(":")[2])
     with pytest.raises(UserMistake, match=f"--port {port} can't be listened on"):
-        Server(JobSite(list), port)
+        LivePageServer(JobSite(list), port)
     with pytest.raises(UserMistake, match="--port 70000"):
-        Server(JobSite(list), 70000)
+        LivePageServer(JobSite(list), 70000)
 
 
 def test_a_page_that_cannot_be_made_leaves_the_others(ask: Ask, ran: Ran) -> None:
@@ -119,7 +119,7 @@ def test_a_page_that_cannot_be_made_leaves_the_others(ask: Ask, ran: Ran) -> Non
 
 
 def test_the_page_renews_itself_and_keeps_the_readers_order(
-    ran: Ran, server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    ran: Ran, server: LivePageServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = json.loads((ran.output / "job.json").read_text())
     plan = {"documents": 8, "calls": 8, "kept_answers": 0, "unchanged": 0}
@@ -147,7 +147,7 @@ def test_a_folder_is_one_page_whatever_it_is_called(ran: Ran, tmp_path: Path) ->
 
 def test_the_first_page_is_of_the_routes_and_of_all_jobs(ran: Ran, browser: Browser) -> None:
     site = JobSite(lambda: [str(ran.output)], overview(lambda: health_of(3, 30)))
-    with Server(site).serving() as url:
+    with LivePageServer(site).serving() as url:
         browser.open(url)
         assert (len(browser.table("availability")), len(browser.table("jobs"))) == (3, 1)
         browser.run("document.querySelector('#table-jobs a').click()")
@@ -172,7 +172,7 @@ def test_an_open_page_follows_a_job_that_runs(
     provider.settings.delays = late
     out = tmp_path / "out"
     runner = threading.Thread(target=run_job, kwargs={"output": out, "concurrency": 1})
-    with Server(JobSite(lambda: [str(out)])).serving() as url:
+    with LivePageServer(JobSite(lambda: [str(out)])).serving() as url:
         runner.start()
         try:
             assert half.wait(60)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tasks.base.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.base.errors import AccountRefused, CallRejected, DocmillError, ModelUnknown, Overflow, Transient
 from tasks.models.catalogue import load_catalogue
 from tasks.models.model_lists import Listed
 from tasks.providers.protocol import Completion, Message, Reply
@@ -114,13 +114,13 @@ REFUSALS: list[tuple[str, int, dict[str, str], Any, type[DocmillError]]] = [
         403,
         {},
         {"error": {"code": 403, "message": "Input was flagged by moderation"}},
-        SetAside,
+        CallRejected,
     ),
     ("together", 403, {}, {"error": {"message": "Input tokens + max_tokens must be <= the context length"}}, Overflow),
     ("together", 402, {}, {"error": {"message": "credit limit exceeded"}}, AccountRefused),
     ("together", 429, {}, {"error": {"message": "slow", "error_type": "dynamic_token_limited"}}, Transient),
     ("deepinfra", 429, {}, {"detail": {"error": "Model busy, retry later"}}, Transient),
-    ("mistral", 422, {}, {"detail": [{"msg": "field required"}]}, SetAside),
+    ("mistral", 422, {}, {"detail": [{"msg": "field required"}]}, CallRejected),
     ("mistral", 429, {}, {"object": "error", "message": "capacity", "code": "3505"}, Transient),
     (
         "mistral",
@@ -149,7 +149,7 @@ REFUSALS: list[tuple[str, int, dict[str, str], Any, type[DocmillError]]] = [
     ("bedrock", 429, {"x-amzn-errortype": "ModelNotReadyException"}, {"message": "loading"}, Transient),
     ("bedrock", 400, {"x-amzn-errortype": "ServiceQuotaExceededException"}, {"message": "quota"}, AccountRefused),
     ("bedrock", 400, {"x-amzn-errortype": "ValidationException"}, {"message": "Input is too long"}, Overflow),
-    ("bedrock", 400, {"x-amzn-errortype": "ValidationException"}, {"message": "malformed"}, SetAside),
+    ("bedrock", 400, {"x-amzn-errortype": "ValidationException"}, {"message": "malformed"}, CallRejected),
     ("bedrock", 403, {"x-amzn-errortype": "AccessDeniedException"}, {"message": "no"}, AccountRefused),
     ("bedrock", 404, {"x-amzn-errortype": "ResourceNotFoundException"}, {"message": "no model"}, ModelUnknown),
     ("bedrock", 408, {"x-amzn-errortype": "ModelTimeoutException"}, {"message": "late"}, Transient),
@@ -187,7 +187,7 @@ def test_bedrock_s_reasons_to_stop_are_the_usual_ones(reason: str, finish: str) 
 
 @pytest.mark.parametrize(
     ("reason", "kind"),
-    [("content_filtered", SetAside), ("guardrail_intervened", SetAside), ("malformed_model_output", Transient)],
+    [("content_filtered", CallRejected), ("guardrail_intervened", CallRejected), ("malformed_model_output", Transient)],
 )
 def test_what_bedrock_withholds_is_no_answer(reason: str, kind: type[DocmillError]) -> None:
     body = converse() | {"stopReason": reason}

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tasks.base.errors import (
     AccountRefused,
     CallFailed,
+    CallRejected,
     DocmillError,
     ModelUnknown,
     Overflow,
-    RouteLost,
-    SetAside,
+    RouteUnavailable,
     Transient,
 )
 from tasks.providers.http_errors import AGAIN, failure, retry_after
@@ -49,7 +49,7 @@ def test_a_prompt_that_is_too_long_is_an_overflow_in_any_wording(status: int, wo
 @pytest.mark.parametrize("words", ["temperature must be below 2", "unknown field 'seed'", "invalid role"])
 def test_another_bad_request_is_set_aside(words: str) -> None:
     error = failed(400, {"message": words})
-    assert type(error) is SetAside
+    assert type(error) is CallRejected
     assert (error.reason, error.status) == ("http_400", 400)
     assert words in str(error)
 
@@ -61,7 +61,7 @@ def test_another_bad_request_is_set_aside(words: str) -> None:
 def test_a_refused_account_is_lost_and_says_what_to_check(status: int, words: str) -> None:
     error = failed(status, {"message": words})
     assert isinstance(error, AccountRefused)
-    assert isinstance(error, RouteLost)
+    assert isinstance(error, RouteUnavailable)
     assert f"HTTP {status}: {words}" in str(error)
     assert "check the key and its credit" in str(error)
 
@@ -183,7 +183,7 @@ def test_an_empty_body_is_called_so() -> None:
 )
 def test_every_refusal_is_one_of_ours_and_carries_its_status(status: int, error: object, body: bytes) -> None:
     ours = failed(status, error, body)
-    assert isinstance(ours, CallFailed | RouteLost)
+    assert isinstance(ours, CallFailed | RouteUnavailable)
     assert f"HTTP {status}" in str(ours)
     if isinstance(ours, CallFailed):
         assert ours.status == status

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.base.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.base.errors import AccountRefused, CallRejected, DocmillError, ModelUnknown, Overflow, Transient
 from tasks.providers.apipie import APIpie
 from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Answer, Reply
@@ -132,7 +132,7 @@ class TestAnswersThatAreNone:
     @pytest.mark.parametrize("content", ["", "Partly."])
     def test_a_withheld_answer_is_set_aside(self, content: str) -> None:
         error = refused(body(content, finish="content_filter"))
-        assert type(error) is SetAside
+        assert type(error) is CallRejected
         assert error.reason == "content_filter"
 
     @pytest.mark.parametrize("choices", [[], None, {}, "none", [None], ["text"]])
@@ -217,7 +217,7 @@ class TestErrorsInside:
     )
     def test_the_words_of_an_error_are_found_in_every_shape(self, shape: object) -> None:
         error = refused(shape, 400)
-        assert type(error) is SetAside
+        assert type(error) is CallRejected
         assert (error.reason, error.status) == ("http_400", 400)
         assert "bad temperature" in str(error)
 

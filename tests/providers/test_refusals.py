@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.base.errors import AccountRefused, DocmillError, ModelUnknown, Overflow, SetAside, Transient
+from tasks.base.errors import AccountRefused, CallRejected, DocmillError, ModelUnknown, Overflow, Transient
 from tasks.providers.adjustments import Adjustments
 from tasks.providers.openai import OpenAI
 from tasks.providers.openrouter import OpenRouter
@@ -59,15 +59,15 @@ REFUSALS: list[tuple[int, Any, type[DocmillError]]] = [
     (400, error("<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]", code="invalid_parameter_error", type="invalid_request_error"), Overflow),
     (413, error("Request too large for model on tokens per minute (TPM): Limit 6000, Requested 9000"), Overflow),
     # Of the answer, not of the text.
-    (400, error("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]", code="invalid_parameter_error"), SetAside),
+    (400, error("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]", code="invalid_parameter_error"), CallRejected),
     # Of tokens a minute, not of a window.
     (429, error("Rate limit reached: too many tokens per minute. Please try again in 1.5s."), Transient),
     (200, error("429 too many tokens per minute"), Transient),
     # Withheld: the document's, not the account's.
-    (400, error("The response was filtered", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}), SetAside),
-    (400, error("Your request was flagged by our moderation system"), SetAside),
-    (403, error("Your chosen model requires moderation and your input was flagged"), SetAside),
-    (400, error("DataInspectionFailed", code="data_inspection_failed"), SetAside),
+    (400, error("The response was filtered", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}), CallRejected),
+    (400, error("Your request was flagged by our moderation system"), CallRejected),
+    (403, error("Your chosen model requires moderation and your input was flagged"), CallRejected),
+    (400, error("DataInspectionFailed", code="data_inspection_failed"), CallRejected),
     # A limit a minute heals, whatever it says of plans and billing.
     (429, google(MINUTE), Transient),
     (429, [google(MINUTE)], Transient),
@@ -97,12 +97,12 @@ REFUSALS: list[tuple[int, Any, type[DocmillError]]] = [
     (404, error("The model `x` does not exist or you do not have access to it"), ModelUnknown),
     (410, error("This model is gone"), ModelUnknown),
     # A parameter's end isn't the model's, nor a billing service that is down the account's.
-    (400, error("For this model, the parameter 'temperature' is deprecated."), SetAside),
+    (400, error("For this model, the parameter 'temperature' is deprecated."), CallRejected),
     (503, error("The billing service is not reachable"), Transient),
     # What nobody knows is told as it is.
-    (400, error("Something else is wrong"), SetAside),
-    (422, {"detail": [{"loc": ["body", "n"], "msg": "value is not a valid integer"}]}, SetAside),
-    (418, {"errors": ["no coffee here"]}, SetAside),
+    (400, error("Something else is wrong"), CallRejected),
+    (422, {"detail": [{"loc": ["body", "n"], "msg": "value is not a valid integer"}]}, CallRejected),
+    (418, {"errors": ["no coffee here"]}, CallRejected),
 ]  # fmt: skip
 
 
@@ -141,7 +141,7 @@ WITHHELD: list[tuple[int, Any]] = [
 @pytest.mark.parametrize(("status", "body"), WITHHELD)
 @pytest.mark.parametrize("wire", [OpenAI, OpenRouter])
 def test_what_is_withheld_for_what_it_says_is_told_by_name(wire: type[OpenAI], status: int, body: Any) -> None:
-    with pytest.raises(SetAside) as refused:
+    with pytest.raises(CallRejected) as refused:
         wire().answer(Reply(status, {}, json.dumps(body).encode()))
     assert refused.value.reason == "content_filter"
     assert "dark" not in str(refused.value)  # the text is nobody's to read in a log
@@ -242,7 +242,7 @@ def test_other_words_change_nothing(words: str) -> None:
 @pytest.mark.parametrize(("words", "names"), WORDS)
 def test_a_refusal_is_heeded_however_late_it_comes_to_the_point(words: str, names: set[str]) -> None:
     wrapped = error("litellm.BadRequestError: " + "tried again at another host. " * 60 + words)
-    with pytest.raises(SetAside) as refused:
+    with pytest.raises(CallRejected) as refused:
         OpenAI().answer(Reply(400, {}, json.dumps(wrapped).encode()))
     assert len(str(refused.value)) < 300
     learned = Adjustments()

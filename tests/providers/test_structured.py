@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tasks.base.errors import CallFailed, SetAside, Transient
+from tasks.base.errors import CallFailed, CallRejected, Transient
 from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Completion, Message, encode
 from tasks.providers.structured import is_strict, refuses_format, response_format
@@ -45,11 +45,11 @@ def test_strict_is_what_leaves_nothing_open(schema: Any, *, strict: bool) -> Non
 @pytest.mark.parametrize(
     ("error", "refused"),
     [
-        (SetAside("http_400", "HTTP 400: response_format is not supported", status=400), True),
-        (SetAside("http_422", "HTTP 422: Invalid JSON Schema for guided decoding", status=422), True),
-        (SetAside("http_400", "HTTP 400: failed to parse grammar", status=400), True),
-        (SetAside("http_400", "HTTP 400: unknown parameter top_k", status=400), False),
-        (SetAside("content_filter", "the filter withheld json_schema", status=200), False),
+        (CallRejected("http_400", "HTTP 400: response_format is not supported", status=400), True),
+        (CallRejected("http_422", "HTTP 422: Invalid JSON Schema for guided decoding", status=422), True),
+        (CallRejected("http_400", "HTTP 400: failed to parse grammar", status=400), True),
+        (CallRejected("http_400", "HTTP 400: unknown parameter top_k", status=400), False),
+        (CallRejected("content_filter", "the filter withheld json_schema", status=200), False),
         (Transient("http_500", "HTTP 500: failed to parse grammar", status=500), True),
         (Transient("http_503", "HTTP 503: the json_schema service is overloaded", status=503), False),
     ],

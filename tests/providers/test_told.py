@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.providers.rate_limit_headers import Told, Unit, told_limits, told_reset
+from tasks.providers.rate_limit_headers import AdvertisedLimit, Unit, advertised_limits, advertised_reset
 from tests.quota import SPELLINGS, Allowance, Quota
 
 WALL = 1_790_000_000.0
 # Headers, the period that the provider's limits have where they don't say it, and what they tell.
-SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
+SPELT: dict[str, tuple[dict[str, str], float, list[AdvertisedLimit]]] = {
     "OpenAI": (
         {
             "x-ratelimit-limit-requests": "60",
@@ -20,7 +20,7 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "x-ratelimit-reset-tokens": "6m0s",
         },
         60.0,
-        [Told("requests", 60, 60), Told("tokens", 60, 150_000)],
+        [AdvertisedLimit("requests", 60, 60), AdvertisedLimit("tokens", 60, 150_000)],
     ),
     "Mistral": (
         {
@@ -30,7 +30,7 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "x-ratelimit-remaining-tokens-minute": "499000",
         },
         1.0,
-        [Told("requests", 60, 120), Told("tokens", 60, 500_000)],
+        [AdvertisedLimit("requests", 60, 120), AdvertisedLimit("tokens", 60, 500_000)],
     ),
     "Mistral, older": (
         {
@@ -43,9 +43,9 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "ratelimitbysize-query-cost": "1000",
         },
         60.0,
-        [Told("tokens", 60, 500_000)],
+        [AdvertisedLimit("tokens", 60, 500_000)],
     ),
-    "Mistral, a second": ({"x-ratelimit-limit-req-second": "1"}, 60.0, [Told("requests", 1, 1)]),
+    "Mistral, a second": ({"x-ratelimit-limit-req-second": "1"}, 60.0, [AdvertisedLimit("requests", 1, 1)]),
     "Together": (
         {
             "x-ratelimit-limit": "20",
@@ -55,7 +55,7 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "x-tokenlimit-remaining": "24000",
         },
         1.0,
-        [Told("requests", 1, 20), Told("tokens", 1, 25_000)],
+        [AdvertisedLimit("requests", 1, 20), AdvertisedLimit("tokens", 1, 25_000)],
     ),
     "Together, dynamic": (
         {
@@ -65,7 +65,7 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "x-tokenlimit-limit": "3000",
         },
         1.0,
-        [Told("requests", 1, 20), Told("tokens", 1, 25_000.5)],
+        [AdvertisedLimit("requests", 1, 20), AdvertisedLimit("tokens", 1, 25_000.5)],
     ),
     "OpenRouter": (
         {
@@ -74,7 +74,7 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "X-RateLimit-Reset": str(int((WALL + 12) * 1000)),
         },
         60.0,
-        [Told("requests", 60, 20)],
+        [AdvertisedLimit("requests", 60, 20)],
     ),
     "Anthropic": (
         {
@@ -87,10 +87,10 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
         },
         60.0,
         [
-            Told("requests", 60, 50),
-            Told("tokens", 60, 90_000),
-            Told("input", 60, 80_000),
-            Told("output", 60, 10_000),
+            AdvertisedLimit("requests", 60, 50),
+            AdvertisedLimit("tokens", 60, 90_000),
+            AdvertisedLimit("input", 60, 80_000),
+            AdvertisedLimit("output", 60, 10_000),
         ],
     ),
     "IETF": (
@@ -101,17 +101,17 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "RateLimit-Reset": "30",
         },
         60.0,
-        [Told("requests", 60, 100)],
+        [AdvertisedLimit("requests", 60, 100)],
     ),
     "IETF, where the plain header is of a second or of a day": (
         {"RateLimit-Policy": '"burst";w=1;q=10, "daily";w=86400;q=1000', "RateLimit-Limit": "10"},
         60.0,
-        [Told("requests", 1, 10)],
+        [AdvertisedLimit("requests", 1, 10)],
     ),
     "IETF's first draft": (
         {"RateLimit-Limit": "100, 100;w=10, 5000;w=3600, 10000;w=86400"},
         60.0,
-        [Told("requests", 10, 100), Told("requests", 3600, 5000)],
+        [AdvertisedLimit("requests", 10, 100), AdvertisedLimit("requests", 3600, 5000)],
     ),
     "Cerebras": (
         {
@@ -124,12 +124,16 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "x-ratelimit-reset-requests-day": "33011.38",
         },
         1.0,
-        [Told("requests", 60, 5), Told("requests", 3600, 150), Told("tokens", 60, 30_000)],
+        [
+            AdvertisedLimit("requests", 60, 5),
+            AdvertisedLimit("requests", 3600, 150),
+            AdvertisedLimit("tokens", 60, 30_000),
+        ],
     ),
     "SambaNova": (
         {"x-ratelimit-limit-requests": "60", "x-ratelimit-limit-requests-day": "12000"},
         60.0,
-        [Told("requests", 60, 60)],
+        [AdvertisedLimit("requests", 60, 60)],
     ),
     "DigitalOcean": (
         {
@@ -138,31 +142,31 @@ SPELT: dict[str, tuple[dict[str, str], float, list[Told]]] = {
             "x-ratelimit-limit-tokens-per-minute": "80000",
         },
         60.0,
-        [Told("requests", 60, 120), Told("tokens", 60, 80_000)],
+        [AdvertisedLimit("requests", 60, 120), AdvertisedLimit("tokens", 60, 80_000)],
     ),
     "IETF, of two windows": (
         {"RateLimit-Policy": "10;w=1, 1000;w=3600"},
         60.0,
-        [Told("requests", 1, 10), Told("requests", 3600, 1000)],
+        [AdvertisedLimit("requests", 1, 10), AdvertisedLimit("requests", 3600, 1000)],
     ),
 }
 
 
-def by_unit(found: list[Told]) -> list[tuple[Unit, float, float]]:
+def by_unit(found: list[AdvertisedLimit]) -> list[tuple[Unit, float, float]]:
     return sorted((one.unit, one.period, one.limit) for one in found)
 
 
 @pytest.mark.parametrize("name", SPELT)
 def test_every_spelling_is_read(name: str) -> None:
     headers, period, expected = SPELT[name]
-    assert by_unit(told_limits(headers, period=period)) == by_unit(expected)
+    assert by_unit(advertised_limits(headers, period=period)) == by_unit(expected)
 
 
 @pytest.mark.parametrize("name", SPELT)
 @pytest.mark.parametrize("shape", [str.lower, str.upper, str.title])
 def test_the_case_of_a_name_says_nothing(name: str, shape: type[str]) -> None:
     headers, period, expected = SPELT[name]
-    assert by_unit(told_limits({shape(key): value for key, value in headers.items()}, period=period)) == by_unit(
+    assert by_unit(advertised_limits({shape(key): value for key, value in headers.items()}, period=period)) == by_unit(
         expected
     )
 
@@ -171,7 +175,7 @@ def test_the_case_of_a_name_says_nothing(name: str, shape: type[str]) -> None:
 def test_a_dynamic_limit_takes_the_place_of_the_plain_one_in_any_order(name: str) -> None:
     headers, period, expected = SPELT[name]
     turned = dict(reversed(headers.items()))
-    assert by_unit(told_limits(turned, period=period)) == by_unit(expected)
+    assert by_unit(advertised_limits(turned, period=period)) == by_unit(expected)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -182,7 +186,7 @@ def test_what_the_simulated_provider_tells_is_what_it_grants(spelling: str, requ
     refused = 1.0 if spelling == "openrouter" else None
     period = 1.0 if spelling.startswith("together") else 60.0
     granted = {"requests": requests, "tokens": tokens}
-    found = told_limits(quota.headers(0.0, refused, WALL), period=period)
+    found = advertised_limits(quota.headers(0.0, refused, WALL), period=period)
     assert found
     for one in found:
         assert one.limit / one.period == pytest.approx(granted[one.unit] / 60, abs=0.001)
@@ -203,7 +207,7 @@ def test_what_the_simulated_provider_tells_is_what_it_grants(spelling: str, requ
     ],
 )
 def test_what_is_no_pace_tells_nothing(headers: dict[str, str]) -> None:
-    assert told_limits(headers) == []
+    assert advertised_limits(headers) == []
 
 
 @given(
@@ -212,8 +216,8 @@ def test_what_is_no_pace_tells_nothing(headers: dict[str, str]) -> None:
     )
 )
 def test_no_header_is_an_error(headers: dict[str, str]) -> None:
-    assert all(one.limit > 0 for one in told_limits(headers))
-    told_reset(headers, wall=WALL)
+    assert all(one.limit > 0 for one in advertised_limits(headers))
+    advertised_reset(headers, wall=WALL)
 
 
 @pytest.mark.parametrize("name", ["x-ratelimit-reset", "X-RateLimit-Reset", "ratelimit-reset", "RateLimit-Reset"])
@@ -232,21 +236,21 @@ def test_no_header_is_an_error(headers: dict[str, str]) -> None:
     ],
 )
 def test_a_reset_is_seconds_a_duration_or_a_time_since_1970(name: str, value: str, seconds: float) -> None:
-    assert told_reset({name: value}, wall=WALL) == pytest.approx(seconds, abs=0.01)
+    assert advertised_reset({name: value}, wall=WALL) == pytest.approx(seconds, abs=0.01)
 
 
 @pytest.mark.parametrize("value", ["3600", str(int((WALL + 9999) * 1000)), "6m0s", "1h0m0s"])
 def test_a_reset_never_pauses_a_route_for_longer_than_a_minute(value: str) -> None:
-    assert told_reset({"x-ratelimit-reset": value}, wall=WALL) == 60.0
+    assert advertised_reset({"x-ratelimit-reset": value}, wall=WALL) == 60.0
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-ratelimit-reset": "soon"}, {"x-ratelimit-reset": "nan"}])
 def test_a_reset_that_says_nothing_is_none(headers: dict[str, str]) -> None:
-    assert told_reset(headers, wall=WALL) is None
+    assert advertised_reset(headers, wall=WALL) is None
 
 
 def test_the_reset_of_one_unit_is_when_all_of_it_is_free_and_not_read() -> None:
-    assert told_reset({"x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-reset-requests": "1s"}, wall=WALL) is None
+    assert advertised_reset({"x-ratelimit-reset-tokens": "6m0s", "x-ratelimit-reset-requests": "1s"}, wall=WALL) is None
 
 
 @pytest.mark.parametrize(
@@ -314,7 +318,7 @@ def test_the_reset_of_one_unit_is_when_all_of_it_is_free_and_not_read() -> None:
 def test_only_what_a_header_says_of_requests_and_tokens_is_a_limit(
     name: str, value: str, limits: list[tuple[str, float, float]]
 ) -> None:
-    assert [(one.unit, one.period, one.limit) for one in told_limits({name: value})] == limits
+    assert [(one.unit, one.period, one.limit) for one in advertised_limits({name: value})] == limits
 
 
 NAMES = st.lists(
@@ -327,5 +331,5 @@ VALUES = st.text(alphabet='0123456789.,;=wqu"\\-+eE kmsh\u0664\u00b2xNa', max_si
 
 @given(st.dictionaries(NAMES.map("-".join), VALUES), st.floats(0, 2e9))
 def test_no_header_whatever_it_holds_breaks_a_call(headers: dict[str, str], wall: float) -> None:
-    assert all(one.limit > 0 and one.period > 0 for one in told_limits(headers))
-    assert (told_reset(headers, wall=wall) or 0.0) >= 0.0
+    assert all(one.limit > 0 and one.period > 0 for one in advertised_limits(headers))
+    assert (advertised_reset(headers, wall=wall) or 0.0) >= 0.0

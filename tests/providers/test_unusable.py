@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.base.errors import CallFailed, SetAside, Transient
+from tasks.base.errors import CallFailed, CallRejected, Transient
 from tasks.providers.bedrock import Bedrock
 from tasks.providers.edenai import EdenAI
 from tasks.providers.openai import OpenAI
@@ -57,7 +57,7 @@ def test_what_is_paid_for_and_of_no_use_is_set_aside_by_name(
     message: dict[str, Any], finish: str | None, kind: str
 ) -> None:
     error = fault(OpenAI(), chat(message, finish))
-    assert isinstance(error, SetAside)
+    assert isinstance(error, CallRejected)
     assert error.reason == kind
     assert isinstance(error.paid, Answer)
     assert (error.paid.prompt_tokens, error.paid.completion_tokens) == (32, 9)
@@ -114,7 +114,7 @@ def test_bedrocks_are_told_by_the_same_names(content: list[Any], stop: str, kind
 
 def test_an_empty_result_of_eden_ai_that_cost_something_is_set_aside() -> None:
     error = fault(EdenAI(), {"mistral": {"status": "success", "generated_text": "", "cost": 0.001}})
-    assert isinstance(error, SetAside)
+    assert isinstance(error, CallRejected)
     assert error.reason == "empty_answer"
 
 

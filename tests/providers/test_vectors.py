@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from tasks.base.errors import AccountRefused, Overflow, SetAside, Transient, UserMistake
+from tasks.base.errors import AccountRefused, CallRejected, Overflow, Transient, UserMistake
 from tasks.dispatch.transport import Client
 from tasks.models.catalogue import load_catalogue
 from tasks.providers.account import Account
@@ -100,7 +100,7 @@ def test_a_text_without_a_vector_leaves_its_neighbours_theirs(nothing: object) -
 
 @pytest.mark.parametrize("nothing", NO_VECTORS)
 def test_the_only_text_without_a_vector_is_set_aside(nothing: object) -> None:
-    with pytest.raises(SetAside) as failed:
+    with pytest.raises(CallRejected) as failed:
         OpenAI().vectors(Reply(200, {}, body(nothing)), 1)
     assert failed.value.reason == "bad_vectors"
     assert isinstance(failed.value.paid, Vectors)

@@ -14,7 +14,7 @@ import pytest
 from tasks.base.errors import StorageFailed, UserMistake
 from tasks.results import bucket_lock as holder
 from tasks.results.bucket import RemoteFolder
-from tasks.results.bucket_lock import NAME, Holder, TakenOver, held
+from tasks.results.bucket_lock import NAME, BucketHolder, TakenOver, held
 
 HERE = socket.gethostname()
 
@@ -52,12 +52,12 @@ def dead_pid() -> int:
 
 def test_the_second_is_told_who_holds_it(folder: RemoteFolder) -> None:
     clock = Clock()
-    Holder(folder, clock).take()
+    BucketHolder(folder, clock).take()
     clock.now += 80
     with pytest.raises(
         UserMistake, match=rf"{folder.place} is in use by process {os.getpid()} on {HERE} since .*--output"
     ):
-        Holder(folder, clock).take()
+        BucketHolder(folder, clock).take()
 
 
 def test_it_is_free_after_its_block_however_that_ends(folder: RemoteFolder) -> None:
@@ -72,23 +72,23 @@ def test_it_is_free_after_its_block_however_that_ends(folder: RemoteFolder) -> N
 
 def test_a_killed_process_of_this_host_is_taken_over_at_once(folder: RemoteFolder) -> None:
     clock = Clock()
-    Holder(folder, clock).take()
+    BucketHolder(folder, clock).take()
     left_by(folder, pid=dead_pid())
-    Holder(folder, clock).take()
+    BucketHolder(folder, clock).take()
 
 
 def test_one_that_could_not_leave_is_taken_over_by_the_same_process(folder: RemoteFolder) -> None:
-    first = Holder(folder)
+    first = BucketHolder(folder)
     first.take()
     last = folder.read(NAME)
     first.leave()
     folder.put(NAME, last or b"")
-    Holder(folder).take()
+    BucketHolder(folder).take()
 
 
 def test_one_of_another_host_is_taken_over_once_it_has_not_beaten_for_long(folder: RemoteFolder) -> None:
     clock = Clock()
-    first = Holder(folder, clock)
+    first = BucketHolder(folder, clock)
     first.take()
     left_by(folder, host="another", pid=dead_pid())
     clock.now += 60
@@ -96,14 +96,14 @@ def test_one_of_another_host_is_taken_over_once_it_has_not_beaten_for_long(folde
     left_by(folder, host="another", pid=dead_pid())
     clock.now += 89
     with pytest.raises(UserMistake, match="on another"):
-        Holder(folder, clock).take()
+        BucketHolder(folder, clock).take()
     clock.now += 2
-    Holder(folder, clock).take()
+    BucketHolder(folder, clock).take()
 
 
 def test_one_that_was_taken_over_is_told_and_leaves_the_other_its_own(folder: RemoteFolder) -> None:
     clock = Clock()
-    first, second = Holder(folder, clock), Holder(folder, clock)
+    first, second = BucketHolder(folder, clock), BucketHolder(folder, clock)
     first.take()
     clock.now += 91
     second.take()
@@ -116,7 +116,7 @@ def test_one_that_was_taken_over_is_told_and_leaves_the_other_its_own(folder: Re
 def test_a_holder_that_cannot_be_read_is_none(folder: RemoteFolder) -> None:
     for junk in (b"{", b"[]", b"{}"):
         folder.put(NAME, junk)
-        taken = Holder(folder)
+        taken = BucketHolder(folder)
         taken.take()
         taken.leave()
 
@@ -127,7 +127,7 @@ def test_of_two_at_the_same_instant_one_holds_it(folder: RemoteFolder) -> None:
     def take() -> None:
         gate.wait()
         try:
-            Holder(folder).take()
+            BucketHolder(folder).take()
             outcomes.append("held")
         except UserMistake:
             outcomes.append("told")

@@ -14,10 +14,10 @@ from tasks.planning.prepare import prepare
 from tasks.prompting.options import EmbedOptions, Options
 from tasks.running.opening import open_job
 from tasks.running.shards import Shard, shards_of, work_on
-from tasks.workers.leader import Leading
-from tasks.workers.messages import Place
+from tasks.workers.leader import Leader
+from tasks.workers.messages import LeaderAddress
 from tasks.workers.rpc import serving
-from tasks.workers.session import Joined, joined
+from tasks.workers.session import WorkerSession, joined
 from tests.conftest import Ran
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ SECONDS = 60.0
 AT_ONCE = 2
 
 
-def shard_by_shard(worker: Joined, threads: ThreadPoolExecutor) -> None:
+def shard_by_shard(worker: WorkerSession, threads: ThreadPoolExecutor) -> None:
     """Work on two shards at a time, and on those of lost workers, as long as there are any."""
 
     def one(shard: Shard) -> None:
@@ -45,7 +45,7 @@ def shard_by_shard(worker: Joined, threads: ThreadPoolExecutor) -> None:
 
 def main(flow: str, source: str, options: str, place: str, workers: str, name: str) -> None:
     """Be a worker, which begins once all have joined."""
-    where = Place(**json.loads(place))
+    where = LeaderAddress(**json.loads(place))
     chosen = KINDS[flow].model_validate_json(options)
     with joined(flow, [source], chosen, where, name) as worker, ThreadPoolExecutor(16) as threads:
         there = Path(chosen.output) / ".docmill" / "there"
@@ -64,14 +64,14 @@ def crew_job(
     options: Options,
     flow: str = "summarize",
     workers: int = 2,
-    meanwhile: Callable[[Leading, Running], object] = lambda _leading, _running: None,
-) -> tuple[Ran, Leading]:
+    meanwhile: Callable[[Leader, Running], object] = lambda _leading, _running: None,
+) -> tuple[Ran, Leader]:
     """Run a whole job with so many worker processes; `meanwhile` is called again and again."""
     prepared = prepare(flow, [str(source)], options)
     with open_job(prepared) as job:
-        leading = Leading(job, shards_of(job))
+        leading = Leader(job, shards_of(job))
         with serving(leading) as address:
-            place = Place(job.ledger.job_id, address)
+            place = LeaderAddress(job.ledger.job_id, address)
             words = [flow, str(source), options.model_dump_json(), json.dumps(place._asdict()), str(workers)]
             command = [sys.executable, "-m", __name__, *words]
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -94,7 +94,7 @@ class Kill:
     at: int
     killed: int = 0
 
-    def __call__(self, leading: Leading, running: Running) -> None:
+    def __call__(self, leading: Leader, running: Running) -> None:
         at_work = {int(leading._workers[name].who.split()[0]) for name in leading.at_work}
         for one in running:
             if not self.killed and self.answers() > self.at and one.pid in at_work:

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.base.errors import BudgetReached, Interrupted, JobStopped, LeaderLost, RouteDown, Transient, UserMistake
+from tasks.base.errors import BudgetReached, Interrupted, JobPaused, LeaderLost, RouteDown, Transient, UserMistake
 from tasks.documents.document import Document
 from tasks.jobs.job import DRAIN_SECONDS, Job
 from tasks.planning.prepare import prepare
 from tasks.prompting.options import Options
 from tasks.running.opening import open_job
 from tasks.running.shards import Shard
-from tasks.workers.leader import MOST_LOSSES, Leading
+from tasks.workers.leader import MOST_LOSSES, Leader
 from tasks.workers.messages import Report, plain
-from tasks.workers.rpc import Line, serving
+from tasks.workers.rpc import RpcClient, serving
 from tests.jobs.texts import fill
 from tests.simulator import Simulator
 
@@ -50,11 +50,11 @@ def until(true: Any, seconds: float = 10.0) -> None:
 
 
 def test_a_worker_that_is_cut_off_is_lost_and_another_does_its_shards(job: Job[Any]) -> None:
-    leading = Leading(job, shards(3))
+    leading = Leader(job, shards(3))
     with serving(leading) as address:
-        first, pulse, second = Line(address), Line(address), Line(address)
+        first, pulse, second = RpcClient(address), RpcClient(address), RpcClient(address)
         pulse.join("a", "1 on here", job.work)
-        pulse.beat("a", NOTHING)
+        pulse.heartbeat("a", NOTHING)
         second.join("b", "2 on here", job.work)
         assert [first.next("a", True).number, second.next("b", True).number] == [1, 2]
         pulse.close()
@@ -74,9 +74,9 @@ def test_a_worker_that_is_cut_off_is_lost_and_another_does_its_shards(job: Job[A
 
 
 def test_errors_travel_with_their_kind(job: Job[Any]) -> None:
-    leading = Leading(job, shards(1))
+    leading = Leader(job, shards(1))
     with serving(leading) as address:
-        line = Line(address)
+        line = RpcClient(address)
         with pytest.raises(UserMistake, match="prepares another job"):
             line.join("a", "1 on here", "other work")
         line.join("a", "1 on here", job.work)
@@ -86,40 +86,40 @@ def test_errors_travel_with_their_kind(job: Job[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RouteDown("down", Transient("timeout", "late", status=None)), BudgetReached("all spent"), JobStopped("x")]
+    "error", [RouteDown("down", Transient("timeout", "late", status=None)), BudgetReached("all spent"), JobPaused("x")]
 )
-def test_what_stops_one_worker_stops_the_run(job: Job[Any], error: JobStopped) -> None:
-    leading = Leading(job, shards(1))
+def test_what_stops_one_worker_stops_the_run(job: Job[Any], error: JobPaused) -> None:
+    leading = Leader(job, shards(1))
     with serving(leading) as address:
-        pulse = Line(address)
+        pulse = RpcClient(address)
         pulse.join("a", "1 on here", job.work)
-        orders = pulse.beat("a", NOTHING._replace(stopped=plain(error)))
+        orders = pulse.heartbeat("a", NOTHING._replace(stopped=plain(error)))
         assert (type(job.stopped()), str(job.stopped())) == (type(error), str(error))
         assert (orders.stop, orders.leave) == (str(error), True)
         pulse.close()
 
 
 def test_an_interrupted_run_gives_its_workers_the_time_of_a_drain(job: Job[Any]) -> None:
-    leading = Leading(job, shards(1))
+    leading = Leader(job, shards(1))
     leading.join("a", "1 on here", job.work)
     job.stop(Interrupted(2))
-    assert leading.beat("a", NOTHING)[1:3] == (DRAIN_SECONDS, True)
+    assert leading.heartbeat("a", NOTHING)[1:3] == (DRAIN_SECONDS, True)
 
 
 def test_a_run_that_is_gone_is_noticed(job: Job[Any]) -> None:
-    with serving(Leading(job, shards(1))) as address:
-        line = Line(address)
+    with serving(Leader(job, shards(1))) as address:
+        line = RpcClient(address)
     with pytest.raises(LeaderLost):
         line.next("a", True)
 
 
 def test_over_a_network_only_who_has_the_key_is_heard(job: Job[Any]) -> None:
-    leading = Leading(job, shards(1))
+    leading = Leader(job, shards(1))
     with serving(leading, "127.0.0.1:8786", b"the key of this run") as address:
         assert isinstance(address, tuple)
         with pytest.raises(LeaderLost):
-            Line(address, b"another key").join("a", "1 on here", job.work)
-        line = Line(address, b"the key of this run")
+            RpcClient(address, b"another key").join("a", "1 on here", job.work)
+        line = RpcClient(address, b"the key of this run")
         line.join("a", "1 on here", job.work)
         assert line.next("a", True).number == 1
         line.close()
@@ -130,7 +130,7 @@ def test_what_can_not_be_listed_ends_the_run_with_its_own_error(job: Job[Any]) -
         yield from shards(1)
         raise UserMistake("two documents of one name")
 
-    leading = Leading(job, broken())
+    leading = Leader(job, broken())
     leading.join("a", "1 on here", job.work)
     assert leading.next("a", True) is not None
     assert leading.next("a", True) is None
@@ -138,7 +138,7 @@ def test_what_can_not_be_listed_ends_the_run_with_its_own_error(job: Job[Any]) -
 
 
 def test_documents_over_which_worker_after_worker_is_lost_stop_the_job(job: Job[Any]) -> None:
-    leading = Leading(job, shards(1))
+    leading = Leader(job, shards(1))
     for number in range(MOST_LOSSES):
         assert job.stopped() is None
         leading.join(str(number), f"{number} on here", job.work)
@@ -151,7 +151,7 @@ class Crew:
     """Four workers of a run, of which any may be lost; another comes in its place then."""
 
     def __init__(self, count: int) -> None:
-        self.leading = Leading(Bare(), shards(count))  # type: ignore[arg-type]
+        self.leading = Leader(Bare(), shards(count))  # type: ignore[arg-type]
         self.held: dict[str, list[Shard]] = {}
         self.done: list[int] = []
         self.names = [self._join() for _ in range(4)]
@@ -226,10 +226,10 @@ class Bare:
     prepared, meter, work, unchanged = Prepared, Meter(), "work", 0
 
     def __init__(self) -> None:
-        self._stopped: JobStopped | None = None
+        self._stopped: JobPaused | None = None
 
-    def stop(self, reason: JobStopped) -> None:
+    def stop(self, reason: JobPaused) -> None:
         self._stopped = reason
 
-    def stopped(self) -> JobStopped | None:
+    def stopped(self) -> JobPaused | None:
         return self._stopped

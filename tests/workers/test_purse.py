@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.base.errors import BudgetReached
-from tasks.workers import budget_shares as purse_module
-from tasks.workers.budget_shares import Granting, Purse
+from tasks.workers import budget_shares
+from tasks.workers.budget_shares import BudgetShares, WorkerBudget
 
 DUST = 1e-9
 calls = st.lists(st.tuples(st.integers(0, 2), st.floats(0.001, 2), st.floats(0, 1), st.integers(0, 6)), max_size=30)
@@ -18,20 +18,20 @@ class Crew:
     """Workers with their parts of one purse, which tell it all the time what they have spent."""
 
     def __init__(self, limit: float, workers: int) -> None:
-        self.purse = Purse(limit)
-        self.parts = [Granting(self._granting(str(number))) for number in range(workers)]
+        self.shares = BudgetShares(limit)
+        self.parts = [WorkerBudget(self._granting(str(number))) for number in range(workers)]
 
-    def _granting(self, name: str) -> purse_module.Granted:
+    def _granting(self, name: str) -> budget_shares.Granted:
         async def granted(needs: float, spent: float, returned: float) -> float:
-            self.purse.tell(name, spent, returned)
+            self.shares.tell(name, spent, returned)
             self.tell()
-            return self.purse.grant(name, needs)
+            return self.shares.grant(name, needs)
 
         return granted
 
     def tell(self) -> None:
         for number, part in enumerate(self.parts):
-            self.purse.tell(str(number), part.spent, part.give_back() if self.purse.is_short else 0.0)
+            self.shares.tell(str(number), part.spent, part.give_back() if self.shares.is_short else 0.0)
 
     @property
     def at_most(self) -> float:
@@ -64,31 +64,31 @@ def test_workers_together_are_never_over_the_budget(limit: float, asked: list[tu
         assert given_up or sum(part.spent for part in crew.parts) <= limit + DUST
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(purse_module, "LOOK_AGAIN_SECONDS", 0.0)
+        patch.setattr(budget_shares, "LOOK_AGAIN_SECONDS", 0.0)
         asyncio.run(all_calls())
 
 
 def test_what_a_lost_worker_had_counts_as_spent() -> None:
-    purse = Purse(10.0)
-    had = purse.grant("a", 4.0)
-    purse.lose("a")
-    left = purse.grant("b", 10.0 - had)
+    shares = BudgetShares(10.0)
+    had = shares.grant("a", 4.0)
+    shares.lose("a")
+    left = shares.grant("b", 10.0 - had)
     assert had + left == pytest.approx(10.0)
-    purse.tell("b", left, 0.0)
+    shares.tell("b", left, 0.0)
     with pytest.raises(BudgetReached, match="budget of \\$10 doesn't cover the next call"):
-        purse.grant("b", 0.1)
+        shares.grant("b", 0.1)
 
 
 def test_answers_that_cost_more_than_they_may_are_noticed() -> None:
-    purse = Purse(1.0)
-    purse.grant("a", 0.5)
-    purse.tell("a", 0.9, 0.0)
-    assert purse.overdrawn() is None
-    purse.tell("a", 1.1, 0.0)
-    assert "used up" in str(purse.overdrawn())
+    shares = BudgetShares(1.0)
+    shares.grant("a", 0.5)
+    shares.tell("a", 0.9, 0.0)
+    assert shares.overdrawn() is None
+    shares.tell("a", 1.1, 0.0)
+    assert "used up" in str(shares.overdrawn())
 
 
 def test_without_a_budget_everything_is_granted() -> None:
-    purse = Purse(None)
-    assert purse.grant("a", 1e6) == 1e6
-    assert purse.overdrawn() is None
+    shares = BudgetShares(None)
+    assert shares.grant("a", 1e6) == 1e6
+    assert shares.overdrawn() is None

@@ -41,7 +41,7 @@ LONGEST_CATCH_UP = 2.0
 
 
 @dataclass(slots=True)
-class Learned:
+class AdaptiveRate:
     """A pace in requests a second, learned from refusals; none until the first run of them.
 
     Times are the caller's clock, in seconds. `catch_up` is the share of a pause that
@@ -113,7 +113,7 @@ class Learned:
             if self.pace is not None and not self._fast and len(self._latest) >= ENOUGH and self._share <= CHANCE:
                 self.pace *= 1 + LITTLE
 
-    def refused(self, sent: float, now: float, retry_after: float | None, luck: float) -> float:
+    def refused(self, sent: float, now: float, retry_after: float | None, jitter: float) -> float:
         """Learn from a refused call; return the seconds for which all callers are to wait.
 
         A call sent before the last cut tells nothing new: 0.
@@ -125,7 +125,7 @@ class Learned:
             self._run_from, self._between = sent, 0
         self._run += 1
         pace = self.pace_at(now)
-        wait = self._event_at(now, retry_after, luck) if sent > self._event else 0.0
+        wait = self._event_at(now, retry_after, jitter) if sent > self._event else 0.0
         if pace is not None:
             # Growth is held: what was grown so far stays.
             self.pace, self._grows_from = pace, max(self._grows_from, now + wait)
@@ -137,7 +137,7 @@ class Learned:
             self._grows_from = max(self._grows_from, now + wait)
         return wait
 
-    def _event_at(self, now: float, retry_after: float | None, luck: float) -> float:
+    def _event_at(self, now: float, retry_after: float | None, jitter: float) -> float:
         """Return how long to wait: what was asked for, and longer while waiting doesn't help."""
         helped = self._accepted_since_event or now - self._until > PROBING_SECONDS
         self._dry = 0 if self._event < 0 or helped else self._dry + 1
@@ -151,7 +151,7 @@ class Learned:
         elif self._run == 1 and not self._dry:
             wait = FIRST_WAIT
         else:
-            wait = min(DRY_WAIT, 0.5 * 2.0**self._dry) * (0.5 + luck / 2)
+            wait = min(DRY_WAIT, 0.5 * 2.0**self._dry) * (0.5 + jitter / 2)
         self._event, self._until, self._paused = now, now + wait, min(wait, LONGEST_CATCH_UP)
         return wait
 

@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tasks.base.errors import SetAside
-from tasks.dispatch.limits.adaptive import Learned
+from tasks.base.errors import CallRejected
+from tasks.dispatch.limits.adaptive import AdaptiveRate
 from tasks.dispatch.limits.rate import MINUTE, Demand, Rate, Taken
 from tasks.providers.rate_limit_headers import Unit
 
@@ -57,13 +57,13 @@ class Limits:
         declared: Iterable[Rate] = (),
         *,
         concurrency: int,
-        luck: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
         clock: Clock | None = None,
     ) -> None:
         self.rates: dict[tuple[Unit, float], Rate] = {(rate.unit, rate.period): rate for rate in declared}
         self._declared = {key: rate.limit for key, rate in self.rates.items()}
         self.concurrency = concurrency
-        self.learned = Learned()
+        self.learned = AdaptiveRate()
         self.in_flight = 0
         # What held up the latest call that had to wait.
         self.held_by = ""
@@ -73,7 +73,7 @@ class Limits:
         self._timer: asyncio.TimerHandle | None = None
         self._history: deque[_Sent] = deque()
         self._may_grow, self._watching, self._least = True, False, 0
-        self._luck, self._clock = luck, clock
+        self._jitter, self._clock = jitter, clock
 
     def now(self) -> float:
         """Return the time of the clock, or of the running event loop."""
@@ -82,7 +82,7 @@ class Limits:
     async def enter(self, demand: Demand) -> Grant:
         """Wait for a place in flight and for the rates.
 
-        Raises SetAside where the call is more than a rate's whole window holds: it
+        Raises CallRejected where the call is more than a rate's whole window holds: it
         would wait for ever.
         """
         self._refuse_oversize(demand)
@@ -124,7 +124,7 @@ class Limits:
 
     def refused(self, grant: Grant, retry_after: float | None) -> float:
         """Learn from a refused call and pause everybody; return the seconds."""
-        wait = self.learned.refused(grant.at, self.now(), retry_after, self._luck())
+        wait = self.learned.refused(grant.at, self.now(), retry_after, self._jitter())
         self.pause(wait)
         return wait
 
@@ -170,7 +170,7 @@ class Limits:
         for rate in self.rates.values():
             # A limit of a second speaks of the average: one call may be more.
             if demand.of(rate.unit) > rate.limit and rate.period >= MINUTE:
-                raise SetAside(
+                raise CallRejected(
                     "over_rate_limit",
                     f"a call of {demand.of(rate.unit)} {rate.unit} is over the limit of {rate.limit:.0f} in "
                     f"{rate.period:.0f} s: raise --tpm, or give a smaller --context or --max-output-tokens",

@@ -15,9 +15,9 @@ from dataclasses import replace
 from tasks.base.errors import StorageFailed
 from tasks.dispatch.limits.gate import START, Limits
 from tasks.dispatch.limits.leased_rate import SharedRate
-from tasks.dispatch.limits.leases import AHEAD, Ask, Book, Leases, trade
+from tasks.dispatch.limits.leases import AHEAD, LeaseRequest, Leases, QuotaBook, allocate
 
-Exchange = Callable[[Ask], Awaitable[Leases]]
+Exchange = Callable[[LeaseRequest], Awaitable[Leases]]
 
 EVERY, IDLE, SOONEST, LONGEST = 0.5, 2.0, 0.02, 2.0
 # Who keeps the book is away once it doesn't answer for so long.
@@ -38,16 +38,16 @@ class Leaser:
         exchange: Exchange,
         holder: str,
         trouble: Callable[[str], None],
-        luck: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._limits, self._exchange, self._holder = limits, exchange, holder
-        self._trouble, self._luck = trouble, luck
+        self._trouble, self._jitter = trouble, jitter
         self._most = limits.concurrency
         self._woken, self._sated = asyncio.Event(), True
         self._asked_at = self._again = 0.0
         self._offsets: deque[float] = deque(maxlen=HEARD)
         self._holders = 1
-        self._own: Book | None = None
+        self._own: QuotaBook | None = None
         self._lost_at, self._had = 0.0, 0
         self._probe: asyncio.Future[Leases] | None = None
         self._has_said = False
@@ -61,7 +61,7 @@ class Leaser:
         while True:
             await (self._alone() if self._own else self._together())
             busy = self._limits.flights or not self._sated
-            pause = max((EVERY if busy else IDLE) * (0.6 + 0.8 * self._luck()), min(self._again, LONGEST))
+            pause = max((EVERY if busy else IDLE) * (0.6 + 0.8 * self._jitter()), min(self._again, LONGEST))
             with contextlib.suppress(TimeoutError):
                 # Not `wait_for`: it may lose a cancellation.
                 async with asyncio.timeout(pause):
@@ -74,7 +74,7 @@ class Leaser:
         if self._probe is not None:
             self._probe.cancel()
         rates = {rate.key: rate.wish(0.0, 0.0, self._limits.now(), 1.0) for rate in self._rates}
-        ask = Ask(self._holder, rates, 0, 0, self._most, leaving=True)
+        ask = LeaseRequest(self._holder, rates, 0, 0, self._most, leaving=True)
         with contextlib.suppress(StorageFailed, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self._exchange(_content(ask))
@@ -88,7 +88,7 @@ class Leaser:
         if self._sated:
             self._woken.set()
 
-    def _ask(self) -> Ask:
+    def _ask(self) -> LeaseRequest:
         limits, now = self._limits, self._limits.now()
         since, self._asked_at = now - self._asked_at, now
         waiting = limits.waiting()
@@ -97,7 +97,7 @@ class Leaser:
             asked = [min(demand.of(rate.unit), rate.limit) for demand in waiting]
             rates[rate.key] = rate.wish(sum(asked), asked[0] if asked else 0.0, now, since)
         flights = min(self._most, max(2 * limits.in_flight, limits.flights) + START)
-        return Ask(self._holder, rates, limits.in_flight, flights, self._most)
+        return LeaseRequest(self._holder, rates, limits.in_flight, flights, self._most)
 
     async def _together(self) -> None:
         """Trade with the others' book."""
@@ -116,7 +116,7 @@ class Leaser:
         except StorageFailed as error:
             self._lose(str(error))
 
-    def _take(self, ask: Ask, leases: Leases, offset: float | None = None) -> None:
+    def _take(self, ask: LeaseRequest, leases: Leases, offset: float | None = None) -> None:
         if offset is None:
             # The quickest answer tells the other clock best.
             self._offsets.append(self._limits.now() - leases.now)
@@ -132,7 +132,7 @@ class Leaser:
         """Go on alone, from when all that was leased is used."""
         self._lost_at = self._limits.now()
         self._had = self._limits.concurrency
-        self._own = Book({rate.key: self._lost_at + AHEAD + LATER for rate in self._rates})
+        self._own = QuotaBook({rate.key: self._lost_at + AHEAD + LATER for rate in self._rates})
         self._offsets.clear()
         self._sated, self._again = True, 0.0
         if not self._has_said:
@@ -153,7 +153,7 @@ class Leaser:
             if not isinstance(probe.exception(), StorageFailed):
                 probe.result()
         assert self._own is not None
-        self._take(ask, trade(self._own, self._shared(ask), self._limits.now()), offset=0.0)
+        self._take(ask, allocate(self._own, self._shared(ask), self._limits.now()), offset=0.0)
 
     def _return(self) -> None:
         for rate in self._rates:
@@ -161,7 +161,7 @@ class Leaser:
         self._own, self._again = None, 0.0
         self._woken.set()
 
-    def _shared(self, ask: Ask) -> Ask:
+    def _shared(self, ask: LeaseRequest) -> LeaseRequest:
         """Return what is asked of our share."""
         share = 1 / self._holders
         rates = {key: replace(wish, limit=wish.limit * share * MARGIN) for key, wish in ask.rates.items()}
@@ -171,6 +171,6 @@ class Leaser:
         return replace(ask, rates=rates, most=most)
 
 
-def _content(ask: Ask) -> Ask:
+def _content(ask: LeaseRequest) -> LeaseRequest:
     """Return an ask for nothing."""
     return replace(ask, rates={key: replace(wish, want=0.0, least=0.0) for key, wish in ask.rates.items()})

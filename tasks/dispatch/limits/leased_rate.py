@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks.dispatch.limits.leases import Lease, Wish, late_of
+from tasks.dispatch.limits.leases import Lease, RateRequest, late_of
 from tasks.dispatch.limits.rate import MINUTE, Rate, Taken
 from tasks.providers.rate_limit_headers import Unit
 
@@ -53,7 +53,7 @@ class SharedRate(Rate):
             self._owed += used - one.amount * self._share
         super().settle(one, used, now)
 
-    def wish(self, waiting: float, least: float, now: float, since: float) -> Wish:
+    def wish(self, waiting: float, least: float, now: float, since: float) -> RateRequest:
         """Return what to lease: what is waited for, and what will be soon. It was asked for `since` seconds ago."""
         self._expire(now)
         self._forget(now)
@@ -61,9 +61,9 @@ class SharedRate(Rate):
         want = max(0.0, math.ceil(waiting + FORESEEN * self._speed - self._left))
         owed, self._spent, self._owed = self._owed, 0.0, 0.0
         if self.unit == "requests":
-            return Wish(self.unit, self.limit, self.period, want, min(want, max(0.0, least - self._left)))
+            return RateRequest(self.unit, self.limit, self.period, want, min(want, max(0.0, least - self._left)))
         held, short = max(0.0, self._sum) + self._left, max(0.0, least - self._left)
-        return Wish(self.unit, self.limit, self.period, want, min(want, short), self._share, owed, held)
+        return RateRequest(self.unit, self.limit, self.period, want, min(want, short), self._share, owed, held)
 
     def add(self, lease: Lease, offset: float) -> None:
         """Take in a lease; `offset` is our clock over the book's."""

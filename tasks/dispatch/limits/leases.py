@@ -34,7 +34,7 @@ TURN = 2.3
 
 
 @dataclass(slots=True)
-class Wish:
+class RateRequest:
     """What a job wants of one rate: `want` units, or none if it can't have `least`.
 
     `share` is how much of what is reserved is used at last, `owed` what the pace has to be corrected by, `held` what
@@ -59,14 +59,14 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Ask:
+class LeaseRequest:
     """What a job wants of all rates, by their keys, and how many calls it has, wants to have and may have in flight.
 
     `apart` is the number of holders it knew when it lost sight of the book, from which it comes back now.
     """
 
     holder: str
-    rates: dict[str, Wish]
+    rates: dict[str, RateRequest]
     in_flight: int
     flights: int
     most: int
@@ -93,7 +93,7 @@ class Leases(NamedTuple):
 
 
 @dataclass(slots=True)
-class Account:
+class RateShare:
     """What a holder has of one rate; `lacks` is what it was refused, since when."""
 
     limit: float
@@ -103,7 +103,7 @@ class Account:
 
 
 @dataclass(slots=True)
-class Holder:
+class RateHolder:
     """One job, when it was heard of, and what it has."""
 
     seen: float
@@ -111,24 +111,24 @@ class Holder:
     flights: int = 0
     most: int = 0
     gone: bool = False
-    rates: dict[str, Account] = field(default_factory=dict)
+    rates: dict[str, RateShare] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Book:
+class QuotaBook:
     """When the next slot of each rate begins, and who holds what."""
 
     next: dict[str, float] = field(default_factory=dict)
     parts: int = 1
     settled: float = 0.0
-    holders: dict[str, Holder] = field(default_factory=dict)
+    holders: dict[str, RateHolder] = field(default_factory=dict)
 
-    def alive(self, now: float) -> dict[str, Holder]:
+    def alive(self, now: float) -> dict[str, RateHolder]:
         """Return the holders that were heard of lately."""
         return {name: one for name, one in self.holders.items() if not one.gone and one.seen >= now - GONE}
 
 
-BOOK = TypeAdapter(Book)
+BOOK = TypeAdapter(QuotaBook)
 
 
 def late_of(period: float) -> float:
@@ -136,20 +136,20 @@ def late_of(period: float) -> float:
     return min(LATE, period / 10)
 
 
-def traded(ask: Ask, text: str, now: float) -> tuple[str, Leases]:
+def traded(ask: LeaseRequest, text: str, now: float) -> tuple[str, Leases]:
     """Trade with a book that is kept as JSON; one that can't be read is begun anew."""
     try:
         book = BOOK.validate_json(text)
     except ValidationError:
-        book = Book()
-    leases = trade(book, ask, now)
+        book = QuotaBook()
+    leases = allocate(book, ask, now)
     return BOOK.dump_json(book).decode(), leases
 
 
-def trade(book: Book, ask: Ask, now: float) -> Leases:
+def allocate(book: QuotaBook, ask: LeaseRequest, now: float) -> Leases:
     """Enter what a job says into the book, and what it gets."""
     _forget(book, now)
-    holder = book.holders.setdefault(ask.holder, Holder(now))
+    holder = book.holders.setdefault(ask.holder, RateHolder(now))
     holder.seen, holder.gone, holder.most, holder.flights = now, ask.leaving, ask.most, ask.flights
     holder.rates = {key: _account(holder.rates.get(key), wish) for key, wish in ask.rates.items()}
     alive = book.alive(now)
@@ -165,7 +165,7 @@ def trade(book: Book, ask: Ask, now: float) -> Leases:
     return Leases(now, len(alive), rates, places, max(again, default=0.0))
 
 
-def _forget(book: Book, now: float) -> None:
+def _forget(book: QuotaBook, now: float) -> None:
     """Drop who has long gone; a clock that went back, as a monotonic one does when a machine starts, begins anew."""
     if any(one.seen > now + 1 for one in book.holders.values()):
         book.next.clear()
@@ -175,11 +175,11 @@ def _forget(book: Book, now: float) -> None:
         del book.holders[name]
 
 
-def _account(known: Account | None, wish: Wish) -> Account:
-    return Account(wish.limit, wish.held, known.lacks, known.since) if known else Account(wish.limit, wish.held)
+def _account(known: RateShare | None, wish: RateRequest) -> RateShare:
+    return RateShare(wish.limit, wish.held, known.lacks, known.since) if known else RateShare(wish.limit, wish.held)
 
 
-def _leased(book: Book, holder: Holder, wishes: dict[str, Wish], now: float) -> dict[str, Lease]:
+def _leased(book: QuotaBook, holder: RateHolder, wishes: dict[str, RateRequest], now: float) -> dict[str, Lease]:
     """Lease of all rates what the tightest of them allows, from the time on when the latest of them does."""
     offers = {key: _offered(book, holder, key, wish, now) for key, wish in wishes.items()}
     wanted = [key for key, wish in wishes.items() if wish.want]
@@ -194,7 +194,7 @@ def _leased(book: Book, holder: Holder, wishes: dict[str, Wish], now: float) -> 
     return leases
 
 
-def _offered(book: Book, holder: Holder, key: str, wish: Wish, now: float) -> Lease:
+def _offered(book: QuotaBook, holder: RateHolder, key: str, wish: RateRequest, now: float) -> Lease:
     """Return the most that a rate has for a wish: what its pace allows ahead, and of tokens what the window holds."""
     mine = holder.rates[key]
     # Who declares less is believed.
@@ -213,7 +213,7 @@ def _offered(book: Book, holder: Holder, key: str, wish: Wish, now: float) -> Le
     return Lease(start, float(amount), step)
 
 
-def _before(book: Book, key: str, mine: Account) -> Iterator[float]:
+def _before(book: QuotaBook, key: str, mine: RateShare) -> Iterator[float]:
     """Yield what the others hold, and lack where they wait for longer: a large call isn't overtaken for ever."""
     for one in book.holders.values():
         other = one.rates.get(key)
@@ -222,14 +222,14 @@ def _before(book: Book, key: str, mine: Account) -> Iterator[float]:
             yield other.held + (other.lacks if earlier and not one.gone else 0.0)
 
 
-def _places(alive: dict[str, Holder], name: str, now: float, parts: int) -> int:
+def _places(alive: dict[str, RateHolder], name: str, now: float, parts: int) -> int:
     """Return how many calls one may have in flight: its fair share, as far as the others leave it free."""
     limit = min(one.most for one in alive.values())
     free = limit - sum(one.places for other, one in alive.items() if other != name)
     return max(0, min(_fair(alive, name, limit, now), free, max(1, limit // parts)))
 
 
-def _fair(alive: dict[str, Holder], name: str, limit: int, now: float) -> int:
+def _fair(alive: dict[str, RateHolder], name: str, limit: int, now: float) -> int:
     """Return a max-min fair share: who wants little gets it, the others share what is left."""
     left, wanting = limit, sorted(alive, key=lambda other: (alive[other].flights, other))
     while wanting and alive[wanting[0]].flights <= left // len(wanting):

@@ -25,7 +25,7 @@ class Chapter(NamedTuple):
     path: str | None
 
 
-class Item(NamedTuple):
+class ManifestItem(NamedTuple):
     """An entry of the manifest."""
 
     href: str
@@ -42,7 +42,7 @@ class EpubPackage:
         self.names.update({name: name for name in archive.namelist()})
         self.path, tree = self._document()
         self.found = tree is not None
-        self.items: dict[str, Item] = {}
+        self.items: dict[str, ManifestItem] = {}
         self.order: list[str] = []
         if tree is not None:
             self._learn(tree)
@@ -78,12 +78,14 @@ class EpubPackage:
     def _learn(self, tree: Any) -> None:
         for item in tree.xpath("//*[local-name()='manifest']/*[local-name()='item']"):
             name = item.get("id") or item.get("href") or ""
-            self.items[name] = Item(item.get("href") or "", item.get("media-type") or "", item.get("fallback") or "")
+            self.items[name] = ManifestItem(
+                item.get("href") or "", item.get("media-type") or "", item.get("fallback") or ""
+            )
         self.order = [
             one.get("idref") or "" for one in tree.xpath("//*[local-name()='spine']/*[local-name()='itemref']")
         ]
 
-    def _readable(self, name: str) -> Item | None:
+    def _readable(self, name: str) -> ManifestItem | None:
         """Return the item of that name, or the one that it falls back on, if it holds text."""
         for _ in range(MOST_FALLBACKS):
             item = self.items.get(name)
@@ -95,7 +97,7 @@ class EpubPackage:
             name = item.fallback
         return None
 
-    def _chapter(self, item: Item) -> Chapter:
+    def _chapter(self, item: ManifestItem) -> Chapter:
         folder = posixpath.dirname(self.path)
         href = item.href.partition("#")[0].replace("\\", "/")
         plain = urllib.parse.unquote(href)

@@ -32,7 +32,7 @@ TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/"
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError, RuntimeError)
 
 
-class Part(NamedTuple):
+class PackagePart(NamedTuple):
     """The bytes of a part; where it isn't whole, those before its damage."""
 
     data: bytes
@@ -61,17 +61,17 @@ class Package:
     def __contains__(self, name: str) -> bool:
         return _key(name) in self._members
 
-    def read(self, name: str, most: int | None = None) -> Part:
+    def read(self, name: str, most: int | None = None) -> PackagePart:
         """Return a part, or as much of it as can be read; `most` bounds the bytes that are read."""
         member = self._members.get(_key(name))
         if member is None:
-            return Part(b"", whole=False)
+            return PackagePart(b"", whole=False)
         try:
             with self._archive.open(member) as file:
-                return Part(file.read(-1 if most is None else most), whole=True)
+                return PackagePart(file.read(-1 if most is None else most), whole=True)
         except BROKEN:
             data = self._salvaged(member, member.file_size if most is None else min(most, member.file_size))
-            return Part(data, len(data) == member.file_size and zlib.crc32(data) == member.CRC)
+            return PackagePart(data, len(data) == member.file_size and zlib.crc32(data) == member.CRC)
 
     def _salvaged(self, member: zipfile.ZipInfo, most: int) -> bytes:
         """Return what can be unpacked of a member that zipfile refuses: its start, or all but for a wrong header."""

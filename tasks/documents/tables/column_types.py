@@ -30,7 +30,7 @@ EXACT = 2**53
 UNFIT = (pa.ArrowException, ValueError, TypeError, OverflowError)
 
 
-class Unfit(ValueError):
+class UnfitColumn(ValueError):
     """A value that isn't of its column's type, though the type was told by all values."""
 
 
@@ -154,7 +154,7 @@ def fitted(values: Sequence[Any], kind: pa.DataType) -> Sequence[Any]:
             return _read(values, kind)
         pa.array(values, kind)
     except UNFIT as error:
-        raise Unfit(str(error)) from error
+        raise UnfitColumn(str(error)) from error
     return values
 
 

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from tasks.base.errors import DocmillError, JobStopped, UserMistake
+from tasks.base.errors import DocmillError, JobPaused, UserMistake
 from tasks.documents.document import Document
 from tasks.documents.object_store import said, shown
 from tasks.documents.tables.batch import Batch
 from tasks.documents.tables.column_schema import kinds_in
-from tasks.documents.tables.column_types import Unfit, fitted
+from tasks.documents.tables.column_types import UnfitColumn, fitted
 from tasks.documents.tables.formats import damage, opened
 from tasks.documents.tables.partitions import partitions
 
@@ -52,7 +52,7 @@ def rows(file: Document, wanted: Wanted, lacking: Lacking, *, alone: bool) -> It
     A row that has no text (null, none at all, or another value), no id, or can't be read, is a
     document with `trouble`: no row is dropped. So is the rest of a table that is damaged, as one document.
 
-    Raises UserMistake for a table that can't be opened, and as `lacking` does, and JobStopped where its store fails
+    Raises UserMistake for a table that can't be opened, and as `lacking` does, and JobPaused where its store fails
     later, or where a carried value isn't of its column's type, since the table has changed.
     """
     table = _File(
@@ -89,7 +89,7 @@ def _rest(table: _File, number: int, error: Exception) -> Document:
         raise error  # a defect
     place = shown(file.path or file.source)
     if words is None and number:
-        raise JobStopped(f"{place}: can't be read any more after row {number}: {said(error)}") from error
+        raise JobPaused(f"{place}: can't be read any more after row {number}: {said(error)}") from error
     if words is None or (number == 0 and not table.prefix):
         raise UserMistake(f"{place}: can't be read as a table: {words or said(error)}") from error
     trouble = f"the table can't be read from row {number} on ({words}): all after it is missing"
@@ -198,10 +198,10 @@ def _carried(table: _File, batch: Batch) -> Sequence[dict[str, Any] | None]:
 def _fitted(table: _File, values: Sequence[Any], field: pa.Field) -> Sequence[Any]:
     try:
         return fitted(values, field.type)
-    except Unfit as error:
+    except UnfitColumn as error:
         kinds_in.cache_clear()
         place = shown(table.file.path or table.file.source)
-        raise JobStopped(
+        raise JobPaused(
             f"{place}: its column {field.name!r} is no longer of {field.type} ({error}): the table has changed since "
             "the job began: run the same command again"
         ) from error

@@ -72,7 +72,7 @@ def _symbol(told: str) -> str:
     return sign(font, code) if 0 < code < 0x110000 else ""
 
 
-class Fields:
+class FieldCodes:
     """The reader of fields within a story.
 
     What is said between a field's beginning and its result is taken back, so nothing is lost

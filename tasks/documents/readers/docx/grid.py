@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from tasks.documents.readers.docx.names import VAL, W, is_on, number
-from tasks.documents.readers.docx.tables import MOST_COLUMNS, Cell, table
+from tasks.documents.readers.docx.tables import MOST_COLUMNS, DocxCell, table
 from tasks.documents.readers.docx.walk import SKIP, Close, Handler, Skip
 
 if TYPE_CHECKING:
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 CELL_PROPERTIES, SPAN, MERGE = f"{W}tcPr", f"{W}gridSpan", f"{W}vMerge"
 
 
-class Grid:
+class DocxGrid:
     """The tables that are open, one within the other, and the next column of the row in each."""
 
     def __init__(self, story: "Story") -> None:
         self._story = story
-        self._tables: list[list[list[Cell]]] = []
+        self._tables: list[list[list[DocxCell]]] = []
         self._columns = [0]
         self.handlers: dict[Any, Handler | Skip] = {f"{W}tbl": self._table, f"{W}tr": self._row, f"{W}tc": self._cell}
 
@@ -50,7 +50,7 @@ class Grid:
                 span = _columns(item, 1)
             elif item.tag == MERGE:
                 goes_on = item.get(VAL, "continue") == "continue"
-        cell = Cell(min(self._columns[-1], MOST_COLUMNS), goes_on, [])
+        cell = DocxCell(min(self._columns[-1], MOST_COLUMNS), goes_on, [])
         self._columns[-1] += max(span, 1)
         self._columns.append(0)
         self._tables[-1][-1].append(cell)

@@ -20,7 +20,7 @@ class Note(NamedTuple):
     label: str
 
 
-class Notes:
+class Footnotes:
     """The notes that were referred to so far."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ NO_VALUES = "it keeps no values: open the document, update the chart from its wo
 EMBEDDED = "it is kept as another program's object: open it there, and copy its text into the document"
 
 
-class Objects:
+class EmbeddedObjects:
     """The reader of such things within a story."""
 
     def __init__(self, story: "Story") -> None:

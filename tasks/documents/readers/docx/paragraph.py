@@ -8,7 +8,16 @@ from tasks.documents.readers.docx.blocks import Block
 from tasks.documents.readers.docx.inline import STRUCK, Piece, inline
 from tasks.documents.readers.docx.names import VAL, W, is_on, number
 from tasks.documents.readers.docx.numbering import BULLET, Numbering
-from tasks.documents.readers.docx.styles import NO_LEVEL, Look, Number, Style, Styles, heading_of, look_of, number_of
+from tasks.documents.readers.docx.styles import (
+    NO_LEVEL,
+    DocxStyle,
+    Look,
+    Number,
+    Styles,
+    heading_of,
+    look_of,
+    number_of,
+)
 
 HIDDEN = -1
 # What stands beside the number of a page, and says nothing else.
@@ -25,7 +34,7 @@ class Paragraph:
 
     __slots__ = ("after", "base", "font", "heading", "joins", "marks", "number", "paged", "pieces", "style", "style_id")
 
-    def __init__(self, style: Style, pieces: list[Piece]) -> None:
+    def __init__(self, style: DocxStyle, pieces: list[Piece]) -> None:
         self.pieces = pieces
         self.after: list[Block] = []
         self.joins = self.paged = False
@@ -34,7 +43,7 @@ class Paragraph:
         self.style_id = ""
         self.dress(style)
 
-    def dress(self, style: Style) -> None:
+    def dress(self, style: DocxStyle) -> None:
         """Give it a style."""
         self.style, self.base = style, style.look
         self.plain()

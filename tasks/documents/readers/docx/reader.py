@@ -7,7 +7,7 @@ from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content
 from tasks.documents.readers.docx.blocks import Block, joined
 from tasks.documents.readers.docx.names import ID, W, is_on
-from tasks.documents.readers.docx.notes import FORMS, Notes, author
+from tasks.documents.readers.docx.notes import FORMS, Footnotes, author
 from tasks.documents.readers.docx.numbering import Numbering
 from tasks.documents.readers.docx.source import GONE, Source
 from tasks.documents.readers.docx.story import Story
@@ -22,15 +22,15 @@ def read_docx(data: bytes, depth: int = 0) -> Content:
     many files hold this one. Raises DocumentFailed with reason `damaged` where the main part is
     none.
     """
-    return _Reader(Source(data, depth)).content()
+    return _DocxReader(Source(data, depth)).content()
 
 
-class _Reader:
+class _DocxReader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._styles = Styles(source.tree(source.companion("styles"), "styles"))
         self._numbering = Numbering(source.tree(source.companion("numbering"), "numbers of lists"), self._styles)
-        self._notes = Notes()
+        self._notes = Footnotes()
 
     def content(self) -> Content:
         source = self._source

@@ -3,13 +3,13 @@
 from typing import Any
 
 from tasks.documents.readers.docx.blocks import Block
-from tasks.documents.readers.docx.fields import CHECKED, UNCHECKED, Fields
-from tasks.documents.readers.docx.grid import Grid
+from tasks.documents.readers.docx.fields import CHECKED, UNCHECKED, FieldCodes
+from tasks.documents.readers.docx.grid import DocxGrid
 from tasks.documents.readers.docx.inline import PLAIN, Piece
 from tasks.documents.readers.docx.names import W14, W
-from tasks.documents.readers.docx.notes import Notes
+from tasks.documents.readers.docx.notes import Footnotes
 from tasks.documents.readers.docx.numbering import Numbering
-from tasks.documents.readers.docx.objects import Objects
+from tasks.documents.readers.docx.objects import EmbeddedObjects
 from tasks.documents.readers.docx.paragraph import HIDDEN, Paragraph, block_of
 from tasks.documents.readers.docx.signs import in_font, sign
 from tasks.documents.readers.docx.source import Source
@@ -24,7 +24,7 @@ _NO_TEXT = (
 SKIPPED = _NO_TEXT.split()
 
 
-class Kept:
+class KeptText:
     """The blocks of a body or a cell, and the runs of a paragraph that goes on with the next one."""
 
     def __init__(self, blocks: list[Block]) -> None:
@@ -41,14 +41,16 @@ class Kept:
 class Story:
     """The reader of the text of one part. `written` grows with whatever is read."""
 
-    def __init__(self, source: Source, part: str, styles: Styles, numbering: Numbering, notes: Notes) -> None:
+    def __init__(self, source: Source, part: str, styles: Styles, numbering: Numbering, notes: Footnotes) -> None:
         self.source, self.part, self.styles, self.numbering, self.notes = source, part, styles, numbering, notes
         self.written = 0
         self.paragraph = Paragraph(styles.default, [])
-        self._kept = [Kept([])]
+        self._kept = [KeptText([])]
         self._paragraphs: list[Paragraph] = []
         self._box = ""  # the state of a check box, until its mark goes by
-        self._handlers = self._own() | Grid(self).handlers | Fields(self).handlers | Objects(self).handlers
+        self._handlers = (
+            self._own() | DocxGrid(self).handlers | FieldCodes(self).handlers | EmbeddedObjects(self).handlers
+        )
 
     def read(self, root: Any, blocks: list[Block]) -> list[Block]:
         """Add the blocks within an element to `blocks`, and return them."""
@@ -61,7 +63,7 @@ class Story:
 
     def open(self, blocks: list[Block]) -> None:
         """Let what is read go into these blocks."""
-        self._kept.append(Kept(blocks))
+        self._kept.append(KeptText(blocks))
 
     def close(self) -> None:
         """Let it go where it went before."""

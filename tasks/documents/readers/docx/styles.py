@@ -39,7 +39,7 @@ class Look(NamedTuple):
         )
 
 
-class Style(NamedTuple):
+class DocxStyle(NamedTuple):
     """A style: `heading` is the level of a heading, 0 for none; `owner` is the style whose list it is."""
 
     heading: int | None = None
@@ -52,25 +52,25 @@ class Styles:
     """The styles of a document by their ids, each with what it takes from those it is based on."""
 
     def __init__(self, tree: Any) -> None:
-        self._known: dict[str, Style] = {}
+        self._known: dict[str, DocxStyle] = {}
         elements = () if tree is None else tree.iter(f"{W}style")
         self._elements = {element.get(f"{W}styleId", ""): element for element in elements}
         default = next((e.get(f"{W}styleId", "") for e in self._elements.values() if _is_default(e)), "")
-        self.default = self[default] if default else Style()
+        self.default = self[default] if default else DocxStyle()
 
-    def __getitem__(self, style_id: str) -> Style:
+    def __getitem__(self, style_id: str) -> DocxStyle:
         """Return a style; of one that isn't known, what its name tells."""
         chain: dict[str, None] = {}  # in order
         step: str | None = style_id
         while step is not None and step not in self._known and step not in chain:
             chain[step] = None
             step = _value(self._elements.get(step), "basedOn")
-        base = self._known.get(step or "", Style())
+        base = self._known.get(step or "", DocxStyle())
         for name in reversed(chain):
             base = self._known[name] = self._style(name, base)
         return self._known[style_id]
 
-    def _style(self, style_id: str, base: Style) -> Style:
+    def _style(self, style_id: str, base: DocxStyle) -> DocxStyle:
         element = self._elements.get(style_id)
         name = _value(element, "name") or style_id
         if element is None:
@@ -79,7 +79,7 @@ class Styles:
         outline, listed = (None, None) if properties is None else (_outline(properties), number_of(properties))
         named = _heading(name)
         runs = element.find(f"{W}rPr")
-        return Style(
+        return DocxStyle(
             heading=named if named is not None else base.heading if outline is None else outline,
             number=listed or base.number,
             owner=style_id if listed else base.owner,

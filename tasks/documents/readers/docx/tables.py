@@ -12,7 +12,7 @@ MOST_COLUMNS = 200
 ROW_END, CELL_END = "; ", " / "
 
 
-class Cell(NamedTuple):
+class DocxCell(NamedTuple):
     """A cell: the first column that it covers, whether it goes on with the one above, and what is in it."""
 
     column: int
@@ -34,7 +34,7 @@ def _flat(text: str) -> str:
     return text.strip()
 
 
-Rows = Sequence[Sequence[Cell]]
+Rows = Sequence[Sequence[DocxCell]]
 
 
 def table(rows: Rows, *, nested: bool) -> list[Block]:

@@ -9,7 +9,7 @@ OVERLAP = 0.2
 MOST_CUT = 300
 
 
-class Box(NamedTuple):
+class DrawnBox(NamedTuple):
     """A rectangle, in whatever unit."""
 
     x: float = 0.0
@@ -21,7 +21,7 @@ class Box(NamedTuple):
 class Placed(NamedTuple):
     """Texts that stand in a box."""
 
-    box: Box
+    box: DrawnBox
     texts: Sequence[str]
 
 
@@ -33,16 +33,16 @@ class Transform(NamedTuple):
     shift_x: float = 0.0
     shift_y: float = 0.0
 
-    def of(self, box: Box) -> Box:
+    def of(self, box: DrawnBox) -> DrawnBox:
         """Return a box of the group as it lies on the slide."""
-        return Box(
+        return DrawnBox(
             box.x * self.scale_x + self.shift_x,
             box.y * self.scale_y + self.shift_y,
             box.width * self.scale_x,
             box.height * self.scale_y,
         )
 
-    def within(self, outer: Box, inner: Box) -> "Transform":
+    def within(self, outer: DrawnBox, inner: DrawnBox) -> "Transform":
         """Return the transform of a group that lies in `outer`, and whose own coordinates span `inner`."""
         x = outer.width / inner.width if inner.width else 1.0
         y = outer.height / inner.height if inner.height else 1.0
@@ -76,15 +76,15 @@ def _place(item: Placed) -> tuple[float, float]:
     return item.box.y, item.box.x
 
 
-def _rows(box: Box) -> tuple[float, float]:
+def _rows(box: DrawnBox) -> tuple[float, float]:
     return box.y, box.height
 
 
-def _columns(box: Box) -> tuple[float, float]:
+def _columns(box: DrawnBox) -> tuple[float, float]:
     return box.x, box.width
 
 
-def _cut(items: Sequence[Placed], span: Callable[[Box], tuple[float, float]]) -> list[list[Placed]]:
+def _cut(items: Sequence[Placed], span: Callable[[DrawnBox], tuple[float, float]]) -> list[list[Placed]]:
     """Cut where no shape lies, but for its edges."""
     parts: list[list[Placed]] = []
     reached = reaching = 0.0  # where the shapes so far end, and how long the one is that ends there

@@ -8,7 +8,7 @@ from tasks.documents.readers.docx.diagrams import diagram_items
 from tasks.documents.readers.docx.names import CX, DGM, MC, A, C, R, number
 from tasks.documents.readers.docx.objects import NO_VALUES
 from tasks.documents.readers.drawn.alternatives import chosen
-from tasks.documents.readers.drawn.boxes import Box, Placed, Transform
+from tasks.documents.readers.drawn.boxes import DrawnBox, Placed, Transform
 from tasks.documents.readers.drawn.parts import PartReader
 from tasks.documents.readers.drawn.tables import table_texts
 from tasks.documents.readers.drawn.text import list_lines
@@ -22,7 +22,7 @@ class Inherited(NamedTuple):
     """What a shape has from the layout: whether it is to be read, its box, and the styles of its lists."""
 
     shown: bool = True
-    box: Box | None = None
+    box: DrawnBox | None = None
     styles: Sequence[Any] = ()
 
 
@@ -58,7 +58,7 @@ def placed(root: Any, parts: PartReader, layout: Layout) -> Iterator[Placed]:
         elif name == "graphicFrame":
             own, inherited = _box(element.find("./{*}xfrm")), layout.inherited(element)
             texts = _frame(element, parts, in_cells=isinstance(layout, NoLayout))
-            yield Placed(transform.of(own) if own else inherited.box or Box(), texts)
+            yield Placed(transform.of(own) if own else inherited.box or DrawnBox(), texts)
 
 
 def _shape(element: Any, transform: Transform, layout: Layout) -> Iterator[Placed]:
@@ -68,17 +68,17 @@ def _shape(element: Any, transform: Transform, layout: Layout) -> Iterator[Place
     lines = list_lines(body, inherited.styles)
     if lines:
         own = _box(element.find(f"{{*}}spPr/{A}xfrm"))
-        yield Placed(transform.of(own) if own else inherited.box or Box(), ["\n".join(lines)])
+        yield Placed(transform.of(own) if own else inherited.box or DrawnBox(), ["\n".join(lines)])
 
 
-def _box(xfrm: Any, start: str = "off", extent: str = "ext") -> Box | None:
+def _box(xfrm: Any, start: str = "off", extent: str = "ext") -> DrawnBox | None:
     off, ext = (None, None) if xfrm is None else (xfrm.find(f"{A}{start}"), xfrm.find(f"{A}{extent}"))
     if off is None or ext is None:
         return None
-    return Box(number(off.get("x")), number(off.get("y")), number(ext.get("cx")), number(ext.get("cy")))
+    return DrawnBox(number(off.get("x")), number(off.get("y")), number(ext.get("cx")), number(ext.get("cy")))
 
 
-def box_of(shape: Any) -> Box | None:
+def box_of(shape: Any) -> DrawnBox | None:
     """Return the box that a shape states itself."""
     return _box(shape.find(f"{{*}}spPr/{A}xfrm"))
 

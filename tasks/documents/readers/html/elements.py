@@ -5,16 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tasks.documents.readers.html.flow import FENCE, Flow
-from tasks.documents.readers.html.form import Choice, value_of
-from tasks.documents.readers.html.formula import Formula
-from tasks.documents.readers.html.grid import SECTIONS, Cell, Grid
-from tasks.documents.readers.html.numbering import Numbering, integer
+from tasks.documents.readers.html.form import SelectChoice, value_of
+from tasks.documents.readers.html.formula import MathFormula
+from tasks.documents.readers.html.grid import SECTIONS, HtmlCell, HtmlGrid
+from tasks.documents.readers.html.numbering import ListNumbering, integer
 
 if TYPE_CHECKING:
-    from tasks.documents.readers.html.page import Page
+    from tasks.documents.readers.html.page import HtmlPage
 
 Attributes = Mapping[str, str]
-Start = Callable[["Page", Attributes], None]
+Start = Callable[["HtmlPage", Attributes], None]
 
 CODE = "`"
 MARKS = {
@@ -25,25 +25,25 @@ MOST_COLUMNS = 1000  # a cell may span (HTML Living Standard, 4.9.11)
 TICKS = re.compile(r"`{3,}")
 
 
-def _title(page: "Page", _: Attributes) -> None:
+def _title(page: "HtmlPage", _: Attributes) -> None:
     page.in_title = page.seen
     page.at_end(lambda: setattr(page, "in_title", False))
 
 
-def _break(page: "Page", _: Attributes) -> None:
+def _break(page: "HtmlPage", _: Attributes) -> None:
     page.line.end()
 
 
-def _rule(page: "Page", _: Attributes) -> None:
+def _rule(page: "HtmlPage", _: Attributes) -> None:
     page.flow.blocks.append("---")
 
 
 def _heading(level: int) -> Start:
-    def start(page: "Page", _: Attributes) -> None:
+    def start(page: "HtmlPage", _: Attributes) -> None:
         page.heading = "#" * level + " "
         page.at_end(lambda: end(page))
 
-    def end(page: "Page") -> None:
+    def end(page: "HtmlPage") -> None:
         page.break_()
         page.heading = ""
 
@@ -51,7 +51,7 @@ def _heading(level: int) -> Start:
 
 
 def _emphasis(mark: str) -> Start:
-    def start(page: "Page", _: Attributes) -> None:
+    def start(page: "HtmlPage", _: Attributes) -> None:
         if mark == CODE or not page.line.depths.get(CODE):  # in code, a mark would be read as a part of it
             page.line.mark(mark)
             page.at_end(lambda: page.line.unmark(mark))
@@ -60,24 +60,24 @@ def _emphasis(mark: str) -> Start:
 
 
 def _list(*, ordered: bool) -> Start:
-    def start(page: "Page", attributes: Attributes) -> None:
-        page.lists.append(Numbering(attributes, ordered=ordered))
+    def start(page: "HtmlPage", attributes: Attributes) -> None:
+        page.lists.append(ListNumbering(attributes, ordered=ordered))
         page.at_end(lambda: page.lists.pop().end())
 
     return start
 
 
-def _item(page: "Page", attributes: Attributes) -> None:
-    numbering = page.lists[-1] if page.lists else Numbering({}, ordered=False)
+def _item(page: "HtmlPage", attributes: Attributes) -> None:
+    numbering = page.lists[-1] if page.lists else ListNumbering({}, ordered=False)
     _nest(page, numbering.item(attributes, nested=bool(page.flow.first)))
 
 
-def _nest(page: "Page", flow: Flow) -> None:
+def _nest(page: "HtmlPage", flow: Flow) -> None:
     page.flow.blocks.append(flow)
     page.within(flow)
 
 
-def _definitions(page: "Page", _: Attributes) -> None:
+def _definitions(page: "HtmlPage", _: Attributes) -> None:
     page.definitions.append(page.flow)
     page.at_end(lambda: _drop(page.definitions))
 
@@ -86,39 +86,39 @@ def _drop(flows: list[Flow]) -> None:
     flows.pop()
 
 
-def _term(page: "Page", _: Attributes) -> None:
+def _term(page: "HtmlPage", _: Attributes) -> None:
     if page.definitions:
         page.within(page.definitions[-1])  # however the definition before it was left open
 
 
-def _definition(page: "Page", _: Attributes) -> None:
+def _definition(page: "HtmlPage", _: Attributes) -> None:
     around = page.definitions[-1] if page.definitions else page.flow
     flow = Flow(":   ", "    ", tight=bool(around.blocks))
     around.blocks.append(flow)
     page.within(flow)
 
 
-def _quotation(page: "Page", _: Attributes) -> None:
+def _quotation(page: "HtmlPage", _: Attributes) -> None:
     _nest(page, Flow("> ", "> "))
 
 
-def _quoted(page: "Page", _: Attributes) -> None:
+def _quoted(page: "HtmlPage", _: Attributes) -> None:
     page.line.put('"')
     page.at_end(lambda: page.line.put('"'))
 
 
-def _link(page: "Page", _: Attributes) -> None:
+def _link(page: "HtmlPage", _: Attributes) -> None:
     if page.linked:
         page.line.apart()  # the words of two links are never one
     page.at_end(lambda: setattr(page, "linked", True))
 
 
-def _verbatim(page: "Page", _: Attributes) -> None:
+def _verbatim(page: "HtmlPage", _: Attributes) -> None:
     page.verbatim = []
     page.at_end(lambda: _end_verbatim(page))
 
 
-def _end_verbatim(page: "Page") -> None:
+def _end_verbatim(page: "HtmlPage") -> None:
     text = "".join(page.verbatim or ()).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     page.verbatim = None
     if text.strip():
@@ -129,19 +129,19 @@ def _end_verbatim(page: "Page") -> None:
             page.set_apart()
 
 
-def _input(page: "Page", attributes: Attributes) -> None:
+def _input(page: "HtmlPage", attributes: Attributes) -> None:
     if page.seen and (value := value_of(attributes)):
         page.line.apart()
         page.line.put(value)
         page.line.apart()
 
 
-def _select(page: "Page", attributes: Attributes) -> None:
-    page.choice = Choice(attributes)
+def _select(page: "HtmlPage", attributes: Attributes) -> None:
+    page.choice = SelectChoice(attributes)
     page.at_end(lambda: _end_select(page))
 
 
-def _end_select(page: "Page") -> None:
+def _end_select(page: "HtmlPage") -> None:
     text = page.choice.text() if page.choice else ""
     page.choice = None
     page.line.apart()
@@ -150,51 +150,51 @@ def _end_select(page: "Page") -> None:
     page.line.apart()
 
 
-def _option(page: "Page", attributes: Attributes) -> None:
+def _option(page: "HtmlPage", attributes: Attributes) -> None:
     if page.choice:
         page.choice.begin(attributes)
         page.at_end(page.choice.end)
 
 
-def _text_area(page: "Page", _: Attributes) -> None:
+def _text_area(page: "HtmlPage", _: Attributes) -> None:
     preserved, page.preserved = page.preserved, True
     page.line.apart()
     page.at_end(lambda: setattr(page, "preserved", preserved))
     page.at_end(page.line.apart)
 
 
-def _drawing(page: "Page", _: Attributes) -> None:
+def _drawing(page: "HtmlPage", _: Attributes) -> None:
     """Of a drawing, only what its `<text>` holds is text."""
     _show(page, shown=False)
 
 
-def _label(page: "Page", _: Attributes) -> None:
+def _label(page: "HtmlPage", _: Attributes) -> None:
     _show(page, shown=True)
 
 
-def _placed(page: "Page", attributes: Attributes) -> None:
+def _placed(page: "HtmlPage", attributes: Attributes) -> None:
     if "x" in attributes or "y" in attributes or "dy" in attributes:
         page.line.apart()
 
 
-def _show(page: "Page", *, shown: bool) -> None:
+def _show(page: "HtmlPage", *, shown: bool) -> None:
     seen, page.seen = page.seen, shown
     page.at_end(lambda: setattr(page, "seen", seen))
 
 
-def _formula(page: "Page", _: Attributes) -> None:
-    page.formula = Formula(page.line)
+def _formula(page: "HtmlPage", _: Attributes) -> None:
+    page.formula = MathFormula(page.line)
     page.at_end(lambda: _end_formula(page))
 
 
-def _end_formula(page: "Page") -> None:
+def _end_formula(page: "HtmlPage") -> None:
     if page.formula:
         page.formula.close()
     page.formula = None
 
 
-def _table(page: "Page", attributes: Attributes) -> None:
-    grid = Grid(laying_out=attributes.get("role", "").strip().lower() in ("presentation", "none"))
+def _table(page: "HtmlPage", attributes: Attributes) -> None:
+    grid = HtmlGrid(laying_out=attributes.get("role", "").strip().lower() in ("presentation", "none"))
     lists, page.lists, definitions, page.definitions = page.lists, [], page.definitions, []
     page.grids.append(grid)
     page.at_end(lambda: _end_table(page, grid))
@@ -202,7 +202,7 @@ def _table(page: "Page", attributes: Attributes) -> None:
     page.at_end(lambda: setattr(page, "definitions", definitions))
 
 
-def _end_table(page: "Page", grid: Grid) -> None:
+def _end_table(page: "HtmlPage", grid: HtmlGrid) -> None:
     page.break_()
     page.grids.pop()
     page.flow.blocks.append(grid.flow())
@@ -212,7 +212,7 @@ def _end_table(page: "Page", grid: Grid) -> None:
 
 
 def _section(name: str) -> Start:
-    def start(page: "Page", _: Attributes) -> None:
+    def start(page: "HtmlPage", _: Attributes) -> None:
         if page.grids:
             grid = page.grids[-1]
             grid.section, grid.row = name, None
@@ -221,17 +221,19 @@ def _section(name: str) -> Start:
     return start
 
 
-def _row(page: "Page", _: Attributes) -> None:
+def _row(page: "HtmlPage", _: Attributes) -> None:
     if page.grids:
         page.grids[-1].begin_row()
 
 
 def _cell(*, heading: bool) -> Start:
-    def start(page: "Page", attributes: Attributes) -> None:
+    def start(page: "HtmlPage", attributes: Attributes) -> None:
         if not page.grids:
             return
         rows, columns = integer(attributes.get("rowspan", "")), integer(attributes.get("colspan", ""))
-        cell = Cell(Flow(), 1 if rows is None or rows < 0 else rows, min(max(columns or 1, 1), MOST_COLUMNS), heading)
+        cell = HtmlCell(
+            Flow(), 1 if rows is None or rows < 0 else rows, min(max(columns or 1, 1), MOST_COLUMNS), heading
+        )
         page.grids[-1].add(cell)
         page.within(cell.flow)
         page.at_end(page.break_)

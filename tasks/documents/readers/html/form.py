@@ -14,7 +14,7 @@ def value_of(attributes: Mapping[str, str]) -> str:
     return "" if kind in UNSEEN_INPUTS else " ".join(attributes.get("value", "").split())
 
 
-class Choice:
+class SelectChoice:
     """The options of a `<select>`, of which those that are chosen are shown: the first, where none is marked."""
 
     def __init__(self, attributes: Mapping[str, str]) -> None:

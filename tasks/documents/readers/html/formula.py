@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tasks.documents.readers.html.line import Line
+from tasks.documents.readers.html.line import TextLine
 
 ROOT = "^(1/"
 # The mark before each term of an element with terms (MathML Core, 3): the base has none.
@@ -20,10 +20,10 @@ TOKENS = frozenset(("mi", "mn", "mo", "mtext", "ms"))
 UNSEEN_SIGNS = dict.fromkeys(range(0x2061, 0x2065))  # function application, invisible times, separator, plus
 
 
-class Formula:
+class MathFormula:
     """A formula that is being written on a line, element by element, whatever their depth."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: TextLine) -> None:
         self.line = line
         self.whole = line.open()
         self.open: list[tuple[str, list[int], tuple[int, int] | None, str]] = []

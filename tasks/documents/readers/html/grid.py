@@ -12,7 +12,7 @@ LONGEST_REPEATED = 200  # characters; a longer value isn't repeated in the rows 
 SECTIONS = ("thead", "tbody", "tfoot")
 
 
-class Cell(NamedTuple):
+class HtmlCell(NamedTuple):
     """What a cell holds, how many rows (0: all that follow) and columns (from 1) it spans, and if it is a heading."""
 
     flow: Flow
@@ -21,16 +21,16 @@ class Cell(NamedTuple):
     heading: bool
 
 
-class Grid:
+class HtmlGrid:
     """The rows of a table, by its section."""
 
     def __init__(self, *, laying_out: bool) -> None:
         self.laying_out = laying_out  # it says itself that it isn't data
-        self.sections: dict[str, list[list[Cell]]] = {name: [] for name in SECTIONS}
+        self.sections: dict[str, list[list[HtmlCell]]] = {name: [] for name in SECTIONS}
         self.section = "tbody"
         self.nested = 0  # how deep tables of data are nested in its cells
         self.headed = False  # a heading or a listing is in one of them
-        self.row: list[Cell] | None = None
+        self.row: list[HtmlCell] | None = None
 
     def end_section(self) -> None:
         """End the section that is open: what follows is a part of the body."""
@@ -41,7 +41,7 @@ class Grid:
         self.row = []
         self.sections[self.section].append(self.row)
 
-    def add(self, cell: Cell) -> None:
+    def add(self, cell: HtmlCell) -> None:
         """Add a cell to the row that is open."""
         if self.row is None:
             self.begin_row()
@@ -56,7 +56,7 @@ class Grid:
         self.nested, self.headed = self.nested + 1, False
         return Flow(blocks=["\n".join(self._lines())])
 
-    def _lays_out(self, cells: list[Cell]) -> bool:
+    def _lays_out(self, cells: list[HtmlCell]) -> bool:
         named = any(cell.heading for cell in cells) and not self.laying_out
         wide = any(len(row) > 1 for rows in self.sections.values() for row in rows)
         if self.laying_out or not cells or self.nested > 1 or not (wide or named):
@@ -75,7 +75,7 @@ def _line(fields: list[str]) -> str:
     return "| " + " | ".join(fields) + " |"
 
 
-def _filled(rows: list[list[Cell]]) -> list[list[str]]:
+def _filled(rows: list[list[HtmlCell]]) -> list[list[str]]:
     """Return the fields of the rows that have cells of their own.
 
     A value stands in each row that its cell spans; of the columns, in the first, or in each
@@ -120,7 +120,7 @@ def _below(spanning: dict[int, tuple[int, str]]) -> dict[int, tuple[int, str]]:
     return {column: (rows - 1, value) for column, (rows, value) in spanning.items() if rows > 1}
 
 
-def _narrowed(rows: list[list[Cell]], lines: list[list[str]]) -> list[list[str]]:
+def _narrowed(rows: list[list[HtmlCell]], lines: list[list[str]]) -> list[list[str]]:
     """Leave out columns at the right in which no row's cell begins."""
     own = [row for row in rows if row]
     width = max((len(line) - row[-1].columns + 1 for row, line in zip(own, lines, strict=True)), default=0)

@@ -13,7 +13,7 @@ FRACTION = ("/", "\u2044")
 AFTER = (")", "]", "\u2032", "*")
 
 
-class Line:
+class TextLine:
     """The text of one block, in pieces; `take` ends it.
 
     A group is a power (`^`), a subscript (`_`) or a term of a formula: a token stands as it is, more in parentheses.

@@ -18,7 +18,7 @@ MOST_ROMAN = 3999
 MOST_DIGITS = 9
 
 
-class Numbering:
+class ListNumbering:
     """A list whose items are numbered as they are read; of one that counts down, at its end."""
 
     def __init__(self, attributes: Mapping[str, str], *, ordered: bool) -> None:

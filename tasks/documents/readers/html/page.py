@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 
 from tasks.documents.readers.html.elements import STARTS
 from tasks.documents.readers.html.flow import Flow
-from tasks.documents.readers.html.form import Choice
-from tasks.documents.readers.html.formula import Formula
-from tasks.documents.readers.html.grid import Grid
-from tasks.documents.readers.html.line import Line
-from tasks.documents.readers.html.numbering import Numbering
+from tasks.documents.readers.html.form import SelectChoice
+from tasks.documents.readers.html.formula import MathFormula
+from tasks.documents.readers.html.grid import HtmlGrid
+from tasks.documents.readers.html.line import TextLine
+from tasks.documents.readers.html.numbering import ListNumbering
 from tasks.documents.readers.html.parse import parse, parse_matched
-from tasks.documents.readers.html.visible import Sheet, Style, hidden, seen
+from tasks.documents.readers.html.visible import Style, StyleSheet, hidden, seen
 
 BLOCKS = frozenset((
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir", "div",
@@ -29,14 +29,14 @@ DEEPEST = 500  # elements in each other; no browser goes deeper than 512
 Closer = Callable[[], None] | None
 
 
-def read_page(text: str, frames: int = 0) -> "Page":
+def read_page(text: str, frames: int = 0) -> "HtmlPage":
     """Return what a person sees of a page, which stands in so many frames."""
     data = text.replace("\0", "").encode("utf-8", "replace") or b" "
-    page = Page(frames, DEEPEST)
+    page = HtmlPage(frames, DEEPEST)
     try:
         parse(data, page)
     except _TooDeep:
-        page = Page(frames, len(data))
+        page = HtmlPage(frames, len(data))
         parse_matched(data, page)
     return page
 
@@ -45,7 +45,7 @@ class _TooDeep(Exception):
     """More elements are open than the plain parser is quick with."""
 
 
-class Page:
+class HtmlPage:
     """A page as it is read (the target of a parser): the blocks that a person sees.
 
     Each open element has what is to be done at its end; what is hidden is only counted.
@@ -54,21 +54,21 @@ class Page:
     def __init__(self, frames: int, deepest: int) -> None:
         self.frames, self.deepest = frames, deepest
         self.root = self.flow = Flow()
-        self.line = Line()
+        self.line = TextLine()
         self.title: list[str] = []
         self.titled = self.in_title = False
-        self.sheet = Sheet()
+        self.sheet = StyleSheet()
         self.css: list[str] | None = None
         self.skipped = 0
         self.seen = True
         self.heading = ""
         self.preserved = False  # white space stands as it is written
         self.verbatim: list[str] | None = None
-        self.lists: list[Numbering] = []
+        self.lists: list[ListNumbering] = []
         self.definitions: list[Flow] = []  # what the lists of definitions that are open stand in
-        self.grids: list[Grid] = []
-        self.formula: Formula | None = None
-        self.choice: Choice | None = None
+        self.grids: list[HtmlGrid] = []
+        self.formula: MathFormula | None = None
+        self.choice: SelectChoice | None = None
         self.linked = False  # a link has just ended
         self.ends: list[Closer] = []
 

@@ -27,7 +27,7 @@ SLICE = 16_384  # bytes
 NOTHING = b"<!---->"
 
 
-class Target(Protocol):
+class ParserTarget(Protocol):
     """What a parser gives the elements and the text of a page to."""
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
@@ -60,7 +60,7 @@ class Tag(NamedTuple):
     begins: bool
 
 
-def parse(data: bytes, target: Target) -> None:
+def parse(data: bytes, target: ParserTarget) -> None:
     """Give the elements and the text of a page, in UTF-8 and not empty, to what reads them.
 
     What that raises ends it at the end of a slice.
@@ -73,7 +73,7 @@ def parse(data: bytes, target: Target) -> None:
     parser.close()
 
 
-def parse_matched(data: bytes, target: Target) -> None:
+def parse_matched(data: bytes, target: ParserTarget) -> None:
     """Do as `parse` does, at a cost linear in the page however deep it is: leave out tags that do nothing."""
     elements = _Open(target)
     parser = _parser(elements)
@@ -88,7 +88,7 @@ def parse_matched(data: bytes, target: Target) -> None:
     parser.close()
 
 
-def _parser(target: Target) -> etree.HTMLParser:
+def _parser(target: ParserTarget) -> etree.HTMLParser:
     return etree.HTMLParser(target=target, huge_tree=True, encoding="utf-8", remove_pis=True)
 
 
@@ -122,7 +122,7 @@ def _end(data: bytes, at: int) -> int:
 class _Open:
     """The elements that are open, as a parser tells them to a target."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: ParserTarget) -> None:
         self._target = target
         self._names: list[str] = []
         self._places: dict[str, list[int]] = {}

@@ -17,7 +17,7 @@ Style = dict[str, str]
 SHOWING: tuple[str, ...] = ("display", "visibility")
 
 
-class Sheet:
+class StyleSheet:
     """The rules of a page's style sheets that hide something by one element, class or id."""
 
     def __init__(self) -> None:

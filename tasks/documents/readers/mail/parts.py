@@ -25,7 +25,7 @@ MOST_JUNK = 0.05
 DAMAGED = (binascii.Error, ValueError)
 
 
-class Part(NamedTuple):
+class MailPart(NamedTuple):
     """A part: its headers, and where its body lies in the bytes; `lost` counts what of its headers can't be read."""
 
     headers: "Message[str, str]"
@@ -55,7 +55,7 @@ class Part(NamedTuple):
         return str(value[2] if isinstance(value, tuple) else value)
 
 
-def part_of(data: bytes, start: int = 0, end: int | None = None, default: str = "text/plain") -> Part:
+def part_of(data: bytes, start: int = 0, end: int | None = None, default: str = "text/plain") -> MailPart:
     """Return the part that lies in these bytes; one without headers is a body of the default type."""
     end = len(data) if end is None else end
     found = HEADERS.match(data, start, end)
@@ -65,7 +65,7 @@ def part_of(data: bytes, start: int = 0, end: int | None = None, default: str = 
     headers = HeaderParser(policy=policy.compat32).parsestr(text, headersonly=True)
     headers.set_default_type(default)
     blank = BLANK.match(data, stop, end)
-    return Part(headers, data, blank.end() if blank else stop, end, lost)
+    return MailPart(headers, data, blank.end() if blank else stop, end, lost)
 
 
 def _header_text(block: bytes) -> tuple[str, int]:
@@ -77,7 +77,7 @@ def _header_text(block: bytes) -> tuple[str, int]:
     return text, lost
 
 
-def parts_of(part: Part) -> list[Part]:
+def parts_of(part: MailPart) -> list[MailPart]:
     """Return the parts of a multipart, in order; none where its boundary isn't to be found in it."""
     boundary = part.parameter("boundary").rstrip()
     found = list(_between(part, boundary.encode())) if boundary else []
@@ -87,7 +87,7 @@ def parts_of(part: Part) -> list[Part]:
     return [part_of(part.data, start, end, default) for start, end in found]
 
 
-def _between(part: Part, boundary: bytes) -> Iterator[tuple[int, int]]:
+def _between(part: MailPart, boundary: bytes) -> Iterator[tuple[int, int]]:
     """Yield where the parts lie; what comes before the first and after the last isn't shown by any program."""
     line = regex.compile(rb"^--" + regex.escape(boundary) + rb"(--)?[ \t]*\r?(?:\n|\Z)", regex.MULTILINE)
     start: int | None = None
@@ -105,7 +105,7 @@ def _without_line_end(data: bytes, start: int, end: int) -> int:
     return end - data.endswith(b"\r", start, end)
 
 
-def body_of(part: Part) -> tuple[bytes, str]:
+def body_of(part: MailPart) -> tuple[bytes, str]:
     """Return a part's bytes, unpacked, and what is wrong with them, if anything is."""
     raw = part.data[part.start : part.end]
     packing = regex.sub("[^a-z0-9]", "", str(part.headers.get("Content-Transfer-Encoding", "")).lower())

@@ -11,8 +11,8 @@ from tasks.documents.readers.html.charset import declared
 from tasks.documents.readers.mail import plain
 from tasks.documents.readers.mail.calendar import summary
 from tasks.documents.readers.mail.headers import words
-from tasks.documents.readers.mail.parts import Part, body_of, part_of
-from tasks.documents.readers.mail.walk import DEEPEST, Leaf, leaves
+from tasks.documents.readers.mail.parts import MailPart, body_of, part_of
+from tasks.documents.readers.mail.walk import DEEPEST, MailLeaf, leaves
 from tasks.documents.readers.markup import read_html
 
 HEADERS = ("From", "To", "Cc", "Date", "Subject")
@@ -46,7 +46,7 @@ def read_mail(data: bytes) -> Content:
     return _together(pieces)
 
 
-def _messages(data: bytes) -> Iterator[Part]:
+def _messages(data: bytes) -> Iterator[MailPart]:
     """Yield the messages of a mailbox, which begins with the line before its first one; or the only message."""
     found = list(FROM_LINE.finditer(data)) if data.startswith(b"From ") else []
     if not found or found[0].start() > 0:
@@ -72,7 +72,7 @@ def _together(pieces: list[_Piece]) -> Content:
     return Content(text + "\n", (), unread=tuple(one._replace(start=min(one.start, len(text))) for one in unread))
 
 
-def _pieces(message: Part) -> list[_Piece]:
+def _pieces(message: MailPart) -> list[_Piece]:
     heads: dict[int, _Piece] = {}
     pieces: list[_Piece] = []
     for leaf in leaves(message):
@@ -88,7 +88,7 @@ def _pieces(message: Part) -> list[_Piece]:
     return pieces
 
 
-def _head(leaf: Leaf) -> _Piece:
+def _head(leaf: MailLeaf) -> _Piece:
     """Return a message's headers, each decoded; one within another says so."""
     lines, lost = ["Message within the message:"] if leaf.message else [], leaf.part.lost
     for name in HEADERS:
@@ -99,7 +99,7 @@ def _head(leaf: Leaf) -> _Piece:
     return _Piece("\n".join(lines), [Unread(0, "headers", _lost(lost, "its charset"))] if lost else [])
 
 
-def _read(leaf: Leaf) -> tuple[_Piece | None, list[str]]:
+def _read(leaf: MailLeaf) -> tuple[_Piece | None, list[str]]:
     """Return the text of a part, if it has one, and the names of what is attached."""
     name = f"part {leaf.number} ({leaf.part.kind})" if leaf.number > 1 else "body"
     if leaf.role == "attached":
@@ -112,7 +112,7 @@ def _read(leaf: Leaf) -> tuple[_Piece | None, list[str]]:
     return _text(leaf.part, name)
 
 
-def _text(part: Part, name: str) -> tuple[_Piece, list[str]]:
+def _text(part: MailPart, name: str) -> tuple[_Piece, list[str]]:
     raw, wrong = body_of(part)
     charset = part.parameter("charset") or (declared(raw) if part.kind == "text/html" else "")
     unread = [Unread(0, name, wrong)] if wrong else []
@@ -132,7 +132,7 @@ def _text(part: Part, name: str) -> tuple[_Piece, list[str]]:
     return _plain(part, text, name, unread)
 
 
-def _plain(part: Part, text: str, name: str, unread: list[Unread]) -> tuple[_Piece, list[str]]:
+def _plain(part: MailPart, text: str, name: str, unread: list[Unread]) -> tuple[_Piece, list[str]]:
     if part.parameter("format").lower() == "flowed":
         text = plain.unflowed(text, deletes_space=part.parameter("delsp").lower() == "yes")
     text, files = plain.without_files(text)

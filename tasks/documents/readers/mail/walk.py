@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from tasks.documents.readers.mail.parts import Part, body_of, part_of, parts_of
+from tasks.documents.readers.mail.parts import MailPart, body_of, part_of, parts_of
 from tasks.documents.readers.mail.smime import signed_content
 
 DEEPEST = 100
@@ -24,17 +24,17 @@ STUB, FULLER = 300, 10
 Role = Literal["message", "text", "attached", "encrypted", "too_deep"]
 
 
-class Leaf(NamedTuple):
+class MailLeaf(NamedTuple):
     """Something to show, the number of the message that it belongs to, and its own number among the parts."""
 
     role: Role
-    part: Part
+    part: MailPart
     message: int
     number: int
 
 
 class _Waiting(NamedTuple):
-    part: Part
+    part: MailPart
     message: int
     depth: int
     # Whether it is a message's body or the first part of that, a form that isn't shown, or referred to by a page.
@@ -43,12 +43,12 @@ class _Waiting(NamedTuple):
     referred: bool = False
 
 
-def leaves(message: Part) -> Iterator[Leaf]:
+def leaves(message: MailPart) -> Iterator[MailLeaf]:
     """Yield what a message shows, in its order; `message` comes before what belongs to it.
 
     Nothing is called within itself, so that no depth of nesting fails.
     """
-    yield Leaf("message", message, 0, 0)
+    yield MailLeaf("message", message, 0, 0)
     stack = [_Waiting(message, 0, 0, first=True)]
     messages = number = 0
     while stack:
@@ -56,28 +56,28 @@ def leaves(message: Part) -> Iterator[Leaf]:
         part, kind = one.part, one.part.kind
         number += 1
         if one.depth > DEEPEST:
-            yield Leaf("too_deep", part, one.message, number)
+            yield MailLeaf("too_deep", part, one.message, number)
         elif kind in MESSAGES:
             if not one.unseen:
                 messages += 1
                 inner = part_of(body_of(part)[0]) if _is_packed(part) else part_of(part.data, part.start, part.end)
-                yield Leaf("message", inner, messages, number)
+                yield MailLeaf("message", inner, messages, number)
                 stack.append(_Waiting(inner, messages, one.depth + 1, first=True))
         elif kind == "multipart/encrypted":
-            yield Leaf("encrypted", part, one.message, number)
+            yield MailLeaf("encrypted", part, one.message, number)
         elif kind.startswith("multipart/") and (within := _within(part)):
             stack += reversed(_children(one, within))
         elif kind in CRYPTED and not one.unseen:
             inner_data = signed_content(body_of(part)[0])
             if inner_data is None:
-                yield Leaf("encrypted", part, one.message, number)
+                yield MailLeaf("encrypted", part, one.message, number)
             else:
                 stack.append(_Waiting(part_of(inner_data), one.message, one.depth + 1, first=True))
         elif role := _role(one):
-            yield Leaf(role, part, one.message, number)
+            yield MailLeaf(role, part, one.message, number)
 
 
-def _within(part: Part) -> list[Part]:
+def _within(part: MailPart) -> list[MailPart]:
     """Return the parts of a multipart; some pack it as a whole, though nobody should."""
     found = parts_of(part)
     if found or not _is_packed(part):
@@ -86,12 +86,12 @@ def _within(part: Part) -> list[Part]:
     return parts_of(part._replace(data=data, start=0, end=len(data)))
 
 
-def _is_packed(part: Part) -> bool:
+def _is_packed(part: MailPart) -> bool:
     packing = str(part.headers.get("Content-Transfer-Encoding", "")).strip().lower()
     return packing in ("base64", "quoted-printable")
 
 
-def _children(one: _Waiting, parts: list[Part]) -> list[_Waiting]:
+def _children(one: _Waiting, parts: list[MailPart]) -> list[_Waiting]:
     """Return the parts of a multipart, and how each is seen."""
     waiting = [_Waiting(part, one.message, one.depth + 1, unseen=one.unseen) for part in parts]
     kind = one.part.kind
@@ -104,18 +104,18 @@ def _children(one: _Waiting, parts: list[Part]) -> list[_Waiting]:
     return [waiting[0]._replace(first=one.first), *waiting[1:]]
 
 
-def _root(related: Part, parts: list[Part]) -> Part:
+def _root(related: MailPart, parts: list[MailPart]) -> MailPart:
     start = related.parameter("start").strip("<> ")
     return next((part for part in parts if start and _identity(part) == start), parts[0])
 
 
-def _identity(part: Part) -> str:
+def _identity(part: MailPart) -> str:
     return str(part.headers.get("Content-ID", "")).strip("<> ")
 
 
-def _chosen(parts: list[Part]) -> Part:
+def _chosen(parts: list[MailPart]) -> MailPart:
     """Return the form to read: plain text, unless it is empty or says little of what the page says, else the page."""
-    forms: dict[str, tuple[Part, int]] = {}
+    forms: dict[str, tuple[MailPart, int]] = {}
     for part in parts:
         for kind, size in _texts(part):
             if size and kind not in forms:
@@ -127,7 +127,7 @@ def _chosen(parts: list[Part]) -> Part:
     return (page or next(iter(others), None) or (parts[-1], 0))[0]
 
 
-def _texts(part: Part) -> Iterator[tuple[str, int]]:
+def _texts(part: MailPart) -> Iterator[tuple[str, int]]:
     """Yield the kinds of text in a part, and how many bytes of it aren't space."""
     stack = [(part, 0)]
     while stack:

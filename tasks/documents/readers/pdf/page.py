@@ -20,14 +20,14 @@ LARGE, MANY_SHAPES = 0.5, 200
 OCR = "run text recognition (OCR) over it first"
 
 
-class Page(NamedTuple):
+class PdfPage(NamedTuple):
     """The text of a page, and why it, or a part of it, couldn't be read."""
 
     text: str
     unread: str = ""
 
 
-def read_page(document: pdfium.PdfDocument, number: int) -> Page:
+def read_page(document: pdfium.PdfDocument, number: int) -> PdfPage:
     """Return a page. Raises PdfiumError where it is damaged."""
     page = document[number]
     textpage = page.get_textpage()
@@ -42,8 +42,8 @@ def read_page(document: pdfium.PdfDocument, number: int) -> Page:
         text = "\n".join([text, *last])
         bad, looked_at = nameless(glyphs)
         if bad > MOST_NAMELESS * looked_at:
-            return Page(text, f"{bad} of {looked_at} letters that were looked at have no Unicode: {OCR}")
-        return Page(text, _scanned(page, printed))
+            return PdfPage(text, f"{bad} of {looked_at} letters that were looked at have no Unicode: {OCR}")
+        return PdfPage(text, _scanned(page, printed))
     finally:
         textpage.close()
         page.close()

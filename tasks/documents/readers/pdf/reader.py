@@ -13,7 +13,7 @@ from tasks.base.errors import DocumentFailed
 from tasks.documents.document import Content, Section, Unread
 from tasks.documents.headings import LONGEST_TITLE, shortened
 from tasks.documents.readers.bounds import check_growth
-from tasks.documents.readers.pdf.page import Page, read_page
+from tasks.documents.readers.pdf.page import PdfPage, read_page
 from tasks.documents.readers.pdf.running import without_running_lines
 
 # Between pages, as pdftotext does: the form feeds before a place tell its page.
@@ -54,7 +54,7 @@ def read_pdf(data: bytes) -> Content:
     return Content(PAGE.join(pages), tuple(_sections(document, pages)), unread=tuple(unread))
 
 
-def _pages(document: pdfium.PdfDocument, size: int) -> Iterator[Page]:
+def _pages(document: pdfium.PdfDocument, size: int) -> Iterator[PdfPage]:
     """Yield the pages; one that is damaged is unread."""
     with contextlib.suppress(pdfium.PdfiumError):
         document.init_forms()
@@ -63,7 +63,7 @@ def _pages(document: pdfium.PdfDocument, size: int) -> Iterator[Page]:
         try:
             page = read_page(document, number)
         except pdfium.PdfiumError as error:
-            page = Page("", f"it is damaged ({error}): save or download the document again")
+            page = PdfPage("", f"it is damaged ({error}): save or download the document again")
         total += len(page.text)
         check_growth(total, size)  # ten thousand pages may be one and the same
         yield page

@@ -22,10 +22,10 @@ def read_pptx(data: bytes, depth: int = 0) -> Content:
     A slide or a part of one that can't be read is `unread`. `depth` is how many files hold this
     one. Raises DocumentFailed with reason `damaged` where there is no presentation.
     """
-    return joined(_Reader(Show(data, depth)).pages())
+    return joined(_PptxReader(Show(data, depth)).pages())
 
 
-class _Reader:
+class _PptxReader:
     def __init__(self, show: Show) -> None:
         self._show = show
         self._footers: set[str] = set()

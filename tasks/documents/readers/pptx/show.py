@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tasks.base.errors import DocumentFailed
 from tasks.documents.readers.docx.names import A, R
-from tasks.documents.readers.drawn.boxes import Box
+from tasks.documents.readers.drawn.boxes import DrawnBox
 from tasks.documents.readers.drawn.parts import PartReader
 from tasks.documents.readers.drawn.shapes import Inherited, box_of
 from tasks.documents.readers.package import Package, parsed
@@ -21,7 +21,7 @@ class Placeholder(NamedTuple):
 
     kind: str
     place: str
-    box: Box | None
+    box: DrawnBox | None
     style: Any
 
 

@@ -27,7 +27,7 @@ class Sheet(NamedTuple):
     part: str | None
 
 
-class Style(NamedTuple):
+class CellStyle(NamedTuple):
     """How a cell's format shows numbers, what it puts around texts, and whether it shows dates or times."""
 
     number: Shown
@@ -35,7 +35,7 @@ class Style(NamedTuple):
     is_date: bool
 
 
-class Book:
+class Workbook:
     """The parts of a workbook. `lost` holds what can't be read of those that all sheets share, and why.
 
     Raises DocumentFailed with reason `damaged` where there is no workbook.
@@ -104,14 +104,14 @@ class Book:
         tree = self._part_tree("sharedStrings", "texts of cells (shared strings)")
         return [] if tree is None else [rich_text(item) for item in tree.iterfind("{*}si")]
 
-    def _styles(self) -> list[Style]:
+    def _styles(self) -> list[CellStyle]:
         tree = self._part_tree("styles", "the forms of numbers and dates (styles)")
         if tree is None:
             return []
         codes = dict(BUILT_IN)
         for item in tree.iter("{*}numFmt"):
             codes[number(item.get("numFmtId"))] = item.get("formatCode", "General")
-        known: dict[str, Style] = {}
+        known: dict[str, CellStyle] = {}
         styles = []
         for item in tree.iterfind("{*}cellXfs/{*}xf"):
             code = codes.get(number(item.get("numFmtId")), "General")
@@ -120,9 +120,9 @@ class Book:
             styles.append(known[code])
         return styles
 
-    def _style(self, code: str) -> Style:
+    def _style(self, code: str) -> CellStyle:
         shown = number_format(code, from_1904=self.from_1904)
-        return Style(shown, text_format(code), is_date(code))
+        return CellStyle(shown, text_format(code), is_date(code))
 
 
 def rich_text(item: Any) -> str:

@@ -9,7 +9,7 @@ from lxml import etree
 
 from tasks.documents.readers.docx.names import number
 from tasks.documents.readers.package import STRICT, TRANSITIONAL
-from tasks.documents.readers.xlsx.book import Book, Style, in_a_line, rich_text
+from tasks.documents.readers.xlsx.book import CellStyle, Workbook, in_a_line, rich_text
 from tasks.documents.readers.xlsx.dates import EPOCH, EPOCH_1904, LEAP_DAY
 from tasks.documents.readers.xlsx.digits import general
 from tasks.documents.readers.xlsx.formulas import moved
@@ -26,7 +26,7 @@ MOST_SHARED = 5_000_000
 ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)?T?(?:(\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?)?Z?")
 
 
-class Formula(NamedTuple):
+class CellFormula(NamedTuple):
     """A formula without a kept value: its cell's column and row, and the line that it stands in."""
 
     column: int
@@ -37,17 +37,17 @@ class Formula(NamedTuple):
 class Cells:
     """The rows of a sheet as lines of cells that are parted by tabs; what else it refers to; what is damaged."""
 
-    def __init__(self, book: Book, data: bytes) -> None:
+    def __init__(self, book: Workbook, data: bytes) -> None:
         self._book = book
         self.lines: list[str] = []
-        self.formulas: list[Formula] = []
+        self.formulas: list[CellFormula] = []
         self.lost_texts = 0
         self.damage = ""
         self._shared: dict[str, tuple[str, int, int]] = {}
         self._room = MOST_SHARED
         self._rows: list[int] = []
         self._names: dict[str, int] = {}
-        self._styles: dict[str | None, Style] = {str(at): style for at, style in enumerate(book.styles)}
+        self._styles: dict[str | None, CellStyle] = {str(at): style for at, style in enumerate(book.styles)}
         self._read(data)
         if any(after < before for before, after in zip(self._rows, self._rows[1:], strict=False)):
             self._sort()
@@ -112,7 +112,7 @@ class Cells:
             return self._shown(value, kind, cell.get("s"))
         if formula is None:
             return ""
-        self.formulas.append(Formula(column, row, len(self.lines)))
+        self.formulas.append(CellFormula(column, row, len(self.lines)))
         return self._formula(formula, column, row)
 
     def _shown(self, value: str, kind: str | None, style_id: str | None) -> str:
@@ -134,7 +134,7 @@ class Cells:
         self.lost_texts += 1
         return ""
 
-    def _date(self, value: str, style: Style | None) -> str:
+    def _date(self, value: str, style: CellStyle | None) -> str:
         """Return a date as ISO 8601 has it, which Strict Open XML keeps, in the cell's format."""
         match = ISO_TIME.fullmatch(value.strip())
         if match is None or style is None or not style.is_date or not value.strip():
@@ -186,5 +186,5 @@ def _line(cells: list[tuple[int, str]], row: int) -> str:
     return "".join(pieces)
 
 
-def _around(text: str, style: Style | None) -> str:
+def _around(text: str, style: CellStyle | None) -> str:
     return text if style is None or style.around is None or not text else text.join(style.around)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.documents.readers.docx.names import V, number
-from tasks.documents.readers.drawn.boxes import Box, Placed
+from tasks.documents.readers.drawn.boxes import DrawnBox, Placed
 from tasks.documents.readers.drawn.parts import PartReader
 from tasks.documents.readers.drawn.shapes import NoLayout, placed
 from tasks.documents.readers.package import Relation
-from tasks.documents.readers.xlsx.book import Book, in_a_line, rich_text
+from tasks.documents.readers.xlsx.book import Workbook, in_a_line, rich_text
 from tasks.documents.readers.xlsx.names import cell_place
 
 X = "{urn:schemas-microsoft-com:office:excel}"
@@ -18,7 +18,7 @@ CHOICES = ("Checkbox", "Radio")
 THREAD = "[Threaded comment]"
 
 
-def extras(book: Book, parts: PartReader) -> list[str]:
+def extras(book: Workbook, parts: PartReader) -> list[str]:
     """Return the texts, by where they stand; comments as `Comment on B2 (Ann): …`."""
     texts = [text for relation in parts.of_kind("drawing") for text in _drawing(relation, book, parts)]
     for relation in parts.of_kind("vmlDrawing"):
@@ -26,7 +26,7 @@ def extras(book: Book, parts: PartReader) -> list[str]:
     return [*texts, *_objects(parts), *_comments(book, parts)]
 
 
-def _drawing(relation: Relation, book: Book, parts: PartReader) -> list[str]:
+def _drawing(relation: Relation, book: Workbook, parts: PartReader) -> list[str]:
     """Return the texts of the shapes and charts that are drawn on a sheet."""
     tree = parts.named(relation.target, "drawing")
     if tree is None:
@@ -41,9 +41,9 @@ def _drawing(relation: Relation, book: Book, parts: PartReader) -> list[str]:
     return [text for item in sorted(found, key=lambda item: (item.box.y, item.box.x)) for text in item.texts]
 
 
-def _corner(anchor: Any) -> Box:
+def _corner(anchor: Any) -> DrawnBox:
     """Return the cell that an anchor begins in."""
-    return Box(_whole(anchor.find("{*}from/{*}col")), _whole(anchor.find("{*}from/{*}row")))
+    return DrawnBox(_whole(anchor.find("{*}from/{*}col")), _whole(anchor.find("{*}from/{*}row")))
 
 
 def _whole(element: Any) -> int:
@@ -72,7 +72,7 @@ def _objects(parts: PartReader) -> Iterator[str]:
             yield from parts.embedded(name, relation.target.rpartition("/")[2])
 
 
-def _comments(book: Book, parts: PartReader) -> Iterator[str]:
+def _comments(book: Workbook, parts: PartReader) -> Iterator[str]:
     people = book.people()
     found: list[tuple[tuple[int, int], str]] = []
     threads = parts.of_kind("threadedComment")

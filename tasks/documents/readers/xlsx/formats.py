@@ -29,7 +29,7 @@ LONGEST_CODE = 255
 MOST_KEPT = 10_000
 
 
-class Part(NamedTuple):
+class FormatPart(NamedTuple):
     """A section of a format: when it is for (an operator and a number), and its tokens."""
 
     condition: tuple[str, float] | None
@@ -109,7 +109,7 @@ def _sections(code: str) -> list[str]:
     return [*sections, code[start:]]
 
 
-def _part(section: str) -> Part:
+def _part(section: str) -> FormatPart:
     condition: tuple[str, float] | None = None
     tokens: list[Token] = []
     for match in TOKEN.finditer(section):
@@ -130,7 +130,7 @@ def _part(section: str) -> Part:
             tokens.append((kind, token.lower()))
         else:
             tokens.append(("text", {"_": " ", "*": ""}[token] if kind == "skipped" else token))
-    return Part(condition, tokens)
+    return FormatPart(condition, tokens)
 
 
 def _number(text: str) -> float:
@@ -140,7 +140,7 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _chosen(parts: Sequence[Part], value: float) -> tuple[Part, bool]:
+def _chosen(parts: Sequence[FormatPart], value: float) -> tuple[FormatPart, bool]:
     """Return the section for a value, and whether a minus is shown before it."""
     if any(part.condition for part in parts):
         fitting = next((part for part in parts if part.fits(value)), None)
@@ -154,7 +154,7 @@ def _chosen(parts: Sequence[Part], value: float) -> tuple[Part, bool]:
     return parts[0], value < 0
 
 
-def _shown(part: Part, text: str, value: float, *, minus: bool, from_1904: bool) -> str:
+def _shown(part: FormatPart, text: str, value: float, *, minus: bool, from_1904: bool) -> str:
     kinds = {kind for kind, _ in part.tokens}
     if kinds & DATE_LETTERS:
         if not 0 <= value <= LAST_DAY:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tasks.documents.document import Content
 from tasks.documents.readers.drawn.parts import DAMAGED, GONE, PartReader
 from tasks.documents.readers.pages import Lost, Page, joined
-from tasks.documents.readers.xlsx.book import Book, Sheet
+from tasks.documents.readers.xlsx.book import Sheet, Workbook
 from tasks.documents.readers.xlsx.cells import Cells
 from tasks.documents.readers.xlsx.extras import extras
 from tasks.documents.readers.xlsx.names import column_name, ranges
@@ -26,11 +26,11 @@ def read_xlsx(data: bytes, depth: int = 0) -> Content:
     `unread`. `depth` is how many files hold this one. Raises DocumentFailed with reason `damaged`
     where there is no workbook.
     """
-    book = Book(data)
+    book = Workbook(data)
     return joined(_pages(book, depth))
 
 
-def _pages(book: Book, depth: int) -> Iterator[Page]:
+def _pages(book: Workbook, depth: int) -> Iterator[Page]:
     shared = tuple(Lost(0, part, reason) for part, reason in book.lost)
     for sheet in book.sheets():
         page = _page(book, sheet, depth)
@@ -40,7 +40,7 @@ def _pages(book: Book, depth: int) -> Iterator[Page]:
         yield Page("", "", shared)
 
 
-def _page(book: Book, sheet: Sheet, depth: int) -> Page:
+def _page(book: Workbook, sheet: Sheet, depth: int) -> Page:
     heading = f"{sheet.title} {HIDDEN}" if sheet.hidden else sheet.title
     words = f"sheet {sheet.title}"
     if sheet.part is None:
