@@ -4,7 +4,7 @@ import sys
 
 from prefect import flow
 
-from tasks.catalogue import main, read_lists, report
+from tasks.catalogue_command import main, read_lists, report
 
 
 @flow(flow_run_name="read the providers' lists", persist_result=False)

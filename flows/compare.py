@@ -3,11 +3,10 @@
 from prefect import flow, get_run_logger
 
 from tasks.command import leave
-from tasks.compare_command import main
-from tasks.comparing import ask_routes, running_comparison, weigh
+from tasks.compare import ask_routes, main, running_comparison, weigh
 from tasks.comparison.comparison_result import ComparisonSet
 from tasks.prompting.options import CompareOptions
-from tasks.stale import claim_result_set
+from tasks.run import claim_result_set
 
 
 @flow(

@@ -5,8 +5,7 @@ from prefect import flow, get_run_logger
 from tasks.command import leave, main
 from tasks.prompting.options import EmbedOptions, Inputs
 from tasks.results.result_set import ResultSet
-from tasks.run import answer_shards, conclude, running_job
-from tasks.stale import claim_result_set
+from tasks.run import answer_shards, claim_result_set, conclude, running_job
 
 
 @flow(

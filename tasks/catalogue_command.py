@@ -119,7 +119,7 @@ def _parser(about: str) -> argparse.ArgumentParser:
 
 def block_key(provider: str) -> str | None:
     """Return the key in a Prefect block, where Prefect is at hand."""
-    from tasks.secrets import block_key as ask  # noqa: PLC0415 - importing Prefect takes seconds
+    from tasks.prefect_server import block_key as ask  # noqa: PLC0415 - importing Prefect takes seconds
 
     return ask(provider)
 

@@ -141,7 +141,7 @@ def quiet_prefect() -> None:
 @contextlib.contextmanager
 def prefect_server() -> Iterator[Any]:
     """Start Prefect's server for the block, where none is set up."""
-    from tasks.server import starting_server  # noqa: PLC0415 - --plan and mistakes need no server
+    from tasks.prefect_server import starting_server  # noqa: PLC0415 - --plan and mistakes need no server
 
     with starting_server() as server:
         yield server
@@ -149,6 +149,6 @@ def prefect_server() -> Iterator[Any]:
 
 def block_key_of(provider: str) -> str | None:
     """Return a provider's key in a Prefect block."""
-    from tasks.secrets import block_key  # noqa: PLC0415 - as above
+    from tasks.prefect_server import block_key  # noqa: PLC0415 - as above
 
     return block_key(provider)

@@ -29,10 +29,10 @@ from tasks.pages.health_page import health_page
 from tasks.pages.live import LivePageServer
 from tasks.pages.site import JobLine, JobSite
 from tasks.planning.job_register import history_folder, registered
+from tasks.prefect_server import block_key
 from tasks.providers.account import read_environment
 from tasks.results.location import named_place
 from tasks.running.signals import SIGNALS
-from tasks.secrets import block_key
 from tasks.terminal.flags import Parser, checked_options, seconds_in
 from tasks.terminal.health_display import show_health
 

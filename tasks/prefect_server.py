@@ -1,4 +1,4 @@
-"""The Prefect server of a run that has none: started early, ended with the run.
+"""Prefect's server: that of a run which has none, started early and ended with the run; and the keys in its blocks.
 
 Prefect starts one by itself at a flow's first call, but only then, and leaves it
 behind when the run is killed. This one starts while the job is being planned,
@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+from prefect.blocks.system import Secret
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -130,3 +131,19 @@ def _require(url: str | None) -> None:
     except (urllib.error.URLError, OSError, ValueError) as error:
         fix = "start it with `prefect server start`, or unset PREFECT_API_URL"
         raise UserMistake(f"Prefect's server at {url} doesn't answer ({error}): {fix}") from error
+
+
+def block_key(provider: str) -> str | None:
+    """Return the key in the block `PROVIDER-api-key`, or None where there is none.
+
+    Only a server that Prefect is set up with is asked: the temporary one of a run
+    begins without blocks.
+    """
+    if not PREFECT_API_URL.value():
+        return None
+    try:
+        block = Secret.load(f"{provider}-api-key")
+    except Exception:  # noqa: BLE001 - no such block, or no server there: the run itself says so
+        return None
+    # Called outside of any event loop, `load` is synchronous.
+    return str(block.get()) or None if isinstance(block, Secret) else None

@@ -5,23 +5,38 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
+from uuid import UUID
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+    TaskRunFilter,
+    TaskRunFilterFlowRunId,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
+from prefect.runtime import flow_run
+from prefect.states import Completed, Crashed
 
 from tasks.artifacts import leave_page, progress_shown
 from tasks.jobs.job import Job
+from tasks.prefect_server import block_key
 from tasks.prompting.options import Options
 from tasks.results.job_file import JobRecord
+from tasks.results.location import Folder
 from tasks.results.result_set import ResultSet
 from tasks.running.handoff import ready_job
 from tasks.running.prune import prune
 from tasks.running.shards import shards_ahead
 from tasks.running.signals import interruptible
-from tasks.secrets import block_key
-from tasks.shards import RunningJob, answer_all
+from tasks.shard_tasks import RunningJob, answer_all
 from tasks.worker_runs import lead_workers
 
 # No telemetry, from whatever server is started for the flow: it inherits these.
@@ -30,6 +45,8 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 # Names of Prefect's states: those of a schedule may be watched for.
 PAUSED, FAILURES = "JobPaused", "DocumentsFailed"
+ALIVE = [StateType.RUNNING, StateType.PENDING]
+PROCESS_GONE = "its process is gone: a later run holds the result set"
 
 
 @contextlib.contextmanager
@@ -37,6 +54,40 @@ def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[
     """Open a job for the block; SIGINT and SIGTERM stop it resumably."""
     with ready_job(flow, inputs, options, keys=block_key) as job, interruptible(job):
         yield job
+
+
+def claim_result_set(output: Folder) -> int:
+    """Tag this run with its result set, and mark the others still RUNNING there as crashed.
+
+    Call it while holding the result set's lock: whoever ran them is dead then.
+    Return how many there were.
+    """
+    tag = f"docmill:{output.identity}"
+    me = UUID(flow_run.get_id())
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(me, tags=[*flow_run.get_tags(), tag])
+        stale = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                tags=FlowRunFilterTags(all_=[tag]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ALIVE)),
+                id=FlowRunFilterId(not_any_=[me]),
+            )
+        )
+        for run in stale:
+            client.set_flow_run_state(run.id, Crashed(message=PROCESS_GONE), force=True)
+            _crash_tasks(client, run.id)
+    return len(stale)
+
+
+def _crash_tasks(client: SyncPrefectClient, run: UUID) -> None:
+    tasks = client.read_task_runs(
+        task_run_filter=TaskRunFilter(
+            flow_run_id=TaskRunFilterFlowRunId(any_=[run]),
+            state=TaskRunFilterState(type=TaskRunFilterStateType(any_=ALIVE)),
+        )
+    )
+    for one in tasks:
+        client.set_task_run_state(one.id, Crashed(message=PROCESS_GONE), force=True)
 
 
 def answer_shards(job: Job[Any]) -> None:

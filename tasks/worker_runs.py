@@ -17,10 +17,10 @@ from tasks.engines import Engine, engine, uninterrupted
 from tasks.jobs.job import DRAIN_SECONDS, Job
 from tasks.planning.runners import is_here
 from tasks.planning.state_location import state_of
+from tasks.prefect_server import block_key
 from tasks.prompting.options import Options
 from tasks.running.shards import shards_of
-from tasks.secrets import block_key
-from tasks.shards import SHARDS_AT_ONCE, RunningJob, answer_all
+from tasks.shard_tasks import SHARDS_AT_ONCE, RunningJob, answer_all
 from tasks.workers.leader import Leader
 from tasks.workers.messages import LeaderAddress
 from tasks.workers.rpc import serving

@@ -10,7 +10,7 @@ import pytest
 # Before Prefect is imported, or the server calls home.
 os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
-from tasks.server import starting_server
+from tasks.prefect_server import starting_server
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.catalogue import main
+from tasks.catalogue_command import main
 from tasks.models.candidates import RouteRequest, candidates
 from tasks.models.catalogue import Catalogue, load_catalogue
 from tasks.models.live_catalogue import Change, Snapshot, changes, load_snapshots, pinned_rows, save_snapshot, with_live
