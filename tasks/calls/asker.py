@@ -67,7 +67,7 @@ class Asker(Paying):
 
         Raises as `ask` does.
         """
-        conversation = await asyncio.to_thread(self._talker.replied, prompt, text, words)
+        conversation = await asyncio.to_thread(self._builder.replied, prompt, text, words)
         if not self._fits(conversation):
             return None
         try:
@@ -76,7 +76,7 @@ class Asker(Paying):
             return None
 
     @property
-    def _talker(self) -> ConversationBuilder:
+    def _builder(self) -> ConversationBuilder:
         return ConversationBuilder(self.tokenizer, self.continue_prompt, self.route.is_base_model)
 
     def has_asked(self, prompt: Prompt) -> bool:
@@ -107,7 +107,7 @@ class Asker(Paying):
             if answer.finish_reason not in CUT:
                 return Text(text, cut=False)
             # Not the same call again: the conversation goes on where it stopped.
-            conversation = await asyncio.to_thread(self._talker.continued, opening, text)
+            conversation = await asyncio.to_thread(self._builder.continued, opening, text)
             if not self._fits(conversation) or self._asked_often(work, place):
                 return Text(text, cut=True)
 
