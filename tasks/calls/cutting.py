@@ -1,7 +1,9 @@
 """Cut a document's text to the window of one route."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from tasks.base.errors import DocumentFailed
 from tasks.calls.token_calibration import OURS, TokenMeasure
@@ -18,7 +20,18 @@ SEAM = 4
 LEAST_ROOM = 16
 # What is said about an answer that isn't valid.
 REPAIR_TOKENS = 600
+# Of an answer's most tokens, so much is filled by a chunk whose answer is about as long: other languages take more.
+KEPT_LENGTH = 0.75
 Check = Callable[[], object]
+
+
+class Cutting(Protocol):
+    """What a strategy says of how texts are cut for it (tasks/strategies/strategy.py)."""
+
+    name: str
+    chunk_stage: str
+    cuts: bool
+    keeps_length: bool
 
 
 def unwatched() -> None:
@@ -34,15 +47,15 @@ def watched(chunks: Iterable[Chunk], check: Check) -> Iterator[Chunk]:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A text cut for one route: one chunk where it fits as a whole; `strategy` is how it becomes one answer."""
+    """A text cut for one route; where it fits as a whole (`is_whole`), it is one chunk."""
 
     text: str
     chunks: tuple[Chunk, ...]
-    strategy: str
     measure: TokenMeasure = OURS
+    is_whole: bool = False
 
     def passage(self, chunk: Chunk) -> str:
-        """Return what a prompt holds of the text for a chunk: under its headings."""
+        """Return what a prompt holds of the text for a chunk: under its headings, if it has any."""
         return chunk.heading + self.text[chunk.start : chunk.end]
 
 
@@ -57,7 +70,7 @@ class Cutter:
     route: Route
     tokenizer: Tokenizer
     prompts: Prompts
-    strategy: str
+    strategy: Cutting
     measure: TokenMeasure = OURS
     fields: Mapping[str, str] = field(default_factory=dict)
     reduces: bool = True
@@ -86,13 +99,22 @@ class Cutter:
         overhead = TEMPLATES[self.route.template].overhead(1) + self.tokens(template) + SEAM
         return self.measure.most(self.route.window.room(0)) - overhead
 
+    def whole_room(self, text: str) -> int:
+        """Return the tokens of a text that is asked over at once."""
+        return int(min(self.room(self.guarded(self.prompts.stuff, text)), self._kept()))
+
     def chunk_room(self, text: str) -> int:
         """Return the tokens of a chunk of a long text: it leaves room to continue or repair its answer."""
-        room = self.room(self.guarded(self.prompts.refine if self.strategy == "refine" else self.prompts.map, text))
+        template: str = getattr(self.prompts, self.strategy.chunk_stage)
+        room = self.room(self.guarded(template, text))
         said = REPAIR_TOKENS if SCHEMA in self.fields else self.tokens(self.prompts.continue_prompt)
         spare = self.route.window.max_answer + said + 32
         # Where the window is so small that the spare would take half of it, do without.
-        return room - spare if room > 2 * spare else room
+        return int(min(room - spare if room > 2 * spare else room, self._kept()))
+
+    def _kept(self) -> float:
+        """Return the tokens of a text whose answer is about as long, or infinity where it needn't be."""
+        return KEPT_LENGTH * self.route.window.max_answer if self.strategy.keeps_length else math.inf
 
     def cut(self, content: Content, check: Check = unwatched) -> Cut:
         """Cut a text to the route's window; this is tokenizer work, so call it off the event loop.
@@ -101,19 +123,18 @@ class Cutter:
         with reason `too_long` or `does_not_fit`.
         """
         text = content.text
-        whole = self.room(self.guarded(self.prompts.stuff, text))
+        whole = self.whole_room(text)
         # The first chunk tells it without counting a long text to its end.
         first = next(split(text, whole, self.tokenizer), Chunk(0, 0, 0))
         if first.end == len(text):
-            return Cut(text, (first,), "stuff", self.measure)
-        if self.strategy == "stuff":
+            return Cut(text, (first,), self.measure, is_whole=True)
+        if not self.strategy.cuts:
             message = f"the document doesn't fit in one call ({whole} tokens of text): use --strategy map-reduce"
             raise DocumentFailed("too_long", message, stage="map")
         room = self.chunk_room(text)
         if room < LEAST_ROOM:
             message = "the prompt and the answer leave no room for text in the window"
             raise DocumentFailed("does_not_fit", message, stage="map")
-        strategy = "refine" if self.strategy == "refine" else "map-reduce"
-        outline = Outline(content.sections, code=content.code)
+        outline = Outline(content.sections, code=content.code, headings=not self.strategy.keeps_length)
         chunks = watched(split(text, room, self.tokenizer, outline=outline), check)
-        return Cut(text, tuple(chunks), strategy, self.measure)
+        return Cut(text, tuple(chunks), self.measure)

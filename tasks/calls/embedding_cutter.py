@@ -13,8 +13,6 @@ from tasks.documents.document import Content
 from tasks.models.route import Route
 from tasks.prompting.options import EmbedOptions
 
-STRATEGY = "embed"
-
 
 @dataclass(frozen=True, slots=True)
 class EmbedCutter:
@@ -33,7 +31,7 @@ class EmbedCutter:
 
         Not on the event loop. Raises DocumentFailed with reason `does_not_fit`.
         """
-        return Cut(content.text, self.chunks(content, check), STRATEGY)
+        return Cut(content.text, self.chunks(content, check))
 
     def chunks(self, content: Content, check: Check = unwatched) -> tuple[Chunk, ...]:
         """Return the chunks of a text; those of blank space alone hold nothing to embed. Raises as `cut` does."""

@@ -11,10 +11,10 @@ from tasks.calls.token_calibration import TokenMeasure
 from tasks.documents.document import Document
 from tasks.jobs.job import Job
 from tasks.models.route import Route
-from tasks.strategies.strategy import Strategist
+from tasks.strategies.text_answerer import TextAnswerer
 
 
-def _begun_at(job: Job, reading: DocumentReading) -> Strategist | None:
+def _begun_at(job: Job, reading: DocumentReading) -> TextAnswerer | None:
     """Return the route at which a document was begun before the job was taken up again, if it was."""
     for strategist in job.strategists:
         with contextlib.suppress(DocumentFailed):

@@ -29,7 +29,7 @@ from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
 from tasks.results.location import Folder
 from tasks.results.result_set import ResultSet, result_set
 from tasks.results.schemas import Schemas
-from tasks.strategies.strategy import Strategist
+from tasks.strategies.text_answerer import TextAnswerer
 
 # For the calls in flight after a signal, of the ten seconds in which all is to end.
 DRAIN_SECONDS = 7.0
@@ -38,7 +38,7 @@ T = TypeVar("T")
 Settled = Literal["unchanged", "resumed"]
 
 
-S = TypeVar("S", bound=RouteClient, default=Strategist)
+S = TypeVar("S", bound=RouteClient, default=TextAnswerer)
 
 
 @dataclass(slots=True)

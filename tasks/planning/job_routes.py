@@ -8,7 +8,7 @@ from pathlib import Path
 from tasks.base.errors import UserMistake
 from tasks.calls.cutting import LEAST_ROOM, Cutter
 from tasks.calls.embedding_cutter import embed_cutter
-from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected, of_text, usual_answer
+from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected
 from tasks.calls.packing import Packing
 from tasks.chunking.tokenizer import Tokenizer, load_tokenizer
 from tasks.models.candidates import LOCAL, Candidate
@@ -26,6 +26,7 @@ from tasks.providers.account import Account, Keys
 from tasks.providers.protocol import Completion, Message
 from tasks.providers.registry import wire_of
 from tasks.providers.vectors import Embedding
+from tasks.strategies.named import STRATEGIES, of_text, usual_answer
 
 # integrity 12 asks twice, 13 three times, and the vote is another call.
 FIRST_VOTE = 9
@@ -58,7 +59,7 @@ class JobRoute:
 
     def cutter(self, options: Options) -> Cutter:
         """Return what cuts texts for it."""
-        cutter = Cutter(self.route, self.tokenizer, self.prompts, options.strategy)
+        cutter = Cutter(self.route, self.tokenizer, self.prompts, STRATEGIES[options.strategy])
         if self.form is None:
             return cutter
         return replace(cutter, fields={SCHEMA: self.form.text}, reduces=self.form.asks_to_merge)

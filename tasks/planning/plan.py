@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks.calls.cutting import Cutter
-from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected, of_chunks, of_text, usual_answer
+from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected
 from tasks.models.price import Price
 from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared
 from tasks.planning.reuse import ReusableAnswers, kept
 from tasks.planning.sample import SampleTotals, sample_totals
 from tasks.prompting.options import Options
+from tasks.strategies.named import of_chunks, of_text, usual_answer
 
 # A run begins with a quick plan: it reads so many bytes and scales up from there; --plan reads more.
 QUICK_BYTES, PLAN_BYTES = 20_000_000, 400_000_000
@@ -147,7 +148,7 @@ def _weighted(costs: Sequence[tuple[float, float, float]], shares: Sequence[floa
     return sum(cost[1] * share for cost, share in zip(costs, shares, strict=True)) / sum(shares)
 
 
-def _total(sums: SampleTotals, cutter: Cutter, answer: int) -> Expected:
+def _total(sums: SampleTotals, cutter: Cutter, answer: int | None) -> Expected:
     return sum((of_chunks(chunks, tokens, cutter, answer) for _, tokens, chunks in sums.sizes), Expected())
 
 

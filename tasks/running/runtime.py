@@ -39,7 +39,7 @@ from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
 from tasks.running.shared_limits import LeaseTask
 from tasks.running.watching import observed, watching
-from tasks.strategies.strategy import Strategist
+from tasks.strategies.text_answerer import TextAnswerer
 
 LOCAL_SLOTS = 4
 # Of a run whose workers ask: it has a local model's place, and no server there.
@@ -163,12 +163,12 @@ def _payer(
     return BudgetedDispatcher(stop.route, dispatcher, job.ledger, spending, measures, job.meter, job.stopped)
 
 
-def _strategist(job: Job, stop: JobRoute, payer: BudgetedDispatcher) -> Strategist:
+def _strategist(job: Job, stop: JobRoute, payer: BudgetedDispatcher) -> TextAnswerer:
     options, provider = job.prepared.options, stop.provider
     extras = _extras(options, provider)
     continue_prompt = stop.prompts.continue_prompt
     asker = Asker(payer, job.meter, stop.tokenizer, options.routing, extras, continue_prompt, provider.structured)
-    return Strategist(asker, stop.cutter(options), stop.form)
+    return TextAnswerer(asker, stop.cutter(options), stop.form)
 
 
 def _extras(options: Options, provider: Provider) -> dict[str, Any]:

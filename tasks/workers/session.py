@@ -29,7 +29,7 @@ from tasks.running.runtime import RuntimeResources, opened_runtime
 from tasks.running.shards import Shard, expect, is_hungry
 from tasks.running.shared_limits import LeaseTask, leased, sharing
 from tasks.running.watching import gauge
-from tasks.strategies.strategy import Strategist
+from tasks.strategies.text_answerer import TextAnswerer
 from tasks.workers.budget_shares import WorkerBudget
 from tasks.workers.messages import LeaderAddress, LeaderApi, Report, plain
 from tasks.workers.rpc import RpcClient
@@ -95,7 +95,7 @@ class WorkerSession:
         """Learn what the lost worker was answered, and how it cut: whose documents this worker takes over."""
         self.job.ledger.learn()
         for strategist in self.job.strategists:
-            if isinstance(strategist, Strategist):
+            if isinstance(strategist, TextAnswerer):
                 strategist.measures.look_again()
 
     def finished(self, shard: Shard, worked: Worked) -> None:

@@ -19,6 +19,7 @@ from tasks.chunking.tokenizer import TEKKEN, _shipped
 from tasks.documents.document import Content
 from tasks.planning.prepare import prepare
 from tasks.prompting.options import Options
+from tasks.strategies.named import STRATEGIES
 from tests.conftest import RunJob
 from tests.simulator import Simulator
 
@@ -59,7 +60,7 @@ def fills(books: dict[str, str]) -> Iterator[float]:
     """The share of the budget that each full chunk uses: the last two of a book share what is left."""
     prepared = prepare("summarize", ["."], Options(provider="openai-compatible", model="mistral-nemo", context=WINDOW))
     stop = prepared.job_routes[0]
-    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, "auto")
+    cutter = Cutter(stop.route, stop.tokenizer, stop.prompts, STRATEGIES["auto"])
     for text in books.values():
         budget = cutter.chunk_room(text)
         yield from (chunk.tokens / budget for chunk in cutter.cut(Content(text)).chunks[:-2])

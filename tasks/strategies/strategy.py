@@ -1,0 +1,119 @@
+"""What a strategy is: how the calls over a document's chunks become one answer."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tasks.base.errors import DocumentFailed, Overflow
+from tasks.calls.cutting import Cut, Cutter
+from tasks.calls.estimate import Expected
+from tasks.calls.rows import Outcome
+from tasks.chunking.chat_template import MARGIN, TEMPLATES
+from tasks.prompting.conversation import Text
+
+
+@dataclass(frozen=True, slots=True)
+class SizedAnswer:
+    """An answer that is to be merged, and the tokens it takes with its seam."""
+
+    answer: Text
+    tokens: int
+
+
+class Ask(Protocol):
+    """Asks over one document that was cut, at one route.
+
+    An answer is None where its call was set aside; Overflow is raised where the text may be cut
+    again, RouteUnavailable and JobPaused as they come.
+    """
+
+    @property
+    def cut(self) -> Cut:
+        """The text and its chunks."""
+        ...
+
+    async def chunk(self, number: int) -> Text | None:
+        """Ask over one chunk."""
+        ...
+
+    async def refined(self, number: int, answer: SizedAnswer) -> Text | None:
+        """Ask for the answer so far, written anew with one more chunk. Raises DocumentFailed where both don't fit."""
+        ...
+
+    async def merged(self, level: int, number: int, group: Sequence[SizedAnswer], *, last: bool) -> Text | None:
+        """Ask for a group of answers to be made one; `last`: it is the document's."""
+        ...
+
+    async def sized(self, answers: Sequence[Text]) -> list[SizedAnswer]:
+        """Count the tokens of answers."""
+        ...
+
+    def room_to_merge(self, answers: Sequence[Text]) -> int:
+        """Return the tokens that one call has for answers to merge."""
+        ...
+
+    def joined(self, answers: Sequence[Text]) -> Text | None:
+        """Return one answer made of several without a call, where the form has a rule for that."""
+        ...
+
+    def overflowed(self, error: Overflow) -> None:
+        """Learn that a route counts more tokens than was thought, for the calls that follow."""
+        ...
+
+    def last_failure(self) -> DocumentFailed:
+        """Return why a document has no answer: the last of its calls that was set aside."""
+        ...
+
+
+class Strategy(Protocol):
+    """How one text becomes one answer; it keeps nothing of a document.
+
+    `chunk_stage` is the template that a chunk has to fit in, at its longest; a strategy that `keeps_length` has answers
+    about as long as their chunks. Without `cuts` a text has to fit in one call.
+    """
+
+    name: str
+    chunk_stage: str
+    cuts: bool
+    keeps_length: bool
+
+    async def run(self, ask: Ask) -> Outcome:
+        """Return the answer over a text of at least one chunk. Raises DocumentFailed, and as `ask` does."""
+        ...
+
+    def estimate(self, cutter: Cutter, chunks: int, tokens: int, answer: int | None) -> Expected:
+        """Return what so many chunks with so many tokens together come to.
+
+        Answers are of `answer` tokens, or with None as long as their chunks.
+        """
+        ...
+
+
+def covered(cut: Cut, answers: Sequence[Text | None]) -> int:
+    """Return how many characters of a text stand in chunks that were answered."""
+    return sum(chunk.end - chunk.start for chunk, one in zip(cut.chunks, answers, strict=True) if one is not None)
+
+
+async def all_of(asks: Iterable[Awaitable[Text | None]]) -> list[Text | None]:
+    """Run all; where the route or the job stops, the others end before that is raised."""
+    every = list(asks)
+    if len(every) == 1:
+        return [await every[0]]
+    results = await asyncio.gather(*every, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def tokens_around(cutter: Cutter) -> int:
+    """Return the tokens that a chat template adds to a prompt."""
+    return TEMPLATES[cutter.route.template].overhead(1) - MARGIN
+
+
+def of_chunks_alone(cutter: Cutter, chunks: int, tokens: int, answer: int | None) -> Expected:
+    """Return what one call over each chunk comes to."""
+    template = cutter.prompts.stuff if chunks == 1 else cutter.prompts.map
+    prompt = tokens + chunks * (cutter.tokens(template) + tokens_around(cutter))
+    return Expected(chunks, chunks, prompt, tokens if answer is None else chunks * answer)
