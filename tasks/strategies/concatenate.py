@@ -31,20 +31,19 @@ class Concatenate:
 
 
 def _pieces(cut: Cut, answers: Sequence[Text | None]) -> Iterator[str]:
-    """Yield the answers, and between two of them what parts their chunks."""
-    before: int | None = None
-    for number, answer in enumerate(answers):
-        if answer is None:
+    """Yield the answers, and between two of them what parts their chunks; a chunk of white space belongs to that."""
+    if len(answers) == 1 and answers[0] is not None:
+        yield answers[0].text
+        return
+    before: int | None = None  # where the last chunk ends, its white space apart
+    is_missing = False
+    for chunk, answer in zip(cut.chunks, answers, strict=True):
+        passage = cut.text[chunk.start : chunk.end]
+        if not passage.strip():
             continue
-        if before is not None:
-            yield _gap(cut, number) if before == number - 1 else PARAGRAPH
-        yield answer.text if len(answers) == 1 else answer.text.strip()
-        before = number
-
-
-def _gap(cut: Cut, number: int) -> str:
-    """Return the white space around the place where a chunk begins."""
-    start, text = cut.chunks[number].start, cut.text
-    head = text[cut.chunks[number - 1].start : start]
-    tail = text[start : cut.chunks[number].end]
-    return head[len(head.rstrip()) :] + tail[: len(tail) - len(tail.lstrip())]
+        if answer is not None:
+            if before is not None:
+                yield PARAGRAPH if is_missing else cut.text[before : chunk.end - len(passage.lstrip())]
+            yield answer.text.strip()
+            before = chunk.start + len(passage.rstrip())
+        is_missing = answer is None
