@@ -112,7 +112,7 @@ class RouteResolver:
             return _embedding(stop, candidate.model, options)
         wire_of(provider.wire).completion(Completion(route.id, (Message("user", ""),), 1))  # which may refuse the id
         fields = Fields(self.columns, self.form is not None)
-        prompts = load_prompts(self.flow, route.subtype, options.prompt, fields)
+        prompts = load_prompts(self.flow, route.subtype, options.prompt, fields, options.prompt_words)
         stop = replace(stop, prompts=prompts, form=self.form)
         _require_room(stop, options)
         return stop

@@ -132,6 +132,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
 
     Raises UserMistake, naming the thing and the fix.
     """
+    options.check()
     require_workers(options)
     table = table_columns(inputs, options)
     form = _form(options, table)
@@ -171,12 +172,8 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
 
 
 def _form(options: Options, table: pa.Schema) -> Form | None:
-    """Return the form of `--schema`. Raises UserMistake where `extract` is given neither that nor a prompt."""
-    if not isinstance(options, ExtractOptions):
-        return None
-    if options.json_schema is None:
-        if options.prompt is None:
-            raise UserMistake("extract needs --schema (a JSON Schema or a pydantic model), --prompt FILE, or both")
+    """Return the form of `--schema`, if there is one."""
+    if not isinstance(options, ExtractOptions) or options.json_schema is None:
         return None
     joined = carried_with(table, (), TABLES["documents"].names, join=options.join).joined
     taken = [*TABLES["documents"].names, *(field.name for field in joined)]

@@ -1,15 +1,17 @@
 """What a job is asked to do: the options of the command line and of the flows."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from tasks.base.errors import UserMistake
 from tasks.ledger.address import require_no_password
 from tasks.results.location import Folder, folder_at, named_place
 
-StrategyName = Literal["auto", "stuff", "map-reduce", "refine"]
+StrategyName = Literal["auto", "stuff", "map-reduce", "refine", "concatenate"]
 Subtype = Literal["chat", "code", "language"]
 Runner = Literal["threads", "processes", "dask", "ray"]
 Routing = Literal["price", "perf", "perf-avg"]
@@ -26,6 +28,8 @@ class Options(BaseModel):
     """Everything but the inputs. Keys and base URLs are never in here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    # Which groups of flags a flow has besides those of every flow (terminal/flags.py).
+    flag_groups: ClassVar[tuple[str, ...]] = ("completions",)
 
     output: Place = Field(default="output/summarize", description=PLACE)
     model: str | None = Field(default=None, description="a catalogue name or the provider's own id")
@@ -91,6 +95,14 @@ class Options(BaseModel):
         require_no_password(place or "", "--share-limits", "DOCMILL_LIMITS")
         return place
 
+    @property
+    def prompt_words(self) -> Mapping[str, str]:
+        """What stands in the shipped prompts in place of their fields, {text} and the like apart."""
+        return {}
+
+    def check(self) -> None:
+        """Raise UserMistake where options that are right one by one don't go together."""
+
     def spec(self) -> dict[str, Any]:
         """Return the options as job.json keeps them."""
         return self.model_dump(mode="json")
@@ -99,15 +111,47 @@ class Options(BaseModel):
 class ExtractOptions(Options):
     """What `extract` takes besides."""
 
+    flag_groups = ("completions", "extraction")
+
     output: Place = Field(default="output/extract", description=PLACE)
     json_schema: str | None = Field(
         default=None, description="a JSON Schema file, or a pydantic model as package.module:Model"
     )
     merge: MergeRule = Field(default="list", description="how the answers over a long document's chunks become one")
 
+    def check(self) -> None:
+        """Raise UserMistake where there is nothing to extract by, or typed answers would be joined as texts."""
+        if self.json_schema is None and self.prompt is None:
+            raise UserMistake("extract needs --schema (a JSON Schema or a pydantic model), --prompt FILE, or both")
+        if self.json_schema is not None and self.strategy == "concatenate":
+            raise UserMistake("--strategy concatenate joins texts: with --schema, --merge says how answers become one")
+
+
+class TransformOptions(Options):
+    """What `transform` takes besides: each part of a text is written anew in its place."""
+
+    flag_groups = ("completions", "transformation")
+
+    output: Place = Field(default="output/transform", description=PLACE)
+    to: str | None = Field(default=None, min_length=1, description="language to translate into")
+    strategy: StrategyName = Field(default="concatenate", description="how a long document becomes one answer")
+    max_output_tokens: int = Field(default=2048, gt=0, description="most tokens of an answer: chunks are shorter")
+
+    @property
+    def prompt_words(self) -> Mapping[str, str]:
+        """The language, in the shipped prompts."""
+        return {"language": self.to} if self.to else {}
+
+    def check(self) -> None:
+        """Raise UserMistake where it isn't said what to make of the texts, or said twice."""
+        if (self.to is None) == (self.prompt is None):
+            raise UserMistake("transform needs --to LANGUAGE to translate, or --prompt FILE for anything else")
+
 
 class EmbedOptions(Options):
     """What `embed` takes besides."""
+
+    flag_groups = ("embedding",)
 
     output: Place = Field(default="output/embed", description=PLACE)
     chunk_tokens: int = Field(default=512, gt=0, description="most tokens of a chunk")
@@ -130,3 +174,6 @@ class CompareOptions(ExtractOptions):
         default=(), description="PROVIDER/MODEL=IN/OUT, USD per million tokens, where a price isn't known"
     )
     patience: float = Field(default=60.0, ge=0, description="seconds to wait for a route that is down")
+
+    def check(self) -> None:
+        """Nothing: without a schema, texts are summarised."""

@@ -1,9 +1,10 @@
 """Prompt templates: read, checked, filled. A document's text is data: never a template, and never out of its marks."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tasks.base.errors import UserMistake
@@ -46,12 +47,16 @@ class Fields(NamedTuple):
 
 
 NO_FIELDS = Fields()
+NO_WORDS: Mapping[str, str] = MappingProxyType({})
 NO_PROMPTS = Prompts("", "", "", "", "")
 
 
-def load_prompts(flow: str, subtype: str, custom: Path | None, fields: Fields = NO_FIELDS) -> Prompts:
+def load_prompts(
+    flow: str, subtype: str, custom: Path | None, fields: Fields = NO_FIELDS, words: Mapping[str, str] = NO_WORDS
+) -> Prompts:
     """Return the shipped templates of a flow for a model's subtype, or those around the user's own.
 
+    `words` stand in the shipped ones in place of fields. A flow that merges no answers has no templates for that.
     With a schema a template of the user's ends with what asks for it, unless {schema} stands in it.
 
     Raises UserMistake for a file that can't be read, without {text}, or with an
@@ -60,7 +65,10 @@ def load_prompts(flow: str, subtype: str, custom: Path | None, fields: Fields = 
     continue_prompt = _shipped("continue.txt").strip()
     if custom is None:
         folder = _folder(flow, subtype)
-        stuff, map_, reduce, refine = (_shipped(f"{folder}/{stage}.txt") for stage in STAGES)
+        has = {stage: (FOLDER / folder / f"{stage}.txt").is_file() for stage in STAGES}
+        stuff, map_, reduce, refine = (
+            fill(_shipped(f"{folder}/{stage}.txt"), **words) if there else "" for stage, there in has.items()
+        )
         return Prompts(stuff, map_, reduce, refine, continue_prompt)
     template = _checked(custom, fields)
     if fields.has_schema and f"{{{SCHEMA}}}" not in template:

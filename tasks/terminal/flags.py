@@ -2,14 +2,14 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from tasks.base.errors import UserMistake
-from tasks.prompting.options import PATIENCE_SECONDS, EmbedOptions, ExtractOptions, Options
+from tasks.prompting.options import PATIENCE_SECONDS, Options, StrategyName
 from tasks.results.location import named_place
 
 # Flags that are called otherwise than their options.
@@ -46,12 +46,8 @@ def command_line(name: str, about: str, kind: type[Options] = Options) -> argpar
         help="where the ledger lies: a folder, or a postgresql:// URL (beside the results)",
     )
     _add_routes(add)
-    if issubclass(kind, EmbedOptions):
-        _add_embedding(add)
-    else:
-        add_completions(add)
-    if issubclass(kind, ExtractOptions):
-        add_extraction(add)
+    for group in kind.flag_groups:
+        GROUPS[group](add, kind)
     _add_limits(add)
     _add_workers(add)
     _add_documents(add)
@@ -79,16 +75,18 @@ def _add_routes(add: Add) -> None:
     add("--context", type=int, metavar="N", help="the window in tokens, where nobody tells it")
 
 
-def add_completions(add: Add) -> None:
+def add_completions(add: Add, kind: type[Options]) -> None:
     """Add the flags of flows that are answered in text."""
     add("--subtype", choices=("chat", "code", "language"), default="chat", help="of the model that auto takes (chat)")
     add("--integrity", type=int, choices=(12, 13), help="apipie asks the model 2 or 3 times, and votes")
-    add("--strategy", choices=("auto", "stuff", "map-reduce", "refine"), default="auto", help="(%(default)s)")
+    strategy = kind.model_fields["strategy"].default
+    add("--strategy", choices=get_args(StrategyName), default=strategy, help="(%(default)s)")
     add("--prompt", type=Path, metavar="FILE", help="a prompt template with {text} in it")
-    add("--max-output-tokens", type=int, default=512, metavar="N", help="per call (%(default)s)")
+    most = kind.model_fields["max_output_tokens"].default
+    add("--max-output-tokens", type=int, default=most, metavar="N", help="per call (%(default)s)")
 
 
-def add_extraction(add: Add) -> None:
+def add_extraction(add: Add, _: type[Options]) -> None:
     """Add the flags of typed answers."""
     add(
         "--schema",
@@ -99,11 +97,23 @@ def add_extraction(add: Add) -> None:
     add("--merge", choices=("first", "list", "vote", "reduce"), default="list", help="of a document's chunks (list)")
 
 
-def _add_embedding(add: Add) -> None:
+def _add_transformation(add: Add, _: type[Options]) -> None:
+    add("--to", metavar="LANGUAGE", help="translate into it; for anything else give --prompt")
+
+
+def _add_embedding(add: Add, _: type[Options]) -> None:
     add("--chunk-tokens", type=int, default=512, metavar="N", help="most tokens of a chunk (%(default)s)")
     add("--overlap", type=int, default=0, metavar="N", help="tokens a chunk repeats of the one before (%(default)s)")
     add("--inputs-per-request", type=int, metavar="N", help="texts a request (the provider's limit)")
     add("--dimensions", type=int, metavar="N", help="of the vectors, where the model allows a choice")
+
+
+GROUPS: Mapping[str, Callable[[Add, type[Options]], None]] = {
+    "completions": add_completions,
+    "extraction": add_extraction,
+    "transformation": _add_transformation,
+    "embedding": _add_embedding,
+}
 
 
 def _add_limits(add: Add) -> None:

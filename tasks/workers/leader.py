@@ -135,7 +135,7 @@ class Leader:
             self._shares.tell(worker, spent, returned)
             return self._shares.grant(worker, needs)
 
-    def allocate(self, worker: str, account: str, ask: LeaseRequest) -> Leases:  # noqa: ARG002 - an ask says whose it is
+    def lease(self, worker: str, account: str, ask: LeaseRequest) -> Leases:  # noqa: ARG002 - an ask says whose it is
         """Lease a part of an account's limits."""
         with self._lock:
             return allocate(self._books.setdefault(account, QuotaBook()), ask, self._clock())

@@ -62,7 +62,7 @@ class LeaderApi(Protocol):
         """Ask for money (USD), as `Purse.grant` has it. Raises BudgetReached."""
         ...
 
-    def trade(self, worker: str, account: str, ask: LeaseRequest) -> Leases:
+    def lease(self, worker: str, account: str, ask: LeaseRequest) -> Leases:
         """Trade with the book of an account's limits."""
         ...
 

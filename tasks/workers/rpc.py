@@ -22,7 +22,7 @@ from tasks.workers.leader import Leader
 from tasks.workers.messages import Address, plain
 
 CALLS = frozenset(
-    {"join", "heartbeat", "next", "finished", "grant", "trade", "may_claim", "claimed", "is_first", "broke"}
+    {"join", "heartbeat", "next", "finished", "grant", "lease", "may_claim", "claimed", "is_first", "broke"}
 )
 # A worker that can't be heard of for so long is lost.
 GONE_SECONDS = 60.0

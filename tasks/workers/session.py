@@ -163,7 +163,7 @@ class WorkerLimitSharing:
 
         async def exchange(ask: LeaseRequest) -> Leases:
             try:
-                return await loop.run_in_executor(self._threads, self._desk.trade, self._name, book, ask)
+                return await loop.run_in_executor(self._threads, self._desk.lease, self._name, book, ask)
             except LeaderLost as error:
                 raise StorageFailed(str(error)) from error  # a share is left, for what is to be drained
 
