@@ -114,6 +114,7 @@ class RouteResolver:
         fields = Fields(self.columns, self.form is not None)
         prompts = load_prompts(self.flow, route.subtype, options.prompt, fields, options.prompt_words)
         stop = replace(stop, prompts=prompts, form=self.form)
+        _require_templates(stop, options, self.flow)
         _require_room(stop, options)
         return stop
 
@@ -232,6 +233,14 @@ def _price(text: str | None, flag: str = "--price") -> Price | None:
     except ValueError:
         message = f"{flag} {text}: give IN/OUT in USD per million tokens, as in 0.2/0.6"
         raise UserMistake(message) from None
+
+
+def _require_templates(stop: JobRoute, options: Options, flow: str) -> None:
+    """Raise UserMistake where the flow's shipped prompts lack what a strategy asks by."""
+    strategy = STRATEGIES[options.strategy]
+    needed = strategy.more_stages if strategy.name == "refine" or stop.cutter(options).reduces else ()
+    if not all(getattr(stop.prompts, stage) for stage in needed):
+        raise UserMistake(f"--strategy {options.strategy}: {flow} has no prompt for it: leave it out, or give --prompt")
 
 
 def _require_room(stop: JobRoute, options: Options) -> None:

@@ -26,8 +26,7 @@ from tasks.planning.runners import require_workers
 from tasks.planning.saved_routes import remembered
 from tasks.planning.windows import served_models
 from tasks.prompting.answer_form import Form, make_form
-from tasks.prompting.options import EmbedOptions, ExtractOptions, Options
-from tasks.prompting.schema import read_schema
+from tasks.prompting.options import EmbedOptions, Options
 from tasks.prompting.templates import columns_in
 from tasks.providers.account import Account, Keys, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
@@ -172,12 +171,13 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
 
 
 def _form(options: Options, table: pa.Schema) -> Form | None:
-    """Return the form of `--schema`, if there is one."""
-    if not isinstance(options, ExtractOptions) or options.json_schema is None:
+    """Return the form of the answers' schema, if they have one."""
+    read = options.answer_schema()
+    if read is None:
         return None
     joined = carried_with(table, (), TABLES["documents"].names, join=options.join).joined
     taken = [*TABLES["documents"].names, *(field.name for field in joined)]
-    return make_form(read_schema(options.json_schema), options.merge, taken)
+    return make_form(read, options.merge_rule, taken)
 
 
 def _chosen(

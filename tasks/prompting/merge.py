@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ def merged(rule: str, answers: Sequence[Object], nullable: Iterable[str] = ()) -
 
     `first`: the first value that says something (not null, nothing, or empty). `list`:
     arrays joined without duplicates, any other as `first`. `vote`: the value most chunks
-    say, of equals the first. A field that is null everywhere stays only if it is `nullable`.
+    say, of equals the first. `majority`: of arrays, what at least half of the chunks say,
+    any other as `vote`. A field that is null everywhere stays only if it is `nullable`.
     """
     choose, may_be_null = RULES[rule], frozenset(nullable)
     names = dict.fromkeys(name for answer in answers for name in answer)
@@ -65,4 +67,12 @@ def _number(digits: str) -> int | float:
     return int(number) if number.is_integer() else number
 
 
-RULES: Mapping[str, Callable[[Values], Any]] = {"first": _first, "list": _list, "vote": _vote}
+def _majority(values: Values) -> Any:
+    """Return what stands in at least half of the lists, in the order in which it first stood; of no lists, the vote."""
+    if not values or not all(isinstance(value, list) for value in values):
+        return _vote(values)
+    counts = Counter(item for value in values for item in {_text(item) for item in value})
+    return [item for item in _list(values) if 2 * counts[_text(item)] >= len(values)]
+
+
+RULES: Mapping[str, Callable[[Values], Any]] = {"first": _first, "list": _list, "vote": _vote, "majority": _majority}

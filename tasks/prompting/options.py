@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from tasks.base.errors import UserMistake
 from tasks.ledger.address import require_no_password
+from tasks.prompting.labels import labels_schema, listed, read_labels
+from tasks.prompting.schema import Read, read_schema
 from tasks.results.location import Folder, folder_at, named_place
 
 StrategyName = Literal["auto", "stuff", "map-reduce", "refine", "concatenate"]
@@ -100,6 +102,15 @@ class Options(BaseModel):
         """What stands in the shipped prompts in place of their fields, {text} and the like apart."""
         return {}
 
+    @property
+    def merge_rule(self) -> str:
+        """How typed answers over a long document's chunks become one."""
+        return "list"
+
+    def answer_schema(self) -> Read | None:
+        """Return the schema that answers follow, if any. Raises UserMistake for one that can't be read."""
+        return None
+
     def check(self) -> None:
         """Raise UserMistake where options that are right one by one don't go together."""
 
@@ -119,12 +130,52 @@ class ExtractOptions(Options):
     )
     merge: MergeRule = Field(default="list", description="how the answers over a long document's chunks become one")
 
+    @property
+    def merge_rule(self) -> str:
+        """The one that is named."""
+        return self.merge
+
+    def answer_schema(self) -> Read | None:
+        """Return what `--schema` names."""
+        return None if self.json_schema is None else read_schema(self.json_schema)
+
     def check(self) -> None:
         """Raise UserMistake where there is nothing to extract by, or typed answers would be joined as texts."""
         if self.json_schema is None and self.prompt is None:
             raise UserMistake("extract needs --schema (a JSON Schema or a pydantic model), --prompt FILE, or both")
-        if self.json_schema is not None and self.strategy == "concatenate":
-            raise UserMistake("--strategy concatenate joins texts: with --schema, --merge says how answers become one")
+        if self.json_schema is not None:
+            _refuse_joined_texts(self.strategy, "with --schema, --merge says how answers become one")
+
+
+class ClassifyOptions(Options):
+    """What `classify` takes besides: each document gets one of the labels, or several."""
+
+    flag_groups = ("completions", "classification")
+
+    output: Place = Field(default="output/classify", description=PLACE)
+    labels: str | None = Field(default=None, description="labels with commas between them, or a file of them")
+    several: bool = Field(default=False, description="a document may have several labels, or none")
+
+    @property
+    def merge_rule(self) -> str:
+        """The chunks of a long document vote."""
+        return "majority" if self.several else "vote"
+
+    @property
+    def prompt_words(self) -> Mapping[str, str]:
+        """The labels, in the shipped prompts."""
+        wanted = "every one that fits" if self.several else "the one that fits best"
+        return {"labels": listed(read_labels(self.labels or "")), "wanted": wanted}
+
+    def answer_schema(self) -> Read | None:
+        """Return the schema that allows the labels and nothing else."""
+        return Read(labels_schema(read_labels(self.labels or ""), several=self.several))
+
+    def check(self) -> None:
+        """Raise UserMistake where there are no labels, or answers would be joined as texts."""
+        if self.labels is None:
+            raise UserMistake("classify needs --labels A,B,C, or a file with a `label: description` a line")
+        _refuse_joined_texts(self.strategy, "the chunks of a long document vote")
 
 
 class TransformOptions(Options):
@@ -158,6 +209,11 @@ class EmbedOptions(Options):
     overlap: int = Field(default=0, ge=0, description="tokens that a chunk repeats of the one before")
     inputs_per_request: int | None = Field(default=None, gt=0, description="texts a request, over the provider's limit")
     dimensions: int | None = Field(default=None, gt=0, description="of the vectors, where the model allows a choice")
+
+
+def _refuse_joined_texts(strategy: StrategyName, otherwise: str) -> None:
+    if strategy == "concatenate":
+        raise UserMistake(f"--strategy concatenate joins texts: {otherwise}")
 
 
 class CompareOptions(ExtractOptions):

@@ -18,7 +18,7 @@ from tasks.strategies.strategy import Ask, SizedAnswer, all_of, covered, of_chun
 class MapReduce:
     """A call over each chunk, side by side, and calls that merge their answers; `name` may be `auto` too."""
 
-    chunk_stage, cuts, keeps_length = "map", True, False
+    chunk_stage, more_stages, cuts, keeps_length = "map", ("reduce",), True, False
 
     def __init__(self, name: str = "map-reduce") -> None:
         self.name = name

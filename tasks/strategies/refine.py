@@ -10,7 +10,7 @@ from tasks.strategies.strategy import Ask, covered, of_chunks_alone
 class Refine:
     """A call over the first chunk, and one over the answer so far and each chunk that follows."""
 
-    name, chunk_stage, cuts, keeps_length = "refine", "refine", True, False
+    name, chunk_stage, more_stages, cuts, keeps_length = "refine", "refine", ("refine",), True, False
 
     async def run(self, ask: Ask) -> Outcome:
         """Ask chunk by chunk; one that fails is left out."""

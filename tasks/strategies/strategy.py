@@ -69,12 +69,14 @@ class Ask(Protocol):
 class Strategy(Protocol):
     """How one text becomes one answer; it keeps nothing of a document.
 
-    `chunk_stage` is the template that a chunk has to fit in, at its longest; a strategy that `keeps_length` has answers
-    about as long as their chunks. Without `cuts` a text has to fit in one call.
+    `chunk_stage` is the template that a chunk has to fit in, at its longest; `more_stages` are those that it needs
+    beside `stuff` and `map` where the answers over chunks are merged by calls. A strategy that `keeps_length` has
+    answers about as long as their chunks. Without `cuts` a text has to fit in one call.
     """
 
     name: str
     chunk_stage: str
+    more_stages: tuple[str, ...]
     cuts: bool
     keeps_length: bool
 

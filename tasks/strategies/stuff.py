@@ -9,7 +9,7 @@ from tasks.strategies.strategy import Ask, covered, of_chunks_alone
 class Stuff:
     """One call a document."""
 
-    name, chunk_stage, cuts, keeps_length = "stuff", "map", False, False
+    name, chunk_stage, more_stages, cuts, keeps_length = "stuff", "map", (), False, False
 
     async def run(self, ask: Ask) -> Outcome:
         """Ask over the only chunk."""

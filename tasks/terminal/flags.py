@@ -97,6 +97,11 @@ def add_extraction(add: Add, _: type[Options]) -> None:
     add("--merge", choices=("first", "list", "vote", "reduce"), default="list", help="of a document's chunks (list)")
 
 
+def _add_classification(add: Add, _: type[Options]) -> None:
+    add("--labels", metavar="A,B,C", help="the labels, or a file with a `label: description` a line")
+    add("--several", action="store_true", help="a document may have several labels, or none")
+
+
 def _add_transformation(add: Add, _: type[Options]) -> None:
     add("--to", metavar="LANGUAGE", help="translate into it; for anything else give --prompt")
 
@@ -111,6 +116,7 @@ def _add_embedding(add: Add, _: type[Options]) -> None:
 GROUPS: Mapping[str, Callable[[Add, type[Options]], None]] = {
     "completions": add_completions,
     "extraction": add_extraction,
+    "classification": _add_classification,
     "transformation": _add_transformation,
     "embedding": _add_embedding,
 }

@@ -1,0 +1,144 @@
+"""Documents get labels of a list: typed columns, and the chunks of a long document vote."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.base.errors import UserMistake
+from tasks.planning.prepare import prepare
+from tasks.prompting.labels import labels_schema, listed, read_labels
+from tasks.prompting.merge import merged
+from tasks.prompting.options import ClassifyOptions, TransformOptions
+from tests.conftest import Ran, RunJob
+from tests.jobs.texts import prose, put
+from tests.simulator import Simulator
+
+LABELS = "mill,river,other"
+
+
+@pytest.fixture
+def classified(run_job: RunJob) -> RunJob:
+    """Run a classifying job over the folder."""
+
+    def run(**words: Any) -> Ran:
+        return run_job(flow="classify", kind=ClassifyOptions, **{"labels": LABELS, **words})
+
+    return run
+
+
+def by_words(body: dict[str, Any]) -> str:
+    """Answer with the label whose word stands in the text most often."""
+    text = body["messages"][0]["content"].split("</document>")[0].lower()
+    counts = Counter({label: text.count(label) for label in ("mill", "river")})
+    (label, count), *_ = counts.most_common(1)
+    return json.dumps({"label": label if count else "other"})
+
+
+def test_each_document_gets_one_of_the_labels(folder: Path, provider: Simulator, classified: RunJob) -> None:
+    for name, text in (("a", "The mill grinds."), ("b", "A river, and its banks."), ("c", "Something else.")):
+        put(folder, f"{name}.txt", text)
+    provider.settings.write = by_words
+    ran = classified()
+    assert {name: row["label"] for name, row in ran.documents.items()} == {
+        "a.txt": "mill", "b.txt": "river", "c.txt": "other",
+    }  # fmt: skip
+    (part, *_) = sorted((ran.output / "documents").glob("*.parquet"))
+    assert pa.types.is_string(kind := pq.read_schema(part).field("label").type) or pa.types.is_dictionary(kind)
+    prompt = provider.counts.prompts[0]["messages"][0]["content"]
+    assert "- mill\n- river\n- other" in prompt
+    assert "the one that fits best" in prompt
+
+
+def test_the_chunks_of_a_long_document_vote(folder: Path, provider: Simulator, classified: RunJob) -> None:
+    chapters = ["The river runs. " + prose(9000, number) for number in range(3)]
+    put(folder, "long.txt", "\n\n".join(["Mill, mill, mill. " + prose(4000, 9), *chapters]))
+    answers = iter([{"label": "mill"}, {"label": "river"}, {"label": None}, *[{"label": "river"}] * 20])
+    provider.settings.write = lambda _: json.dumps(next(answers))
+    ran = classified(concurrency=1)
+    row = ran.documents["long.txt"]
+    assert (row["status"], row["label"]) == ("done", "river")
+    assert row["calls"] == row["chunks"] > 3
+
+
+def test_several_labels_are_a_list_of_those_that_most_chunks_name(
+    folder: Path, provider: Simulator, classified: RunJob
+) -> None:
+    put(folder, "a.txt", "A mill by the river.")
+    provider.settings.write = lambda _: json.dumps({"labels": ["river", "mill"]})
+    assert classified(several=True).documents["a.txt"]["labels"] == ["river", "mill"]
+    votes = [{"labels": ["a", "b"]}, {"labels": ["a"]}, {"labels": ["a", "c", "b"]}, {"labels": []}]
+    assert merged("majority", votes) == {"labels": ["a", "b"]}
+
+
+def test_a_label_that_is_none_of_the_list_is_asked_for_again_and_then_a_failure(
+    folder: Path, provider: Simulator, classified: RunJob
+) -> None:
+    put(folder, "a.txt", "A text.")
+    provider.settings.write = lambda _: json.dumps({"label": "lake"})
+    ran = classified()
+    row = ran.documents["a.txt"]
+    assert (ran.code, row["error_kind"], row["label"], provider.counts.requests) == (3, "invalid_answer", None, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.txt", "mill: where flour is made\nriver\n\n"),
+        ("labels.json", '{"mill": "where flour is made", "river": null}'),
+    ],
+)
+def test_labels_are_read_from_files_with_their_descriptions(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    assert read_labels(str(path)) == {"mill": "where flour is made", "river": ""}
+    assert listed(read_labels(str(path))) == "- mill: where flour is made\n- river"
+
+
+@pytest.mark.parametrize("named", ["", "one", "a,a", " , ,", "a,b,a"])
+def test_fewer_than_two_labels_or_the_same_twice_are_a_mistake(named: str) -> None:
+    with pytest.raises(UserMistake, match="--labels"):
+        read_labels(named)
+
+
+def test_a_file_that_is_no_list_of_labels_is_a_mistake(tmp_path: Path) -> None:
+    for text in ("{", "3", '{"a": "b"}'):
+        path = tmp_path / "labels.json"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UserMistake, match="labels.json"):
+            read_labels(str(path))
+
+
+@given(st.lists(st.text(st.characters(exclude_characters=",:"), min_size=1).map(str.strip), min_size=2, unique=True))
+def test_a_schema_allows_the_labels_and_no_other(labels: list[str]) -> None:
+    if any(not label for label in labels) or Path(",".join(labels)[:100]).is_file():
+        return
+    found = read_labels(",".join(labels))
+    assert labels_schema(found, several=False)["properties"]["label"]["enum"] == labels
+
+
+def test_without_labels_it_is_a_mistake() -> None:
+    with pytest.raises(UserMistake, match="--labels"):
+        ClassifyOptions().check()
+
+
+@pytest.mark.parametrize("strategy", ["refine", "map-reduce"])
+def test_a_strategy_for_which_a_flow_has_no_prompt_is_a_mistake(
+    folder: Path, provider: Simulator, strategy: str
+) -> None:
+    put(folder, "a.txt", "A text.")
+    options = TransformOptions(
+        provider="openai-compatible",
+        model="sim-model",
+        to="French",
+        strategy=strategy,  # type: ignore[arg-type]
+    )
+    with pytest.raises(UserMistake, match="no prompt for it"):
+        prepare("transform", [str(folder)], options)
+    assert provider.counts.requests == 0
