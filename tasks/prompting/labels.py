@@ -17,7 +17,7 @@ def read_labels(named: str) -> Mapping[str, str]:
     object of descriptions by label. Raises UserMistake for fewer than two, or the same twice.
     """
     path = Path(named)
-    pairs = list(_of_file(path) if path.is_file() else ((label, "") for label in named.split(",")))
+    pairs = list(_of_file(path) if _is_file(path) else ((label, "") for label in named.split(",")))
     found = {label.strip(): text.strip() for label, text in pairs if label.strip()}
     if len(found) < 2:
         raise UserMistake(f"--labels {named}: {FIX}")
@@ -36,6 +36,13 @@ def labels_schema(labels: Mapping[str, str], *, several: bool) -> Mapping[str, A
     one = {"type": "string", "enum": list(labels)}
     name, node = ("labels", {"type": "array", "items": one, "uniqueItems": True}) if several else ("label", one)
     return {"type": "object", "properties": {name: node}, "required": [name], "additionalProperties": False}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a list is too long for a name
+        return False
 
 
 def _of_file(path: Path) -> Iterator[tuple[str, str]]:

@@ -117,7 +117,7 @@ def test_a_file_that_is_no_list_of_labels_is_a_mistake(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_characters=",:"), min_size=1).map(str.strip), min_size=2, unique=True))
 def test_a_schema_allows_the_labels_and_no_other(labels: list[str]) -> None:
-    if any(not label for label in labels) or Path(",".join(labels)[:100]).is_file():
+    if any(not label for label in labels):
         return
     found = read_labels(",".join(labels))
     assert labels_schema(found, several=False)["properties"]["label"]["enum"] == labels
