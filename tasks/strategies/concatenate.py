@@ -15,7 +15,11 @@ PARAGRAPH = "\n\n"
 class Concatenate:
     """A call over each chunk, side by side; their answers are joined by the white space that the text has there."""
 
-    name, chunk_stage, more_stages, cuts, keeps_length = "concatenate", "map", (), True, True
+    name = "concatenate"
+    chunk_stage = "map"
+    more_stages: tuple[str, ...] = ()
+    cuts = True
+    keeps_length = True
 
     async def run(self, ask: Ask) -> Outcome:
         """Ask over all chunks; the answer of one that fails is missing."""

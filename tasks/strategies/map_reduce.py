@@ -18,7 +18,10 @@ from tasks.strategies.strategy import Ask, SizedAnswer, all_of, covered, of_chun
 class MapReduce:
     """A call over each chunk, side by side, and calls that merge their answers; `name` may be `auto` too."""
 
-    chunk_stage, more_stages, cuts, keeps_length = "map", ("reduce",), True, False
+    chunk_stage = "map"
+    more_stages: tuple[str, ...] = ("reduce",)
+    cuts = True
+    keeps_length = False
 
     def __init__(self, name: str = "map-reduce") -> None:
         self.name = name

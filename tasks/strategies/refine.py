@@ -10,7 +10,11 @@ from tasks.strategies.strategy import Ask, covered, of_chunks_alone
 class Refine:
     """A call over the first chunk, and one over the answer so far and each chunk that follows."""
 
-    name, chunk_stage, more_stages, cuts, keeps_length = "refine", "refine", ("refine",), True, False
+    name = "refine"
+    chunk_stage = "refine"
+    more_stages: tuple[str, ...] = ("refine",)
+    cuts = True
+    keeps_length = False
 
     async def run(self, ask: Ask) -> Outcome:
         """Ask chunk by chunk; one that fails is left out."""

@@ -9,7 +9,11 @@ from tasks.strategies.strategy import Ask, covered, of_chunks_alone
 class Stuff:
     """One call a document."""
 
-    name, chunk_stage, more_stages, cuts, keeps_length = "stuff", "map", (), False, False
+    name = "stuff"
+    chunk_stage = "map"
+    more_stages: tuple[str, ...] = ()
+    cuts = False
+    keeps_length = False
 
     async def run(self, ask: Ask) -> Outcome:
         """Ask over the only chunk."""

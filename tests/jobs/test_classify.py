@@ -73,7 +73,12 @@ def test_several_labels_are_a_list_of_those_that_most_chunks_name(
     put(folder, "a.txt", "A mill by the river.")
     provider.settings.write = lambda _: json.dumps({"labels": ["river", "mill"]})
     assert classified(several=True).documents["a.txt"]["labels"] == ["river", "mill"]
-    votes = [{"labels": ["a", "b"]}, {"labels": ["a"]}, {"labels": ["a", "c", "b"]}, {"labels": []}]
+    votes: list[dict[str, Any]] = [
+        {"labels": ["a", "b"]},
+        {"labels": ["a"]},
+        {"labels": ["a", "c", "b"]},
+        {"labels": []},
+    ]
     assert merged("majority", votes) == {"labels": ["a", "b"]}
 
 
@@ -137,7 +142,7 @@ def test_a_strategy_for_which_a_flow_has_no_prompt_is_a_mistake(
         provider="openai-compatible",
         model="sim-model",
         to="French",
-        strategy=strategy,  # type: ignore[arg-type]
+        strategy=strategy,
     )
     with pytest.raises(UserMistake, match="no prompt for it"):
         prepare("transform", [str(folder)], options)
