@@ -73,7 +73,7 @@ def test_several_labels_are_a_list_of_those_that_most_chunks_name(
     put(folder, "a.txt", "A mill by the river.")
     provider.settings.write = lambda _: json.dumps({"labels": ["river", "mill"]})
     assert classified(several=True).documents["a.txt"]["labels"] == ["river", "mill"]
-    votes: list[dict[str, Any]] = [
+    votes: list[Any] = [
         {"labels": ["a", "b"]},
         {"labels": ["a"]},
         {"labels": ["a", "c", "b"]},
