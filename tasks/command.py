@@ -18,7 +18,7 @@ from tasks.events.log import STDERR
 from tasks.planning.plan import Plan, make_plan
 from tasks.planning.prepare import prepare
 from tasks.planning.state_location import elsewhere
-from tasks.prompting.options import EmbedOptions, Options
+from tasks.prompting.options import Options
 from tasks.results.result_set import ResultSet
 from tasks.running.garbage import calm_collector
 from tasks.running.handoff import offer
@@ -88,7 +88,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
         if not only_plan:
             server = stack.enter_context(prefect_server())
         prepared = prepare(name, inputs, options, keys=block_key_of)
-        make = make_embed_plan if isinstance(options, EmbedOptions) else make_plan
+        make = make_embed_plan if options.embedding else make_plan
         plan = make(prepared, quick=not only_plan)
         show_plan(plan, console, elsewhere(options))
         if server is None:

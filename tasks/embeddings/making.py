@@ -41,6 +41,6 @@ def embedder(job: EmbedJob, stop: JobRoute, payer: BudgetedDispatcher) -> Embedd
 
 def embed_options(prepared: Prepared) -> EmbedOptions:
     """Return the options of an embedding job. Raises UserMistake where they are another flow's."""
-    if not isinstance(prepared.options, EmbedOptions):
+    if prepared.options.embedding is None:
         raise UserMistake("embed takes EmbedOptions")
-    return prepared.options
+    return prepared.options.embedding

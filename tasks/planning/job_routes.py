@@ -96,7 +96,7 @@ class RouteResolver:
             if ask
             else _untold,
             context=options.context,
-            max_answer=0 if isinstance(options, EmbedOptions) else options.max_output_tokens,
+            max_answer=0 if options.embedding else options.max_output_tokens,
             price=_price(options.price),
             gguf=str(self.local) if self.local else None,
         )
@@ -108,8 +108,8 @@ class RouteResolver:
         stop = JobRoute(
             route, provider, account, load_tokenizer(route.tokenizer), NO_PROMPTS, latency, is_doubtful=doubtful
         )
-        if isinstance(options, EmbedOptions):
-            return _embedding(stop, candidate.model, options)
+        if options.embedding:
+            return _embedding(stop, candidate.model, options.embedding)
         wire_of(provider.wire).completion(Completion(route.id, (Message("user", ""),), 1))  # which may refuse the id
         fields = Fields(self.columns, self.form is not None)
         prompts = load_prompts(self.flow, route.subtype, options.prompt, fields, options.prompt_words)
@@ -167,7 +167,7 @@ def best_first(job_routes: Sequence[JobRoute], texts: Sequence[str], options: Op
 
 
 def _offer(stop: JobRoute, sizes: Sequence[int], options: Options) -> Offer[JobRoute]:
-    if isinstance(options, EmbedOptions):
+    if options.embedding:
         cost = stop.route.price.cost(sum(sizes), 0) if stop.route.price else None
         return Offer(stop, cost, latency_at(stop.latency, 0), average(stop.latency), stop.route.window.context)
     cutter = stop.cutter(options)

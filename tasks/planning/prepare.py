@@ -26,7 +26,7 @@ from tasks.planning.runners import require_workers
 from tasks.planning.saved_routes import remembered
 from tasks.planning.windows import served_models
 from tasks.prompting.answer_form import Form, make_form
-from tasks.prompting.options import EmbedOptions, Options
+from tasks.prompting.options import Options
 from tasks.prompting.templates import columns_in
 from tasks.providers.account import Account, Keys, read_environment
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
@@ -73,8 +73,8 @@ class Prepared:
     @property
     def vectors(self) -> str:
         """The identity of all that decides about a text's vector, the text apart."""
-        options = self.options
-        return _hash([self._answers(), options.dimensions if isinstance(options, EmbedOptions) else None])
+        embedding = self.options.embedding
+        return _hash([self._answers(), embedding.dimensions if embedding else None])
 
     @property
     def identity(self) -> str:
@@ -113,10 +113,8 @@ class Prepared:
 
     def _cutting(self) -> list[Any]:
         """What decides about the chunks that are embedded."""
-        options = self.options
-        if not isinstance(options, EmbedOptions):
-            return []
-        return [options.chunk_tokens, options.overlap, options.dimensions]
+        embedding = self.options.embedding
+        return [embedding.chunk_tokens, embedding.overlap, embedding.dimensions] if embedding else []
 
     def _place(self, stop: JobRoute) -> str:
         if stop.account is not None:
@@ -143,7 +141,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
         _name_models(account_with(catalogue.provider(COMPATIBLE), environment, keys))
     # Each may be asked of a Prefect server: only where it matters.
     there = available(catalogue, environment, keys) if _is_automatic(options) else []
-    embeds = isinstance(options, EmbedOptions)
+    embeds = options.embedding is not None
     local_name = WORDLLAMA if embeds else local_model_name(environment)
     subtype = EMBEDDING if embeds else options.subtype.capitalize()
     found = candidates(RouteRequest(options.model, options.provider, subtype), catalogue, there, local_name)

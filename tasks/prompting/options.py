@@ -103,6 +103,11 @@ class Options(BaseModel):
         return {}
 
     @property
+    def embedding(self) -> "EmbedOptions | None":
+        """How texts are embedded, where vectors are asked for; None where completions are."""
+        return None
+
+    @property
     def merge_rule(self) -> str:
         """How typed answers over a long document's chunks become one."""
         return "list"
@@ -209,6 +214,11 @@ class EmbedOptions(Options):
     overlap: int = Field(default=0, ge=0, description="tokens that a chunk repeats of the one before")
     inputs_per_request: int | None = Field(default=None, gt=0, description="texts a request, over the provider's limit")
     dimensions: int | None = Field(default=None, gt=0, description="of the vectors, where the model allows a choice")
+
+    @property
+    def embedding(self) -> "EmbedOptions":
+        """These."""
+        return self
 
 
 def _refuse_joined_texts(strategy: StrategyName, otherwise: str) -> None:

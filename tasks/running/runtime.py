@@ -32,7 +32,7 @@ from tasks.ledger.state import State
 from tasks.models.catalogue import Provider
 from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared
-from tasks.prompting.options import EmbedOptions, Options
+from tasks.prompting.options import Options
 from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.local_vectors import ACCOUNT, LocalVectors
@@ -109,13 +109,13 @@ def opened_runtime(
 def _job(
     prepared: Prepared, ledger: Ledger, meter: Meter, loop: asyncio.AbstractEventLoop, places: asyncio.Semaphore
 ) -> Job[Any]:
-    if isinstance(prepared.options, EmbedOptions):
+    if prepared.options.embedding:
         return embed_job(prepared, ledger, meter, loop, places)
     return Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
 
 
 def _local(prepared: Prepared, stop: JobRoute, *, asks: bool) -> "contextlib.AbstractContextManager[Account]":
-    if isinstance(prepared.options, EmbedOptions):
+    if prepared.options.embedding:
         return contextlib.nullcontext(ACCOUNT)
     if not asks:
         return contextlib.nullcontext(NO_LOCAL_SERVER)

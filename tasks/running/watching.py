@@ -11,7 +11,6 @@ from tasks.events.observing import VARIABLE, observing
 from tasks.jobs.job import Job
 from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared, docmill_version
-from tasks.prompting.options import EmbedOptions
 from tasks.providers.account import read_environment
 
 
@@ -25,7 +24,7 @@ def watching(job: Job[Any], stop: JobRoute) -> Observer:
     """Return the observer of the events of one route."""
     route = stop.route
     operation = "text_completion" if route.is_base_model else "chat"
-    if isinstance(job.prepared.options, EmbedOptions):
+    if job.prepared.options.embedding:
         operation = "embeddings"
     return job.observer.bound(provider=route.provider, model=route.model, operation=operation)
 
