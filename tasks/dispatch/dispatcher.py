@@ -168,6 +168,7 @@ class Dispatcher:
         used: Demand | None = Demand(0, 0)
         try:
             self._check(call, who, books)
+            call = flight.call = self._as_sent(call)  # others may have learned meanwhile what the route doesn't take
             self.notes.sent(call.call_id, who, attempt, grant.at - asked, self.limits.held_by)
             used = None
             delivered = await self._exchange(flight)

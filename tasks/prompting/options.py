@@ -32,6 +32,12 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     # Which groups of flags a flow has besides those of every flow (terminal/flags.py).
     flag_groups: ClassVar[tuple[str, ...]] = ("completions",)
+    # The options that decide about an answer: with another value of one of them, a document is asked about anew.
+    # (`routing` where it chooses an aggregator's provider, `subtype` where it chooses the prompts or the model.)
+    of_answers: ClassVar[frozenset[str]] = frozenset((
+        "model", "provider", "routing", "subtype", "integrity", "strategy", "prompt", "max_output_tokens", "context",
+        "fallback",
+    ))  # fmt: skip
 
     output: Place = Field(default="output/summarize", description=PLACE)
     model: str | None = Field(default=None, description="a catalogue name or the provider's own id")
@@ -128,6 +134,7 @@ class ExtractOptions(Options):
     """What `extract` takes besides."""
 
     flag_groups = ("completions", "extraction")
+    of_answers = Options.of_answers | {"json_schema", "merge"}
 
     output: Place = Field(default="output/extract", description=PLACE)
     json_schema: str | None = Field(
@@ -156,6 +163,7 @@ class ClassifyOptions(Options):
     """What `classify` takes besides: each document gets one of the labels, or several."""
 
     flag_groups = ("completions", "classification")
+    of_answers = Options.of_answers | {"labels", "several"}
 
     output: Place = Field(default="output/classify", description=PLACE)
     labels: str | None = Field(default=None, description="labels with commas between them, or a file of them")
@@ -187,6 +195,7 @@ class TransformOptions(Options):
     """What `transform` takes besides: each part of a text is written anew in its place."""
 
     flag_groups = ("completions", "transformation")
+    of_answers = Options.of_answers | {"to"}
 
     output: Place = Field(default="output/transform", description=PLACE)
     to: str | None = Field(default=None, min_length=1, description="language to translate into")
@@ -208,6 +217,9 @@ class EmbedOptions(Options):
     """What `embed` takes besides."""
 
     flag_groups = ("embedding",)
+    of_answers = frozenset(
+        ("model", "provider", "routing", "fallback", "context", "chunk_tokens", "overlap", "dimensions")
+    )
 
     output: Place = Field(default="output/embed", description=PLACE)
     chunk_tokens: int = Field(default=512, gt=0, description="most tokens of a chunk")

@@ -543,6 +543,30 @@ def test_a_slower_answer_that_cannot_be_read_is_counted_as_lost(simulator: Simul
     assert (lost.paid, lost.error.reason) == (None, "not_json")
 
 
+def test_a_call_that_waited_while_its_format_was_dropped_does_not_show_that_the_route_takes_one(
+    simulator: Simulator,
+) -> None:
+    """It is sent without the format: what is answered then tells nothing of a route that breaks over it."""
+    simulator.settings.latency = 0.2
+
+    async def some() -> Desk:
+        desk = Desk(simulator.url)
+        desk.concurrency = 1
+        await desk._send(())
+        asking = desk.call("second")._replace(format="temperature")
+        async with Client() as desk.used.client:
+            first = asyncio.create_task(desk.deliver("first"))
+            second = asyncio.create_task(desk.used.send(asking, "second", Books(desk)))
+            await asyncio.sleep(0.05)
+            desk.used.adjustments.drop("temperature")
+            await asyncio.gather(first, second)
+            return desk
+
+    desk = asyncio.run(some())
+    assert not desk.used.takes_format
+    assert ["temperature" in body for body in simulator.counts.prompts] == [True, False]
+
+
 def test_without_hedge_no_call_is_sent_twice(simulator: Simulator) -> None:
     simulator.settings.delays = lambda number: 0.5 if number > ENOUGH else 0.0
 
