@@ -84,7 +84,7 @@ class Embedder(Paying):
     async def embed(self, work: DocumentProgress, pieces: Sequence[TextToEmbed]) -> list[list[VectorSlice]]:
         """Return the leaves of each piece; one that fails doesn't spoil its neighbours.
 
-        Raises RouteUnavailable for the route, and JobStopped.
+        Raises RouteUnavailable for the route, and JobPaused.
         """
         groups = list(pack(pieces, self.packing))
         every = await asyncio.gather(*(self._group(work, group) for group in groups), return_exceptions=True)

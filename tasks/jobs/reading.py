@@ -19,7 +19,7 @@ Read = tuple[Document, DocumentReading | DocumentFailed | Settled]
 def read_all(job: Job, documents: Sequence[Document]) -> list[Read]:
     """Read and cut documents; those that need nothing are only named. Not on the event loop.
 
-    Raises JobStopped once the job is stopped: a reader that takes long is cut off then.
+    Raises JobPaused once the job is stopped: a reader that takes long is cut off then.
     """
     seen = job.ledger.seen([document.document_id for document in documents])
     return [(document, _read(job, document, seen.get(document.document_id))) for document in documents]

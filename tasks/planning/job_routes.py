@@ -1,4 +1,4 @@
-"""The stops of a job's way: settled routes, best first, and those that were left out."""
+"""The routes of a job: settled, best first, and those that were left out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -71,7 +71,7 @@ class JobRoute:
 
 @dataclass(frozen=True, slots=True)
 class RouteResolver:
-    """Settles candidates into stops: their accounts, windows, prices and prompts."""
+    """Settles candidates into routes: their accounts, windows, prices and prompts."""
 
     flow: str
     options: Options
@@ -84,7 +84,7 @@ class RouteResolver:
     columns: tuple[str, ...] = ()
 
     def stop(self, candidate: Candidate, *, ask: bool = True) -> JobRoute:
-        """Return the stop of a candidate; `ask` the server for a window that nobody else tells.
+        """Return the route of a candidate, settled; `ask` the server for a window that nobody else tells.
 
         Raises UserMistake where it can't be one.
         """
@@ -119,7 +119,7 @@ class RouteResolver:
         return stop
 
     def possible(self, candidates: Sequence[Candidate]) -> list[JobRoute]:
-        """Return the stops of those that fit, and note why others don't. Raises UserMistake where none does."""
+        """Return the routes of those that fit, and note why others don't. Raises UserMistake where none does."""
         found = []
         _require_known(self.options.exclude, candidates)
         alone = len(candidates) == 1
@@ -144,7 +144,7 @@ class RouteResolver:
 
 
 def _embedding(stop: JobRoute, model: Model | None, options: EmbedOptions) -> JobRoute:
-    """Return the stop of an embedding model. Raises UserMistake for dimensions or chunks that it hasn't."""
+    """Return the route of an embedding model. Raises UserMistake for dimensions or chunks that it hasn't."""
     wire_of(stop.provider.wire).embedding(Embedding(stop.route.id, ("",)))  # which may refuse the id
     embed_cutter(stop.route, stop.tokenizer, options)
     known = model.dimensions if model else None
@@ -155,7 +155,7 @@ def _embedding(stop: JobRoute, model: Model | None, options: EmbedOptions) -> Jo
 
 
 def best_first(job_routes: Sequence[JobRoute], texts: Sequence[str], options: Options) -> list[JobRoute]:
-    """Return the stops by `--routing`, for a job over texts like these, with their shares of a pool."""
+    """Return the routes by `--routing`, for a job over texts like these, with their shares of a pool."""
     sizes: dict[str, list[int]] = {}
     for stop in job_routes:
         if stop.route.tokenizer not in sizes:

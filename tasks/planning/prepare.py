@@ -181,7 +181,7 @@ def _form(options: Options, table: pa.Schema) -> Form | None:
 def _chosen(
     resolver: RouteResolver, found: Sequence[Candidate], inputs: Sequence[str]
 ) -> tuple[list[JobRoute], list[JobRoute]]:
-    """Return the stops of the wish, and its rivals: all of a pool, else the best one."""
+    """Return the routes of what was asked for, and its rivals: all of a pool, else the best one."""
     options = resolver.options
     if not _is_automatic(options):
         return [resolver.stop(found[0])], []

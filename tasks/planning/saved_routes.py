@@ -30,7 +30,7 @@ class Remembered:
     unfinished: bool
 
     def ordered(self, job_routes: Sequence[JobRoute]) -> list[JobRoute]:
-        """Return the stops in the order of an unfinished job, else those of the same model first."""
+        """Return the routes in the order of an unfinished job, else those of the same model first."""
         if not self.windows:
             return list(job_routes)
         labels = list(self.windows)

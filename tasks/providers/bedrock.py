@@ -55,7 +55,7 @@ class Bedrock:
         return f"/model/{urllib.parse.quote(request.model, safe='')}/converse", body
 
     def answer(self, reply: Reply) -> Answer:
-        """Return the message's text, with usage. Raises CallFailed or RouteLost."""
+        """Return the message's text, with usage. Raises CallFailed or RouteUnavailable."""
         body = decoded(reply)
         if reply.status >= 300:
             raise _refusal(reply, body)

@@ -2,7 +2,7 @@
 
 Statuses and wordings are those of the providers' own documentation: what heals
 by waiting is Transient, what never heals for this call is CallRejected, what the
-account or the model itself lacks is RouteLost.
+account or the model itself lacks is RouteUnavailable.
 """
 
 import contextlib

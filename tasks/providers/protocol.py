@@ -89,7 +89,7 @@ class Wire(Protocol):
     def answer(self, reply: Reply) -> Answer:
         """Return the answer in a reply, whatever its status.
 
-        Raises CallFailed or RouteLost (tasks/errors) for anything that isn't one.
+        Raises CallFailed or RouteUnavailable (tasks/errors) for anything that isn't one.
         """
         ...
 

@@ -60,7 +60,7 @@ class TextAnswerer:
         """Cut a text by what was learned of the route, as it was cut before where that was paid for.
 
         What was learned up to `above` proved too little for it. Call it off the event
-        loop. Raises DocumentFailed as `Cutter.cut` does, and JobStopped once the job is stopped.
+        loop. Raises DocumentFailed as `Cutter.cut` does, and JobPaused once the job is stopped.
         """
         known = self.measures.all
         candidates = known if above is None else known[known.index(above) + 1 :]

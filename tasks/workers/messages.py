@@ -59,7 +59,7 @@ class LeaderApi(Protocol):
         ...
 
     def grant(self, worker: str, needs: float, spent: float, returned: float) -> float:
-        """Ask for money (USD), as `Purse.grant` has it. Raises BudgetReached."""
+        """Ask for money (USD), as `BudgetShares.grant` has it. Raises BudgetReached."""
         ...
 
     def lease(self, worker: str, account: str, ask: LeaseRequest) -> Leases:
