@@ -33,7 +33,7 @@ def main(about: str, argv: Sequence[str] | None = None) -> int:
     console = Console(stderr=True)
     environment = read_environment()
     try:
-        words = _parser(about).parse_args(argv)
+        words = command_line(about).parse_args(argv)
         if words.refresh:
             return _refresh(words, console)
         rows = list(_rows(live_catalogue(environment), words))
@@ -105,7 +105,8 @@ def _show_list(one: Refreshed, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _parser(about: str) -> argparse.ArgumentParser:
+def command_line(about: str) -> argparse.ArgumentParser:
+    """Return the parser of the catalogue's command line."""
     parser = Parser(prog="python -m flows.catalogue", description=about, allow_abbrev=False)
     parser.add_argument("--provider", help="only this provider")
     parser.add_argument("--model", help="only models whose name holds this")

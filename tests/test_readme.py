@@ -1,7 +1,14 @@
 """The README's commands are the ones that CI runs, and they stand near its top."""
 
 import re
+import shlex
 from pathlib import Path
+
+import pytest
+
+from tasks import catalogue_command, compare, monitor
+from tasks.prompting.options import ClassifyOptions, EmbedOptions, ExtractOptions, TransformOptions
+from tasks.terminal import flags
 
 ROOT = Path(__file__).parents[1]
 LINES = 15
@@ -27,3 +34,45 @@ def test_no_file_of_the_set_up_names_an_index() -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         assert "index-url" not in text
         assert " @ " not in text.replace("apipie@", "")
+
+
+DOCUMENTS = ("README.md", "flows/README.md", "deployments/README.md", "tasks/README.md", "CONTRIBUTING.md")
+PARSERS = {
+    "summarize": lambda: flags.command_line("summarize", ""),
+    "extract": lambda: flags.command_line("extract", "", ExtractOptions),
+    "classify": lambda: flags.command_line("classify", "", ClassifyOptions),
+    "transform": lambda: flags.command_line("transform", "", TransformOptions),
+    "embed": lambda: flags.command_line("embed", "", EmbedOptions),
+    "compare": lambda: compare.command_line("compare", ""),
+    "monitor": lambda: monitor.command_line(""),
+    "catalogue": lambda: catalogue_command.command_line(""),
+}
+
+
+def flow_commands(document: str) -> list[tuple[str, list[str]]]:
+    """Return the flows that a document's shell blocks run, and the words behind each; of loops, none."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    found = re.findall(r"^(?:\S*/)?python -m flows\.(\w+)(.*)$", blocks, re.MULTILINE)
+    return [(flow, shlex.split(words, comments=True)) for flow, words in found if "…" not in words]
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_a_document_links_to_is_there(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert [link for link in links if not (ROOT / document).parent.joinpath(link).exists()] == []
+
+
+def test_every_flow_has_a_command_in_the_readme() -> None:
+    assert {flow for flow, _ in flow_commands("README.md")} == set(PARSERS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_flags_of_every_command_are_those_that_its_flow_takes(document: str) -> None:
+    for flow, words in flow_commands(document):
+        PARSERS[flow]().parse_args(words)

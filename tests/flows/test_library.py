@@ -1,4 +1,4 @@
-"""The flows as functions: the README's recipes, run as they stand."""
+"""The flows as functions: the recipes of their manual, run as they stand."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.jobs.texts import fill, prose, put
 from tests.simulator import Settings, Simulator, serving
 
 ROOT = Path(__file__).parents[2]
-RECIPES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+RECIPES = re.findall(r"```python\n(.*?)```", (ROOT / "flows" / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def run(recipe: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "recipe"}
-    exec(compile(recipe, "README.md", "exec"), names)
+    exec(compile(recipe, "flows/README.md", "exec"), names)
     return names
 
 
