@@ -1,7 +1,9 @@
 """The README's commands are the ones that CI runs, and they stand near its top."""
 
+import argparse
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def test_no_file_of_the_set_up_names_an_index() -> None:
 
 
 DOCUMENTS = ("README.md", "flows/README.md", "deployments/README.md", "tasks/README.md", "CONTRIBUTING.md")
-PARSERS = {
+PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
     "summarize": lambda: flags.command_line("summarize", ""),
     "extract": lambda: flags.command_line("extract", "", ExtractOptions),
     "classify": lambda: flags.command_line("classify", "", ClassifyOptions),
