@@ -169,7 +169,7 @@ def test_merging_invents_nothing_and_loses_no_field(answers: list[dict[str, Any]
     for name, value in found.items():
         given_values = [one[name] for one in answers if name in one]
         items = [item for one in given_values if isinstance(one, list) for item in one]
-        assert value in given_values or (rule == "list" and all(item in items for item in value))
+        assert value in given_values or (rule in {"list", "majority"} and all(item in items for item in value))
 
 
 @given(answers=ANSWERS)
@@ -181,6 +181,12 @@ def test_lists_are_joined_without_duplicates_and_lose_nothing(answers: list[dict
             texts = [json.dumps(item, sort_keys=True) for item in value]
             assert len(texts) == len(set(texts))
             assert set(texts) == {json.dumps(item, sort_keys=True) for one in lists for item in one}
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), unique=True), min_size=1, max_size=8))
+def test_the_majority_is_what_at_least_half_of_the_lists_hold(lists: list[list[str]]) -> None:
+    (found,) = merged("majority", [{"labels": one} for one in lists]).values()
+    assert sorted(found) == [item for item in "abc" if 2 * sum(item in one for one in lists) >= len(lists)]
 
 
 @pytest.mark.parametrize(
