@@ -74,6 +74,8 @@ def storing() -> Iterator[Store]:
     try:
         yield store
     finally:
+        if "client" in vars(store):
+            store.client.close()  # or its sockets are found open by whichever test comes next
         server.shutdown()
         thread.join()
         server.server_close()
