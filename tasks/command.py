@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from tasks.base.errors import DocmillError, JobPaused, StorageRefused, UserMistake
+from tasks.base.errors import DocmillError, JobPaused, RouteUnavailable, StorageRefused, UserMistake
 from tasks.calls.progress import Meter
 from tasks.embeddings.embed_plan import make_embed_plan
 from tasks.events.log import STDERR
@@ -69,7 +69,7 @@ def settled(run: Callable[[Console], int]) -> int:
         return said(console, "interrupted before the first call: nothing was asked, nothing is lost", 130)
     except (UserMistake, StorageRefused) as error:
         return said(console, str(error), MISTAKE)
-    except JobPaused as error:
+    except (JobPaused, RouteUnavailable) as error:
         return said(console, str(error), PAUSED)
     except DocmillError as error:
         return said(console, str(error), DEFECT)

@@ -1,33 +1,33 @@
 """Everything that can go wrong, grouped by what the caller does next.
 
 DocmillError
-├── UserMistake        say it in one line and leave with exit code 2
-│   └── InUse          another run holds the result set: leave, or wait for it
-├── CallFailed         one call to a provider failed
-│   ├── Transient      wait, then ask again
-│   └── CallRejected       this call will never succeed: the document goes on without it
-│       └── Overflow   the prompt is larger than the window
-├── DocumentFailed     the document can't be read or answered: a row in `failures`
-└── JobPaused         pause the whole job; the same command takes it up again
-    ├── RouteUnavailable      one route is gone: go on at the next one, or pause
-    │   ├── AccountRefused   bad key, no credit, spent quota
-    │   ├── CertificateRefused   no TLS with the server
-    │   ├── RouteDown        nobody answers there, for now
-    │   └── ModelUnknown     the provider has no such model
-    ├── BudgetReached  the next call could cost more than is left
-    ├── StorageFailed  the disk or the bucket is full, read-only, or out of reach
-    │   └── StorageRefused   no key, no permission or no bucket; before the job, the user's mistake
-    ├── LeaderLost     the run that this process works for is gone
-    └── Interrupted    SIGINT or SIGTERM
+├── UserMistake                say it in one line and leave with exit code 2
+│   └── InUse                  another run holds the result set: leave, or wait for it
+├── CallFailed                 one call to a provider failed
+│   ├── Transient              wait, then ask again
+│   └── CallRejected           this call will never succeed: the document goes on without it
+│       └── Overflow           the prompt is larger than the window
+├── NotSent                    another request takes this one's place: send that
+├── DocumentFailed             the document can't be read or answered: a row in `failures`
+├── RouteUnavailable           one route is gone: the document goes on at the next one
+│   ├── AccountRefused         bad key, no credit, spent quota
+│   ├── CertificateRefused     no TLS with the server
+│   ├── RouteDown              nobody answers there, for now
+│   └── ModelUnknown           the provider has no such model
+└── JobPaused                  pause the whole job; the same command takes it up again
+    ├── NoRouteLeft            every route is unavailable
+    ├── BudgetReached          the next call could cost more than is left
+    ├── StorageFailed          the disk or the bucket is full, read-only, or out of reach
+    │   └── StorageRefused     no key, no permission or no bucket; before the job, the user's mistake
+    ├── LeaderLost             the run that this process works for is gone
+    └── Interrupted            SIGINT or SIGTERM
 """
-
-from typing import ClassVar
 
 
 class DocmillError(Exception):
     """The root; its message is one line that names the thing and the fix."""
 
-    kind: ClassVar[str] = "error"
+    kind: str = "error"
 
 
 class UserMistake(DocmillError):
@@ -96,8 +96,12 @@ class JobPaused(DocmillError):
     kind = "stopped"
 
 
-class RouteUnavailable(JobPaused):
-    """One route can't be used any more in this run."""
+class NotSent(DocmillError):
+    """This request isn't sent after all: another takes its place."""
+
+
+class RouteUnavailable(DocmillError):
+    """One route can't be used any more in this run: the document goes on at the next one."""
 
     kind = "route_lost"
 
@@ -131,6 +135,15 @@ class ModelUnknown(RouteUnavailable):
     """The provider doesn't know the model: the user's mistake, found at the first call."""
 
     kind = "model_unknown"
+
+
+class NoRouteLeft(JobPaused):
+    """Every route is unavailable, the last one for the reason `cause`; `kind` is that one's."""
+
+    def __init__(self, cause: RouteUnavailable) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.kind = cause.kind
 
 
 class BudgetReached(JobPaused):

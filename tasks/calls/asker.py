@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tasks.base.errors import CallFailed, CallRejected, JobPaused, Overflow, RouteUnavailable
+from tasks.base.errors import CallFailed, CallRejected, NotSent, Overflow, RouteUnavailable
 from tasks.calls.payments import PaidUsage, Paying, is_kept
 from tasks.calls.progress import Meter
 from tasks.calls.rows import CallPosition, DocumentProgress, Got, call_row, failed_call_row
@@ -21,10 +21,6 @@ from tasks.providers.protocol import CUT, Answer, Completion, call_id, encode
 from tasks.providers.structured import Structured, fails_format, refuses_format, response_format
 
 MAX_CONTINUATIONS = 3
-
-
-class _Unformatted(JobPaused):
-    """This call isn't sent after all: the route takes no response format, and it is asked without."""
 
 
 @dataclass(slots=True)
@@ -111,10 +107,10 @@ class Asker(Paying):
             if not self._fits(conversation) or self._asked_often(work, place):
                 return Text(text, cut=True)
 
-    def _unwanted(self, call: Call) -> JobPaused | None:
+    def _unwanted(self, call: Call) -> NotSent | None:
         """Return why a call isn't to be sent so, once the route has refused the response format of another."""
         if self.structured is None and call.format:
-            return _Unformatted("the route refused the response format of another call")
+            return NotSent("the route refused the response format of another call")
         return None
 
     def _fits(self, conversation: Conversation) -> bool:
@@ -132,7 +128,7 @@ class Asker(Paying):
         self._put_beside(work, place, call)
         try:
             return await self._kept_or_paid(work, place, call, turns)
-        except _Unformatted:
+        except NotSent:
             return await self._one(work, place, conversation)
         except CallFailed as error:
             # A route that never took a format may break over it without a word of why.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tasks.base.errors import CallRejected, JobPaused, RouteDown
+from tasks.base.errors import CallRejected, JobPaused, NotSent, RouteDown
 from tasks.calls.progress import Meter
 from tasks.calls.rows import DocumentProgress
 from tasks.calls.token_calibration import TokenCalibration
@@ -30,7 +30,7 @@ class PaidUsage(NamedTuple):
 # Puts down a paid exchange as rows of its documents, and returns what it took.
 Note = Callable[[Exchange], PaidUsage]
 # Why a call isn't to be sent any more as it is.
-Unwanted = Callable[[], JobPaused | None]
+Unwanted = Callable[[], NotSent | None]
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class Payment:
     _recorded: bool = False
     _late: "list[asyncio.Task[None]]" = field(default_factory=list)
 
-    def stopped(self) -> JobPaused | None:
+    def stopped(self) -> JobPaused | NotSent | None:
         """Return why nobody is to be asked any more, or not so; just before a call is sent."""
         return self.unwanted() or self.payer.stopped() or self.payer.spending.overdrawn()
 

@@ -15,7 +15,7 @@ from typing import Generic, Protocol
 
 from typing_extensions import TypeVar
 
-from tasks.base.errors import JobPaused
+from tasks.base.errors import JobPaused, NoRouteLeft
 from tasks.calls.progress import Meter
 from tasks.calls.rows import DocumentProgress
 from tasks.dispatch.dispatcher import Dispatcher, Sleep
@@ -180,8 +180,9 @@ class RouteScheduler(Generic[S]):
         if down and left > 0:
             self.meter.waiting = f"{reasons[-1]} (waiting for up to {left / 60:.0f} min more)"
             return
-        self.stop(reasons[-1])
-        raise reasons[-1]
+        reason = NoRouteLeft(reasons[-1])
+        self.stop(reason)
+        raise reason
 
 
 def _suspected(work: DocumentProgress, speaker: RouteClient) -> bool:

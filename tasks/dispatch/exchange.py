@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
-from tasks.base.errors import CallFailed, JobPaused
+from tasks.base.errors import CallFailed, JobPaused, NotSent
 from tasks.providers.protocol import Answer, Reply
 from tasks.providers.vectors import Vectors
 
@@ -53,8 +53,8 @@ class Exchange(NamedTuple):
 class Bookkeeper(Protocol):
     """Keeps the books of one call: each exchange is counted before anything else happens to it."""
 
-    def stopped(self) -> JobPaused | None:
-        """Return why nobody is to be asked any more, or None."""
+    def stopped(self) -> JobPaused | NotSent | None:
+        """Return why nobody is to be asked any more, or not so; or None."""
         ...
 
     async def reserve(self) -> None:

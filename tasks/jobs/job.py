@@ -13,7 +13,15 @@ from typing import Any, ClassVar, Generic, Literal
 
 from typing_extensions import TypeVar
 
-from tasks.base.errors import DocumentFailed, Interrupted, JobPaused, LeaderLost, ModelUnknown, StorageFailed
+from tasks.base.errors import (
+    DocumentFailed,
+    Interrupted,
+    JobPaused,
+    LeaderLost,
+    ModelUnknown,
+    NoRouteLeft,
+    StorageFailed,
+)
 from tasks.calls.progress import Meter
 from tasks.calls.scheduler import RouteClient, RouteScheduler
 from tasks.documents.document import Document
@@ -255,11 +263,11 @@ class Job(Generic[S]):
         reason = self._stopped
         for strategist in self.strategists:
             lost = strategist.dispatcher.lost
-            if lost is not None and lost is not reason:
+            if lost is not None and lost is not getattr(reason, "cause", None):
                 self.meter.trouble(strategist.route.label, f"{lost}: its documents went elsewhere")
         status: Status = "done"
         if reason is not None:
-            status = "failed" if isinstance(reason, ModelUnknown) else "paused"
+            status = "failed" if is_mistake(reason) else "paused"
         record = self.record(status, datetime.now(UTC), totals)
         try:
             write_job_file(self.output, record)
@@ -274,11 +282,16 @@ class Job(Generic[S]):
         return result_set(self.output, self.schemas, record, code)
 
 
+def is_mistake(reason: JobPaused) -> bool:
+    """Whether a job stopped because of what the user named: the same command would stop again."""
+    return isinstance(reason, NoRouteLeft) and isinstance(reason.cause, ModelUnknown)
+
+
 def exit_code(reason: JobPaused | None, totals: Totals) -> int:
     """Return the exit code that the contract gives to an end."""
     if isinstance(reason, Interrupted):
         return 128 + reason.signal
-    if isinstance(reason, ModelUnknown):
+    if reason is not None and is_mistake(reason):
         return 2
     if reason is not None:
         return 4

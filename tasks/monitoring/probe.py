@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tasks.base.errors import BudgetReached, CallFailed, JobPaused, RouteDown
+from tasks.base.errors import BudgetReached, CallFailed, JobPaused, RouteDown, RouteUnavailable
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.dispatcher import Dispatcher, Transport
 from tasks.dispatch.exchange import Call, Exchange, Paid
@@ -197,7 +197,7 @@ async def _sent(dispatcher: Dispatcher, call: Call, timed: Timed) -> tuple[Paid 
     except CallFailed as error:
         # A model that reasons has no word ready yet: it was there all the same.
         return books.paid, None if error.reason in WORDLESS else error.reason, error.status
-    except JobPaused as error:
+    except (JobPaused, RouteUnavailable) as error:
         status = timed.heard.status if timed.heard else None
         return books.paid, f"http_{status}" if type(error) is JobPaused else error.kind, status
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from tasks.base.errors import DocmillError, JobPaused
+from tasks.base.errors import DocmillError, JobPaused, NoRouteLeft
 from tasks.dispatch.limits.leases import LeaseRequest, Leases
 from tasks.running.shards import Shard
 
@@ -85,5 +85,8 @@ class LeaderApi(Protocol):
 
 def plain(error: JobPaused) -> JobPaused:
     """Return an error as it can travel: without what it holds beside its words."""
+    if isinstance(error, NoRouteLeft):
+        route_error: Any = type(error.cause)
+        return NoRouteLeft(route_error(str(error)))
     plain_error: Any = type(error)
     return plain_error(str(error))  # type: ignore[no-any-return]

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.base.errors import BudgetReached, Interrupted, JobPaused, LeaderLost, RouteDown, Transient, UserMistake
+from tasks.base.errors import (
+    BudgetReached,
+    Interrupted,
+    JobPaused,
+    LeaderLost,
+    NoRouteLeft,
+    RouteDown,
+    Transient,
+    UserMistake,
+)
 from tasks.documents.document import Document
 from tasks.jobs.job import DRAIN_SECONDS, Job
 from tasks.planning.prepare import prepare
@@ -86,7 +95,12 @@ def test_errors_travel_with_their_kind(job: Job[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RouteDown("down", Transient("timeout", "late", status=None)), BudgetReached("all spent"), JobPaused("x")]
+    "error",
+    [
+        NoRouteLeft(RouteDown("down", Transient("timeout", "late", status=None))),
+        BudgetReached("all spent"),
+        JobPaused("x"),
+    ],
 )
 def test_what_stops_one_worker_stops_the_run(job: Job[Any], error: JobPaused) -> None:
     leading = Leader(job, shards(1))
