@@ -15,6 +15,7 @@ from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared, prepare
 from tasks.prompting.options import CompareOptions, ExtractOptions, Options
 from tasks.providers.account import Keys
+from tasks.providers.effective_limits import EffectiveLimits
 
 PLAIN = re.compile(r"[\w.@+-]+--[\w.@+-]+")
 # What chooses routes, and what the job of one route isn't told besides.
@@ -156,8 +157,7 @@ def _require_named(prices: Mapping[str, str], labels: Sequence[str]) -> None:
 
 def terms_of(stop: JobRoute, options: Options) -> Terms:
     """Return what a route takes and allows."""
-    route, provider = stop.route, stop.provider
-    rpm, per_second = options.rpm or provider.requests_per_minute, provider.requests_per_second
+    route, limits = stop.route, EffectiveLimits.of(options, stop.provider)
     return Terms(
         route.label,
         route.place,
@@ -165,7 +165,7 @@ def terms_of(stop: JobRoute, options: Options) -> Terms:
         route.window.context,
         route.price.input if route.price else None,
         route.price.output if route.price else None,
-        options.concurrency or provider.concurrency,
-        min((limit for limit in (rpm, per_second and 60 * per_second) if limit), default=None),
-        options.tpm or provider.tokens_per_minute,
+        limits.concurrency,
+        limits.a_minute("requests"),
+        limits.a_minute("tokens"),
     )

@@ -14,7 +14,7 @@ from tasks.dispatch.exchange import HEDGED, LOST, Bookkeeper, Call, Exchange, Fl
 from tasks.dispatch.hedging import Leave, Race, first_reply
 from tasks.dispatch.latency import Calibration, LatencyWindow
 from tasks.dispatch.limits.gate import Grant, Limits
-from tasks.dispatch.limits.rate import SECOND, Demand
+from tasks.dispatch.limits.rate import Demand
 from tasks.dispatch.retry import (
     BUSY,
     DOUBTFUL,
@@ -27,6 +27,7 @@ from tasks.dispatch.retry import (
 )
 from tasks.providers.account import Account
 from tasks.providers.adjustments import Adjustments
+from tasks.providers.effective_limits import SECOND
 from tasks.providers.protocol import Answer, Reply, Wire
 from tasks.providers.rate_limit_headers import advertised_limits
 from tasks.providers.vectors import Vectors

@@ -12,6 +12,7 @@ from tasks.planning.plan import PLAN_BYTES, QUICK_BYTES, Plan, Rival, source_of
 from tasks.planning.prepare import Prepared
 from tasks.planning.reuse import kept
 from tasks.planning.sample import SampleTotals, sample_totals
+from tasks.providers.effective_limits import EffectiveLimits
 
 
 def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
@@ -74,11 +75,8 @@ def _requests(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> i
 
 
 def _seconds(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> float:
-    options, provider = prepared.options, stop.provider
-    requests = _requests(stop, prepared, chunks, tokens)
-    rpm, tpm = options.rpm or provider.requests_per_minute, options.tpm or provider.tokens_per_minute
-    flight = requests / (options.concurrency or provider.concurrency) * provider.typical_seconds
-    return max(flight, requests * 60 / rpm if rpm else 0.0, tokens * 60 / tpm if tpm else 0.0)
+    limits = EffectiveLimits.of(prepared.options, stop.provider)
+    return limits.seconds(_requests(stop, prepared, chunks, tokens), tokens)
 
 
 def _rival(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> Rival:

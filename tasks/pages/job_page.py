@@ -10,6 +10,8 @@ from tasks.pages.figures import count, duration, moment, money, short
 from tasks.pages.job_charts import clock, job_charts
 from tasks.pages.job_facts import FAILED, LARGEST, JobFacts
 from tasks.pages.page import options_of, page, write_page
+from tasks.prompting.options import Options
+from tasks.providers.effective_limits import EffectiveLimits
 from tasks.results.location import Folder
 
 TONES = {"done": "good", "partial": "warn", "failed": "bad", "paused": "warn", "running": "quiet"}
@@ -131,15 +133,13 @@ def _limits(facts: JobFacts) -> Iterator[LimitRow]:
         yield LimitRow(load.provider, "calls in flight", "at_once", load.at_once, most)
 
 
-def _declared(provider: str) -> Mapping[str, int | None]:
+def _declared(provider: str) -> Mapping[str, float | None]:
     """Return what `data/providers.toml` declares; nothing of a provider that isn't in it any more."""
     try:
         found = load_catalogue().provider(provider or "")
     except UserMistake:
         return {}
-    by_second = found.requests_per_second and found.requests_per_second * 60
+    limits = EffectiveLimits.of(Options(), found)
     return {
-        "rpm": found.requests_per_minute or by_second,
-        "tpm": found.tokens_per_minute,
-        "concurrency": found.concurrency,
-    }
+        "rpm": limits.a_minute("requests"), "tpm": limits.a_minute("tokens"), "concurrency": limits.concurrency,
+    }  # fmt: skip

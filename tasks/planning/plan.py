@@ -13,6 +13,7 @@ from tasks.planning.prepare import Prepared
 from tasks.planning.reuse import ReusableAnswers, kept
 from tasks.planning.sample import SampleTotals, sample_totals
 from tasks.prompting.options import Options
+from tasks.providers.effective_limits import EffectiveLimits
 from tasks.strategies.named import of_chunks, of_text, usual_answer
 
 # A run begins with a quick plan: it reads so many bytes and scales up from there; --plan reads more.
@@ -204,8 +205,5 @@ def _others(count: int) -> str:
 
 def time_at(stop: JobRoute, options: Options, work: Expected) -> float:
     """Return the longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
-    provider = stop.provider
-    tokens = work.prompt_tokens + work.completion_tokens
-    flight = work.calls / (options.concurrency or provider.concurrency) * provider.typical_seconds
-    rpm, tpm = options.rpm or provider.requests_per_minute, options.tpm or provider.tokens_per_minute
-    return max(flight, work.calls * 60 / rpm if rpm else 0.0, tokens * 60 / tpm if tpm else 0.0)
+    limits = EffectiveLimits.of(options, stop.provider)
+    return limits.seconds(work.calls, work.prompt_tokens, work.completion_tokens)

@@ -21,7 +21,7 @@ from tasks.dispatch.call_events import CallEvents
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.leased_rate import SharedRate
-from tasks.dispatch.limits.rate import SECOND, Rate
+from tasks.dispatch.limits.rate import Rate
 from tasks.dispatch.transport import Client, allow_connections
 from tasks.embeddings.embed_job import EmbedJob
 from tasks.embeddings.making import embed_job, embedder
@@ -34,6 +34,7 @@ from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared
 from tasks.prompting.options import Options
 from tasks.providers.account import Account
+from tasks.providers.effective_limits import EffectiveLimits
 from tasks.providers.local_server import local_server
 from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
@@ -178,16 +179,8 @@ def _extras(options: Options, provider: Provider) -> dict[str, Any]:
 
 def declared(options: Options, provider: Provider, kind: type[Rate] = Rate) -> Iterator[Rate]:
     """Yield the limits of the flags, else those that the provider declares."""
-    if options.rpm or provider.requests_per_minute:
-        yield kind("requests", options.rpm or provider.requests_per_minute or 0)
-    if options.tpm or provider.tokens_per_minute:
-        yield kind("tokens", options.tpm or provider.tokens_per_minute or 0)
-    if provider.requests_per_second:
-        yield kind("requests", provider.requests_per_second, SECOND)
-    if provider.input_tokens_per_minute:
-        yield kind("input", provider.input_tokens_per_minute)
-    if provider.output_tokens_per_minute:
-        yield kind("output", provider.output_tokens_per_minute)
+    for rate in EffectiveLimits.of(options, provider).rates:
+        yield kind(rate.unit, rate.limit, rate.period)
 
 
 @contextlib.contextmanager

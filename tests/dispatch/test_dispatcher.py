@@ -19,9 +19,10 @@ from tasks.dispatch.dispatcher import Delivered, Dispatcher
 from tasks.dispatch.exchange import Call, Exchange
 from tasks.dispatch.latency import ENOUGH
 from tasks.dispatch.limits.gate import Limits
-from tasks.dispatch.limits.rate import MINUTE, Rate
+from tasks.dispatch.limits.rate import Rate
 from tasks.dispatch.transport import Client
 from tasks.providers.account import Account
+from tasks.providers.effective_limits import MINUTE
 from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Answer, Completion, Message, Reply, call_id, encode
 from tests.conftest import KEY

@@ -27,7 +27,8 @@ from tasks.dispatch.limits.leases import (
     late_of,
     traded,
 )
-from tasks.dispatch.limits.rate import MINUTE, SECOND, Demand
+from tasks.dispatch.limits.rate import Demand
+from tasks.providers.effective_limits import MINUTE, SECOND
 from tasks.providers.rate_limit_headers import Unit
 from tests.dispatch.jobs import Declared, Sent, Shared, Worker, most_in_any_window, work, worker
 from tests.dispatch.traffic import now

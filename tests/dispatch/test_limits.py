@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tasks.base.errors import CallRejected
 from tasks.dispatch.limits.gate import START, Grant, Limits
-from tasks.dispatch.limits.rate import MINUTE, SECOND, Demand, Rate
+from tasks.dispatch.limits.rate import Demand, Rate
+from tasks.providers.effective_limits import MINUTE, SECOND
 from tasks.providers.rate_limit_headers import Unit
 from tests.dispatch.jobs import Sent
 from tests.dispatch.traffic import Road, drive, now

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dispatch.limits.rate import MINUTE, SECOND, TOLERANCE, Demand, Rate, Taken
+from tasks.dispatch.limits.rate import TOLERANCE, Demand, Rate, Taken
+from tasks.providers.effective_limits import MINUTE, SECOND
 
 # Seconds until the next caller comes, its amount, the share it uses, and the seconds until it is settled (or never).
 Asked = tuple[float, int, float, float | None]

@@ -30,7 +30,8 @@ SENDING = """
 import asyncio, sys, time
 from pathlib import Path
 from tasks.dispatch.limits.gate import Limits
-from tasks.dispatch.limits.rate import SECOND, Demand
+from tasks.providers.effective_limits import SECOND
+from tasks.dispatch.limits.rate import Demand
 from tasks.dispatch.limits.leased_rate import SharedRate
 from tasks.running.shared_limits import sharing
 from tasks.providers.account import Account

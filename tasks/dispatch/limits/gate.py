@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from tasks.base.errors import CallRejected
 from tasks.dispatch.limits.adaptive import AdaptiveRate
-from tasks.dispatch.limits.rate import MINUTE, Demand, Rate, Taken
+from tasks.dispatch.limits.rate import Demand, Rate, Taken
+from tasks.providers.effective_limits import MINUTE
 from tasks.providers.rate_limit_headers import Unit
 
 START = 16

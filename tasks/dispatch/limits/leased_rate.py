@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tasks.dispatch.limits.leases import Lease, RateRequest, late_of
-from tasks.dispatch.limits.rate import MINUTE, Rate, Taken
+from tasks.dispatch.limits.rate import Rate, Taken
+from tasks.providers.effective_limits import MINUTE
 from tasks.providers.rate_limit_headers import Unit
 
 # What was spent in the last seconds will be spent again: it is leased before anybody waits for it.

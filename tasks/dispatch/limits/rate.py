@@ -9,9 +9,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tasks.providers.effective_limits import MINUTE, SECOND
 from tasks.providers.rate_limit_headers import Unit
 
-SECOND, MINUTE = 1.0, 60.0
 # What we send is counted when it arrives: a window of ours is a little longer.
 SLACK = 0.25
 # A timer that fires late must not lower the rate: so much lateness is made up for.
