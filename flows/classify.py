@@ -1,11 +1,11 @@
 """Give documents labels of a list: `python -m flows.classify INPUT… [options]`."""
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from tasks.command import leave, main
 from tasks.prompting.options import ClassifyOptions, Inputs
 from tasks.results.result_set import ResultSet
-from tasks.run import answer_shards, claim_result_set, conclude, running_job
+from tasks.run import answer_shards, claimed_job, conclude
 
 
 @flow(
@@ -23,9 +23,7 @@ def classify(inputs: Inputs, options: ClassifyOptions) -> ResultSet:
         inputs: Files, folders, globs, tables (with a text column), or URLs of them.
         options: The flags of the command line by their names.
     """
-    with running_job("classify", inputs, options) as job:
-        crashed = claim_result_set(job.output)
-        get_run_logger().info("job %s; %d stale runs marked as crashed", job.ledger.job_id, crashed)
+    with claimed_job("classify", inputs, options) as job:
         answer_shards(job)
         return conclude(job)
 

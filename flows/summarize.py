@@ -1,11 +1,11 @@
 """Summarize documents, however long: `python -m flows.summarize INPUT… [options]`."""
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from tasks.command import leave, main
 from tasks.prompting.options import Inputs, Options
 from tasks.results.result_set import ResultSet
-from tasks.run import answer_shards, claim_result_set, conclude, running_job
+from tasks.run import answer_shards, claimed_job, conclude
 
 
 @flow(
@@ -22,9 +22,7 @@ def summarize(inputs: Inputs, options: Options) -> ResultSet:
         inputs: Files, folders, globs, tables (with a text column), or URLs of them.
         options: The flags of the command line by their names.
     """
-    with running_job("summarize", inputs, options) as job:
-        crashed = claim_result_set(job.output)
-        get_run_logger().info("job %s; %d stale runs marked as crashed", job.ledger.job_id, crashed)
+    with claimed_job("summarize", inputs, options) as job:
         answer_shards(job)
         return conclude(job)
 

@@ -1,11 +1,11 @@
 """Translate documents, or write them anew by a prompt, part by part: `python -m flows.transform INPUT… [options]`."""
 
-from prefect import flow, get_run_logger
+from prefect import flow
 
 from tasks.command import leave, main
 from tasks.prompting.options import Inputs, TransformOptions
 from tasks.results.result_set import ResultSet
-from tasks.run import answer_shards, claim_result_set, conclude, running_job
+from tasks.run import answer_shards, claimed_job, conclude
 
 
 @flow(
@@ -23,9 +23,7 @@ def transform(inputs: Inputs, options: TransformOptions) -> ResultSet:
         inputs: Files, folders, globs, tables (with a text column), or URLs of them.
         options: The flags of the command line by their names.
     """
-    with running_job("transform", inputs, options) as job:
-        crashed = claim_result_set(job.output)
-        get_run_logger().info("job %s; %d stale runs marked as crashed", job.ledger.job_id, crashed)
+    with claimed_job("transform", inputs, options) as job:
         answer_shards(job)
         return conclude(job)
 

@@ -56,6 +56,15 @@ def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[
         yield job
 
 
+@contextlib.contextmanager
+def claimed_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[Job[Any]]:
+    """Open a job for the block, as the one run of its result set: what a killed process left is marked as crashed."""
+    with running_job(flow, inputs, options) as job:
+        crashed = claim_result_set(job.output)
+        get_run_logger().info("job %s; %d stale runs marked as crashed", job.ledger.job_id, crashed)
+        yield job
+
+
 def claim_result_set(output: Folder) -> int:
     """Tag this run with its result set, and mark the others still RUNNING there as crashed.
 

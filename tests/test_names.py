@@ -94,6 +94,6 @@ def test_the_map_tells_of_every_room_and_of_no_module_that_is_gone() -> None:
     named = set(re.findall(r"`([a-z_.]+)`", text))
     rooms = {path.parent.name for path in (ROOT / "tasks").glob("*/__init__.py")}
     known = {path.stem for path, _ in ((ROOT / name, tree) for name, tree in modules())}
-    known |= {path.name for path in (ROOT / "tasks").rglob("*") if path.is_dir()} | {"declared"}
+    known |= {path.name for path in (ROOT / "tasks").rglob("*") if path.is_dir()}
     assert rooms <= named
     assert {name for name in named if not name.endswith(".toml") and name.rpartition(".")[2] not in known} == set()

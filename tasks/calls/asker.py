@@ -86,7 +86,7 @@ class Asker(Paying):
         """Note that the last answer at a place, which was paid, is of no use."""
         call_id = next((row["call_id"] for row in reversed(work.calls) if _place_of(row) == _span(place)), None)
         if work.begin_row(f"{call_id} set aside", place, 0):
-            work.failures.append(failed_call_row(work, place, self.route, call_id, error))
+            work.failures.append(failed_call_row(work.document_id, place, self.route, call_id, error))
             self.dispatcher.notes.set_aside(call_id, work.document_id, error)
 
     async def _answered(self, work: DocumentProgress, place: CallPosition, opening: Conversation) -> Text:
@@ -138,7 +138,7 @@ class Asker(Paying):
             aside = work.given_up[call.call_id] = error if isinstance(error, CallRejected) else given_up(error)
             cut_again = isinstance(error, Overflow) and work.may_cut_again
             if not cut_again and work.begin_row(f"{call.call_id} failed", place, turns):
-                work.failures.append(failed_call_row(work, place, self.route, call.call_id, aside))
+                work.failures.append(failed_call_row(work.document_id, place, self.route, call.call_id, aside))
             raise aside from error
 
     async def _unformatted(

@@ -155,12 +155,10 @@ def call_row(
     }
 
 
-def failed_call_row(
-    work: DocumentProgress, place: CallPosition, route: Route, call_id: str | None, error: CallFailed
-) -> Row:
+def failed_call_row(document_id: str, place: CallPosition, route: Route, call_id: str | None, error: CallFailed) -> Row:
     """Return the row of a call that was given up, or answered with what is of no use."""
     return {
-        "document_id": work.document_id,
+        "document_id": document_id,
         "call_id": call_id,
         "stage": place.stage,
         "position": place.position,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from tasks.base.errors import CallRejected, DocumentFailed
-from tasks.calls.rows import UNREAD, failed_document_row, unread_row
+from tasks.calls.rows import UNREAD, CallPosition, failed_call_row, failed_document_row, unread_row
 from tasks.calls.section_rows import section_rows, unread_words
 from tasks.embeddings.embed_job import EmbedJob
 from tasks.embeddings.embedder import EmbeddingReply, VectorSlice
@@ -234,27 +234,15 @@ def _failure_rows(ended: Ended, found: Iterable[Stretch], route: Route) -> list[
     """A row for each chunk that failed; a document without any has one of its own."""
     document_id = ended.item.document.document_id
     bad = [(position, leaf) for position, (_, _, leaf) in enumerate(found)]
-    rows: list[Row] = [_failure_row(document_id, place, leaf, leaf.error, route) for place, leaf in bad if leaf.error]
+    rows: list[Row] = [
+        failed_call_row(document_id, CallPosition("map", 0, place), route, leaf.call_id, leaf.error)
+        for place, leaf in bad
+        if leaf.error
+    ]
     if not rows and ended.status == "failed":
         error = DocumentFailed(ended.error_kind or "", ended.error or "", stage="map")
         return [failed_document_row(document_id, error, route.model, route.provider)]
     return rows
-
-
-def _failure_row(document_id: str, position: int, leaf: VectorSlice, error: CallRejected, route: Route) -> Row:
-    return {
-        "document_id": document_id,
-        "call_id": leaf.call_id,
-        "stage": "map",
-        "position": position,
-        "model": route.model,
-        "provider": route.provider,
-        "error_kind": error.reason,
-        "error": str(error),
-        "http_status": error.status,
-        "attempts": error.attempts,
-        "failed_at": datetime.now(UTC),
-    }
 
 
 def missing_characters(bad: Iterable[tuple[int, int]], good: Iterable[tuple[int, int]]) -> int:
