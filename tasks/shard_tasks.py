@@ -15,7 +15,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from tasks.base.errors import JobPaused
 from tasks.jobs.document_shard import Worked
 from tasks.jobs.job import Job
-from tasks.running.shards import Shard, work_on
+from tasks.running.shards import work_on
+from tasks.running.work import Shard
 
 # A slow document holds its shard open: others are begun meanwhile, up to so many.
 SHARDS_AT_ONCE = 64

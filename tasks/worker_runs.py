@@ -14,7 +14,8 @@ from prefect.futures import PrefectFuture
 
 from tasks.base.errors import JobPaused, LeaderLost
 from tasks.engines import Engine, engine, uninterrupted
-from tasks.jobs.job import DRAIN_SECONDS, Job
+from tasks.jobs.job import Job
+from tasks.jobs.job_context import DRAIN_SECONDS
 from tasks.planning.runners import is_here
 from tasks.planning.state_location import state_of
 from tasks.prefect_server import block_key

@@ -87,17 +87,18 @@ class FastTime:
 
     def rule(self, job: Job) -> None:
         """Let this clock be the one of a job's routes, retries and patience."""
-        job.waiting.clock, job.waiting.sleep = self.clock, self.sleep
-        for strategist in job.strategists:
-            dispatcher = strategist.dispatcher
-            dispatcher.clock, dispatcher.sleep, dispatcher.jitter = self.clock, self.sleep, lambda: 0.5
+        job.scheduler.clock, job.scheduler.sleep = self.clock, self.sleep
+        for answerer in job.answerers:
+            dispatcher = answerer.client.dispatcher
+            dispatcher.clock = dispatcher.exchanger.clock = self.clock
+            dispatcher.sleep, dispatcher.jitter = self.sleep, lambda: 0.5
 
 
 def hasten(job: Job) -> None:
     """Let retries wait for no time."""
-    for strategist in job.strategists:
-        strategist.dispatcher.sleep = instant
-        strategist.dispatcher.jitter = lambda: 0.0
+    for answerer in job.answerers:
+        answerer.client.dispatcher.sleep = instant
+        answerer.client.dispatcher.jitter = lambda: 0.0
 
 
 RunJob = Callable[..., Ran]

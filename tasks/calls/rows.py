@@ -1,89 +1,22 @@
 """The rows that a document leads to in the result tables."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from tasks.base.errors import CallFailed, DocumentFailed
+from tasks.calls.call_context import CallContext, CallPosition, DocumentProgress
 from tasks.calls.cutting import Cut
 from tasks.calls.section_rows import section_rows, unread_words
-from tasks.dispatch.exchange import Call
 from tasks.documents.document import Content, Document, Unread
 from tasks.models.route import Route
+from tasks.providers.call import Call
 from tasks.providers.protocol import Answer
 from tasks.results.schemas import Row
 
-MOST_CUTS = 5
 INVALID = "invalid_answer"
 UNREAD = "unread_part"
-
-
-class CallPosition(NamedTuple):
-    """Where a call stands in its document; the span is None above level 0."""
-
-    stage: str
-    level: int
-    position: int
-    start: int | None = None
-    end: int | None = None
-
-
-@dataclass(slots=True)
-class DocumentProgress:
-    """What one document has led to so far: rows for `calls` and `failures`.
-
-    `exhausted` are calls that used up their attempts while nobody was answered, with
-    their last error; those in `given_up` are not asked any more.
-    """
-
-    document_id: str
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[Row] = field(default_factory=list)
-    exhausted: dict[str, CallFailed] = field(default_factory=dict)
-    given_up: dict[str, CallFailed] = field(default_factory=dict)
-    exhausted_at: dict[Route, float] = field(default_factory=dict)
-    cuts: int = 1
-    # The last answer that isn't valid, as it came.
-    raw: str | None = None
-    # The slower ones of requests that were asked twice.
-    late: "list[asyncio.Task[None]]" = field(default_factory=list)
-    _beside: set[str] = field(default_factory=set)
-    _rows: dict[str, set[tuple[CallPosition, int]]] = field(default_factory=dict)
-
-    @property
-    def may_cut_again(self) -> bool:
-        """Whether the text may be cut once more where a route refuses a chunk as too long."""
-        return self.cuts < MOST_CUTS
-
-    def begin_row(self, call_id: str, place: CallPosition, turns: int) -> bool:
-        """Whether a call has no row yet: a document that is taken up again finds its answers again."""
-        places = self._rows.setdefault(call_id, set())
-        known = (place, turns) in places
-        places.add((place, turns))
-        return not known
-
-    def looks_beside(self, call_id: str) -> bool:
-        """Whether what was paid beside a call's kept answer has no rows yet: once for each call."""
-        new = call_id not in self._beside
-        self._beside.add(call_id)
-        return new
-
-    async def heard_out(self, *, cut_off: bool = False) -> None:
-        """Wait for the slower of requests that were asked twice; where the job is cut off, they are too."""
-        while late := [task for task in self.late if not task.done()]:
-            if cut_off:
-                for task in late:
-                    task.cancel()
-            try:
-                await asyncio.wait(late)
-            except asyncio.CancelledError:
-                cut_off = True
-
-    def has_other_row(self, call_id: str, place: CallPosition) -> bool:
-        """Whether the same call has a row already for another place of the document."""
-        return any(other != place for other, _ in self._rows.get(call_id, ()))
 
 
 class Got(NamedTuple):
@@ -106,13 +39,13 @@ class Outcome(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The rows of one finished document; `work` is the identity of its own, where that isn't the job's."""
+    """The rows of one finished document; `fingerprint` is the identity of its own, where that isn't the job's."""
 
     document: Row
     calls: Sequence[Mapping[str, Any]]
     failures: Sequence[Row]
     sections: Sequence[Row]
-    work: str | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +58,19 @@ class DocumentReading:
     cuts: dict[Route, Cut] = field(default_factory=dict)
 
 
-def call_row(
-    work: DocumentProgress, place: CallPosition, route: Route, call: Call, got: Got, cost: float | None
-) -> dict[str, Any]:
+def call_row(context: CallContext, route: Route, call: Call, got: Got, cost: float | None) -> dict[str, Any]:
     """Return the row of an exchange that was paid or reused; `cost` is what this job paid for it in USD."""
+    position = context.position
     answer = got.answer
     return {
         "call_id": call.call_id,
-        "document_id": work.document_id,
+        "document_id": context.document_id,
         "kind": "completion",
-        "stage": place.stage,
-        "level": place.level,
-        "position": place.position,
-        "start_char": place.start,
-        "end_char": place.end,
+        "stage": position.stage,
+        "level": position.level,
+        "position": position.position,
+        "start_char": position.start,
+        "end_char": position.end,
         "model": route.model,
         "provider": route.provider,
         "served_by": answer.served_by,
@@ -155,13 +87,15 @@ def call_row(
     }
 
 
-def failed_call_row(document_id: str, place: CallPosition, route: Route, call_id: str | None, error: CallFailed) -> Row:
+def failed_call_row(
+    document_id: str, position: CallPosition, route: Route, call_id: str | None, error: CallFailed
+) -> Row:
     """Return the row of a call that was given up, or answered with what is of no use."""
     return {
         "document_id": document_id,
         "call_id": call_id,
-        "stage": place.stage,
-        "position": place.position,
+        "stage": position.stage,
+        "position": position.position,
         "model": route.model,
         "provider": route.provider,
         "error_kind": error.reason,
@@ -175,7 +109,7 @@ def failed_call_row(document_id: str, place: CallPosition, route: Route, call_id
 def document_rows(
     job_id: str,
     document: Document,
-    work: DocumentProgress,
+    progress: DocumentProgress,
     reading: DocumentReading | None,
     end: Outcome | DocumentFailed,
     route: Route,
@@ -185,57 +119,57 @@ def document_rows(
     characters = len(reading.content.text) if reading else 0
     covered = 0 if isinstance(end, DocumentFailed) else end.covered
     unread = reading.content.unread if reading else ()
-    kind, words = _trouble(end, characters, work, unread)
+    kind, words = _trouble(end, characters, progress, unread)
     # An answer that was cut off says so in `error`; nothing of the text is missing from it.
     lacks_text = covered < characters or bool(unread)
     status = "failed" if isinstance(end, DocumentFailed) else "partial" if lacks_text else "done"
-    costs = [call["cost_usd"] for call in work.calls]
+    costs = [call["cost_usd"] for call in progress.calls]
     row = {
         "document_id": document.document_id,
         "source": document.source,
         "content_sha256": reading.sha256 if reading else None,
         "job_id": job_id,
         "status": status,
-        "output": _output(end, work),
+        "output": _output(end, progress),
         "model": route.model,
         "provider": route.provider,
         "chunks": len(cut.chunks) if cut else 0,
-        "calls": len(work.calls),
+        "calls": len(progress.calls),
         "characters": characters,
         "covered_characters": covered,
-        "prompt_tokens": sum(call["prompt_tokens"] for call in work.calls),
-        "completion_tokens": sum(call["completion_tokens"] for call in work.calls),
+        "prompt_tokens": sum(call["prompt_tokens"] for call in progress.calls),
+        "completion_tokens": sum(call["completion_tokens"] for call in progress.calls),
         "cost_usd": None if None in costs else sum(costs),
         "error_kind": kind,
         "error": words,
         "finished_at": datetime.now(UTC),
     }
-    failures = list(work.failures)
+    failures = list(progress.failures)
     # A document that failed by its calls has their rows already.
     if isinstance(end, DocumentFailed) and end.reason not in {row["error_kind"] for row in failures}:
         failures.append(failed_document_row(document.document_id, end, route.model, route.provider))
     if unread:
         failures.append(unread_row(document.document_id, unread, route))
     sections = section_rows(document.document_id, reading.content) if reading else []
-    return Result(row, work.calls, failures, sections)
+    return Result(row, progress.calls, failures, sections)
 
 
-def _output(end: Outcome | DocumentFailed, work: DocumentProgress) -> str | None:
+def _output(end: Outcome | DocumentFailed, progress: DocumentProgress) -> str | None:
     """Return a document's answer; of one that failed by an answer that isn't valid, that one as it came."""
     if isinstance(end, DocumentFailed):
-        return work.raw if end.reason == INVALID else None
+        return progress.raw if end.reason == INVALID else None
     return end.output
 
 
 def _trouble(
-    end: Outcome | DocumentFailed, characters: int, work: DocumentProgress, unread: tuple[Unread, ...]
+    end: Outcome | DocumentFailed, characters: int, progress: DocumentProgress, unread: tuple[Unread, ...]
 ) -> tuple[str | None, str | None]:
     """Say what is wrong with a document's answer: failed, a part missing or not read, or cut off; or nothing."""
     if isinstance(end, DocumentFailed):
         return end.reason, str(end)
     if end.covered < characters:
         missing = characters - end.covered
-        first = work.failures[0]
+        first = progress.failures[0]
         return str(first["error_kind"]), f"{missing} of {characters} characters are missing: {first['error']}"
     if unread:
         return UNREAD, unread_words(unread)

@@ -16,32 +16,27 @@ from typing import Generic, Protocol
 from typing_extensions import TypeVar
 
 from tasks.base.errors import JobPaused, NoRouteLeft
+from tasks.calls.call_context import DocumentProgress
 from tasks.calls.progress import Meter
-from tasks.calls.rows import DocumentProgress
+from tasks.calls.route_client import RouteClient
 from tasks.dispatch.dispatcher import Dispatcher, Sleep
 from tasks.dispatch.retry import DOUBTFUL
-from tasks.models.route import Route
 
 LOOK_AGAIN_SECONDS = 0.25
 # Suspects are few beside the answered, or few at all where the server is seen to be up.
 FEW, VERY_FEW = 0.05, 3
 
 
-class RouteClient(Protocol):
-    """What asks one route."""
+class RouteUser(Protocol):
+    """What asks one route, for a text's answer or its vectors."""
 
     @property
-    def route(self) -> Route:
-        """The route that is asked."""
-        ...
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        """What sends the calls there."""
+    def client(self) -> RouteClient:
+        """The route, as this job asks it."""
         ...
 
 
-S = TypeVar("S", bound=RouteClient, default=RouteClient)
+S = TypeVar("S", bound=RouteUser, default=RouteUser)
 
 
 @dataclass(slots=True)
@@ -52,7 +47,7 @@ class RouteScheduler(Generic[S]):
     route's limits hold its share up, the others take more.
     """
 
-    speakers: Sequence[S]
+    users: Sequence[S]
     meter: Meter
     stop: Callable[[JobPaused], None]
     check: Callable[[], None]
@@ -70,7 +65,7 @@ class RouteScheduler(Generic[S]):
     _down_since: float | None = None
     _seen_up: tuple[float, bool] = (-1.0, False)
 
-    async def route(self, work: DocumentProgress, preferred: S | None = None) -> S:
+    async def route(self, progress: DocumentProgress, preferred: S | None = None) -> S:
         """Return the first route that is there for a document (`preferred`, if it is), once there is one.
 
         Raises the reason for which the job stopped: every route lost, or down for
@@ -79,20 +74,20 @@ class RouteScheduler(Generic[S]):
         try:
             while True:
                 self.check()
-                found = self._usable(work, preferred) or await self._beyond_doubt(work)
+                found = self._usable(progress, preferred) or await self._beyond_doubt(progress)
                 if found is not None:
                     return found
                 if self._all_down:
                     self._lose_patience()
                 await self.sleep(LOOK_AGAIN_SECONDS)
         finally:
-            self._suspects.discard(work.document_id)
+            self._suspects.discard(progress.document_id)
 
-    def left(self, work: DocumentProgress) -> None:
+    def left(self, progress: DocumentProgress) -> None:
         """Count a document that has come to its end, or is left: it probes no more."""
         self.ended += 1
         for dispatcher in self._dispatchers:
-            dispatcher.breaker.release(work.document_id)
+            dispatcher.breaker.release(progress.document_id)
 
     @property
     def unread(self) -> int:
@@ -101,54 +96,54 @@ class RouteScheduler(Generic[S]):
 
     @property
     def _dispatchers(self) -> list[Dispatcher]:
-        return [speaker.dispatcher for speaker in self.speakers]
+        return [user.client.dispatcher for user in self.users]
 
-    def _usable(self, work: DocumentProgress, preferred: S | None) -> S | None:
+    def _usable(self, progress: DocumentProgress, preferred: S | None) -> S | None:
         first = [preferred] if preferred is not None else []
-        for speaker in [*first, *self._in_turn()]:
-            dispatcher = speaker.dispatcher
-            if dispatcher.lost is not None or (not dispatcher.breaker.is_open and _suspected(work, speaker)):
+        for user in [*first, *self._in_turn()]:
+            dispatcher = user.client.dispatcher
+            if dispatcher.lost is not None or (not dispatcher.breaker.is_open and _suspected(progress, user)):
                 continue
-            if dispatcher.breaker.admits(work.document_id, self.clock()):
+            if dispatcher.breaker.admits(progress.document_id, self.clock()):
                 if not dispatcher.breaker.is_open:
                     self._down_since, self.meter.waiting = None, ""
-                self._given[speaker.route.label] += 1
-                return speaker
+                self._given[user.client.route.label] += 1
+                return user
         return None
 
     def _in_turn(self) -> list[S]:
         """Return the routes to be tried, in order; of a pool those that take more, the one behind its share first."""
         shares = self.shares
         if shares is None:
-            return list(self.speakers)
-        pool = [one for one in self.speakers if shares[one.route.label] > 0]
-        if all(one.dispatcher.lost or one.dispatcher.breaker.is_open for one in pool):
-            return list(self.speakers)
-        open_ones = [one for one in pool if one.dispatcher.limits.wants_more]
-        return sorted(open_ones, key=lambda one: self._given[one.route.label] / shares[one.route.label])
+            return list(self.users)
+        pool = [one for one in self.users if shares[one.client.route.label] > 0]
+        if all(one.client.dispatcher.lost or one.client.dispatcher.breaker.is_open for one in pool):
+            return list(self.users)
+        open_ones = [one for one in pool if one.client.dispatcher.limits.wants_more]
+        return sorted(open_ones, key=lambda one: self._given[one.client.route.label] / shares[one.client.route.label])
 
-    async def _beyond_doubt(self, work: DocumentProgress) -> S | None:
+    async def _beyond_doubt(self, progress: DocumentProgress) -> S | None:
         """Where only suspects are left and not the route is to blame: have their calls given up."""
-        speaker = next((one for one in self.speakers if _suspected(work, one)), None)
-        if speaker is None:
+        user = next((one for one in self.users if _suspected(progress, one)), None)
+        if user is None:
             return None
-        self._suspects.add(work.document_id)
+        self._suspects.add(progress.document_id)
         if not self.only_suspects:
             return None
-        if await self._document_is_at_fault(work, speaker.dispatcher):
-            for call_id, error in work.exhausted.items():
-                speaker.dispatcher.notes.given_up(call_id, work.document_id, error)
-            work.given_up |= work.exhausted
-            work.exhausted_at.clear()
-            return speaker
-        if not speaker.dispatcher.breaker.is_open:
-            speaker.dispatcher.breaker.trip(self.clock())  # so that they are asked again, one at a time
+        if await self._document_is_at_fault(progress, user.client.dispatcher):
+            for call_id, error in progress.exhausted.items():
+                user.client.dispatcher.notes.given_up(call_id, progress.document_id, error)
+            progress.given_up |= progress.exhausted
+            progress.exhausted_at.clear()
+            return user
+        if not user.client.dispatcher.breaker.is_open:
+            user.client.dispatcher.breaker.trip(self.clock())  # so that they are asked again, one at a time
         return None
 
-    async def _document_is_at_fault(self, work: DocumentProgress, dispatcher: Dispatcher) -> bool:
+    async def _document_is_at_fault(self, progress: DocumentProgress, dispatcher: Dispatcher) -> bool:
         """Whether a failure is the documents' and not the route's: they are few, and it answered the others."""
         count = len(self._suspects)
-        if not all(error.reason in DOUBTFUL for error in work.exhausted.values()):
+        if not all(error.reason in DOUBTFUL for error in progress.exhausted.values()):
             return False
         return count <= FEW * dispatcher.breaker.answered or (count <= VERY_FEW and await self._is_up(dispatcher))
 
@@ -162,7 +157,7 @@ class RouteScheduler(Generic[S]):
         now = self.clock()
         if now - self._seen_up[0] > 20 * LOOK_AGAIN_SECONDS:
             self._seen_up = (now, False)
-            self._seen_up = (now, await dispatcher.is_up())
+            self._seen_up = (now, await dispatcher.exchanger.is_up())
         return self._seen_up[1]
 
     @property
@@ -185,7 +180,7 @@ class RouteScheduler(Generic[S]):
         raise reason
 
 
-def _suspected(work: DocumentProgress, speaker: RouteClient) -> bool:
+def _suspected(progress: DocumentProgress, user: RouteUser) -> bool:
     """Whether a document's call used up its attempts at a route, and nobody else was answered there since."""
-    dispatcher, when = speaker.dispatcher, work.exhausted_at.get(speaker.route)
+    dispatcher, when = user.client.dispatcher, progress.exhausted_at.get(user.client.route)
     return dispatcher.lost is None and when is not None and dispatcher.breaker.answered_at <= when

@@ -104,7 +104,7 @@ def _route_plan(job: Prepared, sample: SampleTotals, whole: SampleTotals, first:
     )
 
 
-def work_over(job: Prepared, names: Iterable[str]) -> Expected:
+def expected_over(job: Prepared, names: Iterable[str]) -> Expected:
     """Return what these documents of the sample come to at a route, by the arithmetic of its plan."""
     wanted, stop = frozenset(names), job.job_routes[0]
     cutter = stop.cutter(job.options)
@@ -112,10 +112,10 @@ def work_over(job: Prepared, names: Iterable[str]) -> Expected:
     return foreseen(stop, sample_totals(job, documents, cutter, ReusableAnswers(), PLAN_BYTES), cutter, job.options)
 
 
-def _cost(stop: JobRoute, work: Expected, likely: float = 1.0) -> float | None:
+def _cost(stop: JobRoute, expected: Expected, likely: float = 1.0) -> float | None:
     """Return the USD of work of whose prompts' tokens so many are likely, where they are only bounded."""
     price = stop.route.price
-    return price.cost(round(work.prompt_tokens * likely), work.completion_tokens) if price else None
+    return price.cost(round(expected.prompt_tokens * likely), expected.completion_tokens) if price else None
 
 
 def _unchanged(job: Prepared) -> int:

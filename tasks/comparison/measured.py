@@ -39,7 +39,7 @@ def found(job: Prepared) -> MeasuredRows:
     Raises StorageFailed.
     """
     sample = {document.document_id for document in job.documents()}
-    asked = {str(name) for (name,) in state_of(job.options).peek(ASKED, (job.work, ASSIGNED))}
+    asked = {str(name) for (name,) in state_of(job.options).peek(ASKED, (job.fingerprint, ASSIGNED))}
     folder, names = job.options.folder, sample & asked
     return MeasuredRows(*(list(_rows(folder, table, names)) for table in ("documents", "calls", "failures")))
 

@@ -29,12 +29,12 @@ def _times(terms: Terms, answered: Expected, whole: Expected) -> float:
     return _price(terms, whole) / _price(terms, answered)
 
 
-def _price(terms: Terms, work: Expected) -> float:
-    return work.prompt_tokens * (terms.price_in or 0.0) + work.completion_tokens * (terms.price_out or 0.0)
+def _price(terms: Terms, expected: Expected) -> float:
+    return expected.prompt_tokens * (terms.price_in or 0.0) + expected.completion_tokens * (terms.price_out or 0.0)
 
 
-def _weight(work: Expected) -> int:
-    return max(1, work.prompt_tokens + work.completion_tokens)
+def _weight(expected: Expected) -> int:
+    return max(1, expected.prompt_tokens + expected.completion_tokens)
 
 
 def _bounds(terms: Terms, measured: Measured, calls: int, tokens: float) -> "list[tuple[float, Bound]]":

@@ -9,7 +9,7 @@ from tasks.base.errors import BudgetReached, Interrupted, JobPaused, StorageFail
 from tasks.calls.progress import Meter
 from tasks.comparison.answer_similarity import likened
 from tasks.comparison.compared_routes import Compares
-from tasks.comparison.comparison_plan import ComparisonPlan, work_over
+from tasks.comparison.comparison_plan import ComparisonPlan, expected_over
 from tasks.comparison.comparison_records import Compared, Comparison, Status
 from tasks.comparison.comparison_result import ComparisonSet, comparison_set
 from tasks.comparison.comparison_tables import COMPARISON_TABLES, write_comparison
@@ -97,7 +97,7 @@ class Comparing:
         measured = measure(
             rows, len(compares.sample.names), price, has_schema=job.form is not None, stopped=str(why) if why else None
         )
-        answered = work_over(job, (row["document_id"] for row in rows.documents if row["status"] != "failed"))
+        answered = expected_over(job, (row["document_id"] for row in rows.documents if row["status"] != "failed"))
         return Compared(plan.terms, measured, project(plan.terms, measured, answered, plan.whole, self.plan.documents))
 
     def _why(self, label: str) -> JobPaused | None:

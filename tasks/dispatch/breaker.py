@@ -36,21 +36,21 @@ class Breaker:
         """Whether calls are held back."""
         return self._open_until is not None
 
-    def admits(self, who: str, now: float, call_id: str | None = None) -> bool:
-        """Whether document `who` may call; while it is open, one at a time may, with one call, to probe."""
+    def admits(self, document_id: str, now: float, call_id: str | None = None) -> bool:
+        """Whether a document may call; while it is open, one at a time may, with one call, to probe."""
         if self._open_until is None:
             return True
         if self._prober is None and now >= self._open_until:
-            self._prober, self._probe = who, None
-        if self._prober != who:
+            self._prober, self._probe = document_id, None
+        if self._prober != document_id:
             return False
         if call_id is not None and self._probe is None:
             self._probe = call_id
         return call_id is None or self._probe == call_id
 
-    def release(self, who: str) -> None:
+    def release(self, document_id: str) -> None:
         """Let another probe: `who` has ended without."""
-        if self._prober == who:
+        if self._prober == document_id:
             self._prober = None
 
     def succeeded(self, now: float, *, first: bool) -> None:
@@ -68,12 +68,12 @@ class Breaker:
         if was_open:
             self.turned(False)
 
-    def failed(self, call_id: str, who: str, error: str, now: float, *, first: bool) -> None:
+    def failed(self, call_id: str, document_id: str, error: str, now: float, *, first: bool) -> None:
         """Count a failure that may speak of the whole route."""
         self.last_error = error
         self._note(first=first, failed=True)
         self._failing.add(call_id)
-        if self._prober == who and self._probe in (None, call_id):
+        if self._prober == document_id and self._probe in (None, call_id):
             self._prober = None
             self.trip(now)
         elif self._open_until is None and len(self._failing) >= RUN:

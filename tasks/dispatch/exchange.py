@@ -1,11 +1,13 @@
 """One exchange with a provider, and whoever keeps the books of what it cost."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import TracebackType
 from typing import NamedTuple, Protocol, TypeVar
 
-from tasks.base.errors import CallFailed, JobPaused, NotSent
+from tasks.base.errors import CallFailed, CallRejected, JobPaused, NotSent
+from tasks.providers.call import Call
 from tasks.providers.protocol import Answer, Reply
 from tasks.providers.vectors import Vectors
 
@@ -14,23 +16,6 @@ T = TypeVar("T")
 LOST = frozenset({"timeout", "connection", "not_json", "empty_choices", "empty_answer", "bad_vectors", "cancelled"})
 # Another request for the same answer was quicker.
 HEDGED = "hedged"
-
-
-class Call(NamedTuple):
-    """One request, ready to send, and the tokens it may take; `format` is the field that asks for a format, if any."""
-
-    call_id: str
-    path: str
-    body: bytes
-    prompt_tokens: int
-    max_tokens: int
-    format: str | None = None
-    inputs: int = 0  # texts to embed; none of a completion
-
-    @property
-    def seconds(self) -> float:
-        """The most an exchange may take: slow models read 50 and write 5 tokens a second."""
-        return 60 + self.prompt_tokens / 50 + self.max_tokens / 5
 
 
 Paid = Answer | Vectors
@@ -83,9 +68,34 @@ class Flight:
     books: Bookkeeper
     first: "asyncio.Task[None] | None" = None
 
+    def sent_at(self, clock: Callable[[], float]) -> "Sending":
+        """Return the block in which it is sent: one whose answer is lost on its way may be paid for all the same."""
+        return Sending(self, clock, clock())
+
     def lose(self, error: CallFailed, seconds: float) -> None:
         """Count a request whose answer nobody will read."""
         self.books.count(Exchange(self.call, None, error, self.attempt, round(seconds * 1000)))
+
+
+@dataclass(slots=True)
+class Sending:
+    """Counts a request as lost where the block is left without its reply."""
+
+    flight: Flight
+    clock: Callable[[], float]
+    sent: float
+
+    def __enter__(self) -> None:
+        """Nothing: it has begun."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Count it if it may have been paid for."""
+        if isinstance(error, asyncio.CancelledError):
+            error = CallRejected("cancelled", "the job was stopped before its answer came")
+        if isinstance(error, CallFailed) and error.reason in LOST:
+            self.flight.lose(error, self.clock() - self.sent)
 
 
 async def whole(work: Awaitable[T]) -> tuple[T, asyncio.CancelledError | None]:

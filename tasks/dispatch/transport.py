@@ -10,9 +10,9 @@ import resource
 import ssl
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 import certifi
@@ -57,13 +57,13 @@ class Client:
         self._deadlines.close()
         await self._session.close()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Coroutine[Any, Any, Reply]:
         """POST `body`; the whole exchange may take `seconds`.
 
         Raises Transient with reason `connect`, `timeout` or `connection`, and
         CertificateRefused.
         """
-        return await self._exchange("POST", url, headers, body, seconds)
+        return self._exchange("POST", url, headers, body, seconds)
 
     async def stream(
         self, url: str, headers: Mapping[str, str], body: bytes, seconds: float, heard: Callable[[bytes], None]

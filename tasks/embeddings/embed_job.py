@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from tasks.base.errors import JobPaused, RouteUnavailable
+from tasks.calls.call_context import DocumentProgress
 from tasks.calls.packing import Packing, TextToEmbed
-from tasks.calls.rows import DocumentProgress
 from tasks.embeddings.claims import Claims
 from tasks.embeddings.embedder import Embedder, VectorSlice
 from tasks.embeddings.space import Space
-from tasks.jobs.job import Job, Settled
+from tasks.jobs.job import Job
+from tasks.jobs.job_context import Settled
 from tasks.ledger.records import Owned
 from tasks.results.footers import part_name
 from tasks.results.parts import create_tables, read_part
@@ -132,45 +133,45 @@ class EmbedJob(Job[Embedder]):
     @property
     def packing(self) -> Packing:
         """What a request holds at the first route."""
-        return self.strategists[0].packing
+        return self.answerers[0].packing
 
     async def ask(self, pieces: Sequence[TextToEmbed], begun: Mapping[str, Owned]) -> list[list[VectorSlice]]:
         """Return the leaves of a request's pieces, from the first route that is there.
 
         `begun` are those that were answered before the job was taken up again. Raises JobPaused.
         """
-        work = DocumentProgress(f"texts {pieces[0].text_id}")
-        self.waiting.ended -= 1  # it is waited for as a document is, until it is left
+        progress = DocumentProgress(f"texts {pieces[0].text_id}")
+        self.scheduler.ended -= 1  # it is waited for as a document is, until it is left
         try:
             while True:
-                embedder = await self.waiting.route(work)
+                embedder = await self.scheduler.route(progress)
                 try:
-                    found = await self._asked(embedder, work, pieces, begun)
-                    await work.heard_out()
+                    found = await self._asked(embedder, progress, pieces, begun)
+                    await progress.heard_out()
                 except RouteUnavailable:
-                    embedder.settle(work, used=False)
+                    embedder.settle(progress, used=False)
                 except BaseException as error:
                     if isinstance(error, JobPaused):
                         self.stop(error)
-                    await work.heard_out(cut_off=not isinstance(error, JobPaused))
-                    embedder.settle(work, used=False)
+                    await progress.heard_out(cut_off=not isinstance(error, JobPaused))
+                    embedder.settle(progress, used=False)
                     raise
                 else:
-                    embedder.settle(work, used=True)
+                    embedder.settle(progress, used=True)
                     return found
         finally:
-            self.waiting.left(work)
+            self.scheduler.left(progress)
 
     async def _asked(
-        self, embedder: Embedder, work: DocumentProgress, pieces: Sequence[TextToEmbed], begun: Mapping[str, Owned]
+        self, embedder: Embedder, progress: DocumentProgress, pieces: Sequence[TextToEmbed], begun: Mapping[str, Owned]
     ) -> list[list[VectorSlice]]:
         known = {piece.text_id: begun[piece.text_id] for piece in pieces if piece.text_id in begun}
         calls = {owned.call_id for owned in known.values() if owned.call_id}
         if not calls or embedder.was_halved(pieces, calls):
-            return await embedder.embed(work, pieces)
+            return await embedder.embed(progress, pieces)
         # They were packed otherwise then: only those that lack a vector are asked.
         found = self.claims.found(known, {piece.text_id: piece for piece in pieces}, embedder)
         left = [piece for piece in pieces if piece.text_id not in found]
-        asked = await embedder.embed(work, left) if left else []
+        asked = await embedder.embed(progress, left) if left else []
         found |= {piece.text_id: leaves for piece, leaves in zip(left, asked, strict=True)}
         return [found[piece.text_id] for piece in pieces]

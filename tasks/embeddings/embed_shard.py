@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.base.errors import DocumentFailed, JobPaused
+from tasks.calls.call_context import DocumentProgress
 from tasks.calls.packing import TextToEmbed, pack
 from tasks.calls.progress import TROUBLES
-from tasks.calls.rows import DocumentProgress, Result, document_rows
+from tasks.calls.rows import Result, document_rows
 from tasks.chunking.token_index import PROCESSORS
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
@@ -24,7 +25,7 @@ from tasks.embeddings.embedder import VectorSlice
 from tasks.embeddings.item import EmbeddedDocument
 from tasks.jobs.answer import completed
 from tasks.jobs.document_shard import CALLS_A_SHARD, FLUSH_SECONDS, Worked, note_end, shards, start
-from tasks.jobs.job import Settled
+from tasks.jobs.job_context import Settled
 from tasks.jobs.writing import rows_of, write, write_begun
 from tasks.ledger.records import DocumentState, Owned
 
@@ -80,15 +81,15 @@ class _EmbedShard:
     async def begin(self, documents: Sequence[Document]) -> None:
         """Read the documents, claim their texts, and begin to ask for them."""
         job = self.job
-        job.waiting.read += len(documents)
+        job.scheduler.read += len(documents)
         try:
             reads = await self._read(documents)
         except (JobPaused, asyncio.CancelledError) as error:
             job.stop(error if isinstance(error, JobPaused) else JobPaused("stopped"))
-            job.waiting.ended += len(documents)
+            job.scheduler.ended += len(documents)
             return
         self._sort(reads)
-        job.waiting.ended += len(documents)  # from here on requests are waited for, not documents
+        job.scheduler.ended += len(documents)  # from here on requests are waited for, not documents
         async with job.claiming.of(self.number):
             await self._ask_all({piece.text_id for item in self.items if not item.written for piece in item.pieces})
 
@@ -97,7 +98,7 @@ class _EmbedShard:
         if not needed:
             return
         job = self.job
-        claim = await job.claims.claim((piece for item in self.items for piece in item.pieces), job.strategists[0])
+        claim = await job.claims.claim((piece for item in self.items for piece in item.pieces), job.answerers[0])
         self.mine, self.leaves = claim.mine, {**claim.found}
         for group in claim.mine:
             if needed.isdisjoint(piece.text_id for piece in group):
@@ -138,8 +139,8 @@ class _EmbedShard:
                 continue
             document, why = read
             if isinstance(why, DocumentFailed):
-                work = DocumentProgress(document.document_id)
-                failed = document_rows(job.ledger.job_id, document, work, None, why, job.first_route)
+                progress = DocumentProgress(document.document_id)
+                failed = document_rows(job.ledger.job_id, document, progress, None, why, job.first_route)
                 self.failed.append(completed(job, document, failed))
             else:
                 job.meter.finished(why)
@@ -166,7 +167,7 @@ class _EmbedShard:
         job = self.job
         while pieces:
             alone = await job.claiming.is_first(self.number)
-            found = await job.claims.look(pieces, job.strategists[0])
+            found = await job.claims.look(pieces, job.answerers[0])
             self.leaves |= found
             pieces = [piece for piece in pieces if piece.text_id not in found]
             if alone:
@@ -252,7 +253,7 @@ def _read(job: EmbedJob, document: Document, seen: DocumentState | None) -> Read
         settled = job.settled(document, digest, seen)
         if settled == "unchanged":
             return document, settled
-        chunks = job.strategists[0].cutter.chunks(content, job.check)
+        chunks = job.answerers[0].cutter.chunks(content, job.check)
     except DocumentFailed as error:
         job.check()
         return document, error

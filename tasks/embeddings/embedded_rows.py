@@ -7,7 +7,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from tasks.base.errors import CallRejected, DocumentFailed
-from tasks.calls.rows import UNREAD, CallPosition, failed_call_row, failed_document_row, unread_row
+from tasks.calls.call_context import CallPosition
+from tasks.calls.rows import UNREAD, failed_call_row, failed_document_row, unread_row
 from tasks.calls.section_rows import section_rows, unread_words
 from tasks.embeddings.embed_job import EmbedJob
 from tasks.embeddings.embedder import EmbeddingReply, VectorSlice
@@ -97,7 +98,7 @@ def begun_rows(job: EmbedJob, items: Iterable[EmbeddedDocument], leaves: Mapping
 def _unused(job: EmbedJob, item: EmbeddedDocument) -> list[Asked]:
     """Return a document's part in requests that were paid for and aren't used."""
     document_id = item.document.document_id
-    every = [came for embedder in job.strategists for came in embedder.unused.pop(document_id, ())]
+    every = [came for embedder in job.answerers for came in embedder.unused.pop(document_id, ())]
     shares = [(came, came.shares[document_id]) for came in every]
     return [
         Asked(document_id, came, None, None, None, share.tokens, share.cost, 0, share.first) for came, share in shares
@@ -218,7 +219,7 @@ def _finished(job: EmbedJob, ended: Ended) -> Finished:
         sum([one.tokens for one in asked if not one.reused]),
         0,
         _cost(asked),
-        job.work_of(document) if document.columns else None,
+        job.fingerprint_of(document) if document.columns else None,
     )
 
 

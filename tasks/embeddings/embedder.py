@@ -11,25 +11,23 @@ import numpy as np
 
 from tasks.base.errors import CallFailed, CallRejected, Overflow, RouteUnavailable
 from tasks.calls.asker import given_up
+from tasks.calls.call_context import DocumentProgress
 from tasks.calls.embedding_cutter import EmbedCutter
 from tasks.calls.packing import Packing, TextToEmbed, pack
-from tasks.calls.payments import PaidUsage, Paying
 from tasks.calls.progress import Meter
-from tasks.calls.rows import DocumentProgress
+from tasks.calls.route_client import PaidUsage, RouteClient
 from tasks.chunking.splitter import split
-from tasks.dispatch.dispatcher import Delivered
-from tasks.dispatch.exchange import Call, Exchange, Paid
+from tasks.dispatch.exchange import Exchange, Paid
+from tasks.dispatch.exchanger import Delivered
 from tasks.embeddings.cost_share import Share, shared
 from tasks.embeddings.space import Space
 from tasks.ledger.records import StoredAnswer
 from tasks.models.route import Route
-from tasks.providers.protocol import call_id, encode
+from tasks.providers.call import ENCODING_FORMAT, Call, build_call
 from tasks.providers.vectors import Embedding, Matrix, Vectors
 
 # A text that a provider counts as too long is cut in two, and each half again, so often.
 MOST_CUTS = 5
-# What asks for vectors in base64.
-PACKED = "encoding_format"
 
 
 class EmbeddingReply(NamedTuple):
@@ -67,9 +65,10 @@ class VectorSlice(NamedTuple):
 
 
 @dataclass(slots=True)
-class Embedder(Paying):
+class Embedder:
     """Asks one route for one job, on one event loop."""
 
+    client: RouteClient
     meter: Meter
     cutter: EmbedCutter
     packing: Packing
@@ -77,17 +76,17 @@ class Embedder(Paying):
     dimensions: int | None
     base64: bool
     foreseen: Collection[str]
-    # What was paid and isn't used, by the documents that it was asked for; and what may be used yet, by its work.
+    # What was paid and isn't used, by the documents that it was asked for; and what may be used yet, by its progress.
     unused: dict[str, list[EmbeddingReply]] = field(default_factory=dict)
     _paid_for: dict[str, list[EmbeddingReply]] = field(default_factory=dict)
 
-    async def embed(self, work: DocumentProgress, pieces: Sequence[TextToEmbed]) -> list[list[VectorSlice]]:
+    async def embed(self, progress: DocumentProgress, pieces: Sequence[TextToEmbed]) -> list[list[VectorSlice]]:
         """Return the leaves of each piece; one that fails doesn't spoil its neighbours.
 
         Raises RouteUnavailable for the route, and JobPaused.
         """
         groups = list(pack(pieces, self.packing))
-        every = await asyncio.gather(*(self._group(work, group) for group in groups), return_exceptions=True)
+        every = await asyncio.gather(*(self._group(progress, group) for group in groups), return_exceptions=True)
         found: list[list[VectorSlice]] = []
         for one in every:
             if isinstance(one, BaseException):
@@ -109,26 +108,26 @@ class Embedder(Paying):
         halves = (pieces[:middle], pieces[middle:]) if middle else ()
         return {self.call_of(pieces).call_id}.union(*map(self._calls_within, halves))
 
-    async def _group(self, work: DocumentProgress, pieces: Sequence[TextToEmbed]) -> list[list[VectorSlice]]:
+    async def _group(self, progress: DocumentProgress, pieces: Sequence[TextToEmbed]) -> list[list[VectorSlice]]:
         """Ask for all of a request; where it is refused, for each half, down to the text that is the trouble."""
-        call, spelled = self.call_of(pieces), self.dispatcher.adjustments.count
-        self._put_beside(work, call, pieces)
+        call, spelled = self.call_of(pieces), self.client.dispatcher.adjustments.count
+        self._put_beside(progress, call, pieces)
         try:
-            came = self._found(work, call, pieces) or await self._paid(work, call, pieces)
+            came = self._found(progress, call, pieces) or await self._paid(progress, call, pieces)
         except CallFailed as error:
             aside = error if isinstance(error, CallRejected) else given_up(error)
             if self._spelled_anew(error, spelled):
-                return await self._group(work, pieces)
+                return await self._group(progress, pieces)
             if len(pieces) > 1:
                 middle = len(pieces) // 2
-                return await self._group(work, pieces[:middle]) + await self._group(work, pieces[middle:])
+                return await self._group(progress, pieces[:middle]) + await self._group(progress, pieces[middle:])
             if isinstance(error, Overflow) and (halves := self._halves(pieces[0])):
-                return [await self._parts(work, halves)]
+                return [await self._parts(progress, halves)]
             piece = pieces[0]
             return [[VectorSlice(0, len(piece.text), piece.tokens, None, 0, aside, call.call_id)]]
         found = [[VectorSlice(0, len(piece.text), piece.tokens, came, number)] for number, piece in enumerate(pieces)]
         for number in came.bad:  # asked for once more, by itself
-            (found[number],) = await self._group(work, [pieces[number]])
+            (found[number],) = await self._group(progress, [pieces[number]])
         return found
 
     def _spelled_anew(self, error: CallFailed, spelled: int) -> bool:
@@ -138,15 +137,15 @@ class Embedder(Paying):
         """
         if not self.base64 or error.status not in (400, 422, 500, 501):
             return False
-        if not self.dispatcher.takes_format:
-            self.dispatcher.adjustments.drop(PACKED)
-        return self.dispatcher.adjustments.count > spelled
+        if not self.client.dispatcher.takes_format:
+            self.client.dispatcher.adjustments.drop(ENCODING_FORMAT)
+        return self.client.dispatcher.adjustments.count > spelled
 
-    async def _parts(self, work: DocumentProgress, halves: Sequence[tuple[int, TextToEmbed]]) -> list[VectorSlice]:
+    async def _parts(self, progress: DocumentProgress, halves: Sequence[tuple[int, TextToEmbed]]) -> list[VectorSlice]:
         """Return the leaves of a text's parts, as places in the whole text."""
         found: list[VectorSlice] = []
         for start, piece in halves:
-            (leaves,) = await self._group(work, [piece])
+            (leaves,) = await self._group(progress, [piece])
             found += (leaf._replace(start=start + leaf.start, end=start + leaf.end) for leaf in leaves)
         return found
 
@@ -164,31 +163,31 @@ class Embedder(Paying):
     def call_of(self, pieces: Sequence[TextToEmbed]) -> Call:
         """Return the request for some pieces."""
         texts = tuple(piece.text for piece in pieces)
-        dispatcher, route = self.dispatcher, self.route
+        exchanger, route = self.client.dispatcher.exchanger, self.client.route
         request = Embedding(route.id, texts, self.dimensions, self.base64, route.upstream)
-        path, body = dispatcher.wire.embedding(request)
-        encoded = encode(body)
-        identity = call_id(route.provider, dispatcher.account.place, path, encoded)
         tokens = sum(piece.tokens for piece in pieces)
-        return Call(identity, path, encoded, tokens, 0, PACKED if PACKED in body else None, len(pieces))
+        asked = exchanger.wire.embedding(request)
+        return build_call(exchanger.account, asked, prompt_tokens=tokens, max_tokens=0, inputs=len(pieces))
 
-    def _found(self, work: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> EmbeddingReply | None:
+    def _found(self, progress: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> EmbeddingReply | None:
         """Return what was kept of a request, if it can be read; it isn't paid for again."""
-        kept = self.payer.ledger.answer(call.call_id)
+        kept = self.client.ledger.answer(call.call_id)
         if kept is None:
             return None
         try:
-            vectors = self._checked(self.dispatcher.read(kept.reply, call.inputs))
+            vectors = self._checked(self.client.dispatcher.exchanger.read(kept.reply, call.inputs))
         except (CallFailed, RouteUnavailable):
             return None
         self.meter.found()
-        self.dispatcher.notes.reused(call.call_id, work.document_id)
+        self.client.dispatcher.notes.reused(call.call_id, progress.document_id)
         return self._came(call, vectors, pieces, self._cost(vectors, call), kept)
 
-    async def _paid(self, work: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> EmbeddingReply:
-        if call.call_id in work.given_up:
-            raise work.given_up[call.call_id]
-        delivered = await self.payer.pay(work, call, partial(self._note, pieces), lambda: self._place(call, pieces))
+    async def _paid(self, progress: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> EmbeddingReply:
+        if call.call_id in progress.given_up:
+            raise progress.given_up[call.call_id]
+        delivered = await self.client.pay(
+            progress, call, partial(self._note, pieces), lambda: self._place(call, pieces)
+        )
         try:
             vectors = self._checked(delivered.answer)
         except RouteUnavailable:
@@ -196,12 +195,12 @@ class Embedder(Paying):
             self._put_down(call, pieces, self._usage(call, delivered.answer), how, "wrong_dimensions")
             raise
         came = self._came(call, vectors, pieces, self._cost(vectors, call), delivered)
-        self._paid_for.setdefault(work.document_id, []).append(came)
+        self._paid_for.setdefault(progress.document_id, []).append(came)
         return came
 
-    def settle(self, work: DocumentProgress, *, used: bool) -> None:
+    def settle(self, progress: DocumentProgress, *, used: bool) -> None:
         """Forget what was paid for some work; what isn't used stands among its documents' calls all the same."""
-        for came in self._paid_for.pop(work.document_id, ()):
+        for came in self._paid_for.pop(progress.document_id, ()):
             if not used:
                 self._leave_unused(came)
 
@@ -218,11 +217,11 @@ class Embedder(Paying):
             self._put_down(call, pieces, usage, how, error.reason)
         return usage
 
-    def _put_beside(self, work: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> None:
+    def _put_beside(self, progress: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> None:
         """Put down what an earlier run paid for a request beside its kept answer."""
-        if not work.looks_beside(call.call_id):
+        if not progress.looks_beside(call.call_id):
             return
-        for paid in self.payer.ledger.paid_beside(call.call_id):
+        for paid in self.client.ledger.paid_beside(call.call_id):
             if paid.tokens is not None:
                 usage = PaidUsage(*paid.tokens, paid.cost)
                 self._put_down(call, pieces, usage, (paid.attempts, paid.latency_ms, paid.created_at), paid.reason)
@@ -233,7 +232,9 @@ class Embedder(Paying):
     ) -> None:
         shares = shared(pieces, usage.prompt_tokens, usage.cost)
         none = np.zeros((0, 0), dtype=np.float32)
-        self._leave_unused(EmbeddingReply(call.call_id, self.route, none, shares, *how, mine=True, error_kind=reason))
+        self._leave_unused(
+            EmbeddingReply(call.call_id, self.client.route, none, shares, *how, mine=True, error_kind=reason)
+        )
 
     def _usage(self, call: Call, paid: Paid | None) -> PaidUsage:
         if not isinstance(paid, Vectors):
@@ -244,7 +245,7 @@ class Embedder(Paying):
         """Note where the texts of a request are that wasn't foreseen: a half, or another route's."""
         if call.call_id not in self.foreseen:
             places = [(piece.text_id, piece.document_id, place) for place, piece in enumerate(pieces)]
-            self.payer.ledger.placed(call.call_id, places)
+            self.client.ledger.placed(call.call_id, places)
 
     def _came(
         self,
@@ -255,11 +256,11 @@ class Embedder(Paying):
         how: StoredAnswer | Delivered,
     ) -> EmbeddingReply:
         when = how.created_at if isinstance(how, StoredAnswer) else datetime.now(UTC)
-        mine = not isinstance(how, StoredAnswer) or how.job_id == self.payer.ledger.job_id
+        mine = not isinstance(how, StoredAnswer) or how.job_id == self.client.ledger.job_id
         shares = shared(pieces, _tokens(vectors, call), cost) if mine else {}
         return EmbeddingReply(
             call.call_id,
-            self.route,
+            self.client.route,
             vectors.vectors,
             shares,
             how.attempts,
@@ -272,33 +273,33 @@ class Embedder(Paying):
 
     def placed(self, call: str, places: Sequence[int]) -> EmbeddingReply | None:
         """Return vectors that lie at some places of a kept answer, if it can be read; they are numbered from 0."""
-        kept = self.payer.ledger.answer(call)
+        kept = self.client.ledger.answer(call)
         if kept is None:
             return None
         try:
-            vectors = self._checked(self.dispatcher.wire.vectors(kept.reply, None))
+            vectors = self._checked(self.client.dispatcher.exchanger.wire.vectors(kept.reply, None))
             if not vectors.bad.isdisjoint(places):
                 return None
             some = vectors.vectors[list(places)]
         except (CallFailed, RouteUnavailable, IndexError):
             return None
-        mine = kept.job_id == self.payer.ledger.job_id
-        return EmbeddingReply(call, self.route, some, {}, kept.attempts, kept.latency_ms, kept.created_at, mine)
+        mine = kept.job_id == self.client.ledger.job_id
+        return EmbeddingReply(call, self.client.route, some, {}, kept.attempts, kept.latency_ms, kept.created_at, mine)
 
     def _checked(self, paid: Paid) -> Vectors:
         """Return vectors of the dimensions that they all have. Raises RouteUnavailable where they have others."""
         if not isinstance(paid, Vectors):
             raise TypeError("an answer in place of vectors")
-        wrong = self.space.wrong(paid.vectors.shape[1], self.route.label)
+        wrong = self.space.wrong(paid.vectors.shape[1], self.client.route.label)
         if wrong is not None:
-            self.dispatcher.lose(wrong)
+            self.client.dispatcher.lose(wrong)
             raise wrong
         return paid
 
     def _cost(self, paid: Vectors, call: Call) -> float | None:
         if paid.cost is not None:
             return paid.cost
-        return self.route.price.cost(_tokens(paid, call), 0) if self.route.price else None
+        return self.client.route.price.cost(_tokens(paid, call), 0) if self.client.route.price else None
 
 
 def _tokens(paid: Vectors, call: Call) -> int:

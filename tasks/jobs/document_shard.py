@@ -7,13 +7,14 @@ from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from tasks.base.errors import DocumentFailed, JobPaused
+from tasks.calls.call_context import DocumentProgress
 from tasks.calls.estimate import CHARACTERS_A_TOKEN
-from tasks.calls.rows import DocumentProgress, DocumentReading, Result
+from tasks.calls.rows import DocumentReading, Result
 from tasks.chunking.token_index import PROCESSORS
 from tasks.documents.document import Document
 from tasks.documents.groups import grouped
 from tasks.jobs.answer import answered, completed
-from tasks.jobs.job import Job, Settled
+from tasks.jobs.job_context import JobContext, Settled
 from tasks.jobs.reading import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE, Read, read_all
 from tasks.jobs.writing import begun_rows, rows_of, write, write_begun
 
@@ -44,7 +45,7 @@ class Worked(NamedTuple):
     unchanged: int
 
 
-async def run_shard(job: Job, documents: Sequence[Document], part: int | None = None) -> Worked:
+async def run_shard(job: JobContext, documents: Sequence[Document], part: int | None = None) -> Worked:
     """Answer a shard's documents and write their rows, to `part` or a new one.
 
     What is finished is written every FLUSH_SECONDS, so that a slow shard can be read
@@ -65,9 +66,9 @@ async def run_shard(job: Job, documents: Sequence[Document], part: int | None = 
     return Worked(shard.written, shard.left["unchanged"])
 
 
-def start(job: Job[Any], work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+def start(job: JobContext[Any], coroutine: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Start a task that ends with the job."""
-    task = asyncio.create_task(work)
+    task = asyncio.create_task(coroutine)
     job.tasks.add(task)
     task.add_done_callback(job.tasks.discard)
     return task
@@ -76,7 +77,7 @@ def start(job: Job[Any], work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
 class _DocumentShard:
     """The documents of a shard on their way from the source to its part."""
 
-    def __init__(self, job: Job, part: int) -> None:
+    def __init__(self, job: JobContext, part: int) -> None:
         self.job, self.part = job, part
         self.written = 0
         self.left: Counter[str] = Counter()
@@ -131,9 +132,9 @@ class _DocumentShard:
             async with self.job.reading:
                 for _ in batch:
                     self.job.check()
-                    await self.job.places.acquire()
+                    await self.job.slots.acquire()
                     taken += 1
-            self.job.waiting.read += len(batch)
+            self.job.scheduler.read += len(batch)
             return await asyncio.to_thread(read_all, self.job, batch)
         except BaseException:
             self._release(taken)
@@ -141,32 +142,32 @@ class _DocumentShard:
 
     def _release(self, places: int) -> None:
         for _ in range(places):
-            self.job.places.release()
+            self.job.slots.release()
 
     async def _one(self, document: Document, reading: DocumentReading | DocumentFailed) -> None:
         """Answer one document; its place is free for another then."""
-        work = DocumentProgress(document.document_id)
+        progress = DocumentProgress(document.document_id)
         self.job.observer.note("document began", part=self.part, document_id=document.document_id)
         try:
-            self._add(completed(self.job, document, await answered(self.job, document, work, reading)))
+            self._add(completed(self.job, document, await answered(self.job, document, progress, reading)))
         except JobPaused as error:
-            self._begun.append(work)
+            self._begun.append(progress)
             self.job.stop(error)
-            await work.heard_out()
+            await progress.heard_out()
         except asyncio.CancelledError:
-            self._begun.append(work)
-            await work.heard_out(cut_off=True)
+            self._begun.append(progress)
+            await progress.heard_out(cut_off=True)
             raise
         finally:
-            self.job.waiting.left(work)
-            self.job.places.release()
+            self.job.scheduler.left(progress)
+            self.job.slots.release()
 
     def _leave(self, settled: Settled) -> None:
         """Count a document that needs nothing."""
         self.job.meter.finished(settled)
         self.left[settled] += 1
-        self.job.waiting.ended += 1
-        self.job.places.release()
+        self.job.scheduler.ended += 1
+        self.job.slots.release()
 
     def _add(self, result: Result) -> None:
         self._waiting.append(result)
@@ -185,7 +186,7 @@ class _DocumentShard:
 
     async def put_down_begun(self) -> None:
         """Write what was paid for documents that the stopped job has left without an end."""
-        begun = [work for work in self._begun if work.calls]
+        begun = [progress for progress in self._begun if progress.calls]
         if begun:
             await asyncio.to_thread(write_begun, self.job, self.part, begun_rows(begun, self.job.schemas))
 
@@ -193,7 +194,7 @@ class _DocumentShard:
         return write(self.job, self.part, rows_of(results, self.job.schemas))
 
 
-def note_end(job: Job[Any], row: Mapping[str, Any]) -> None:
+def note_end(job: JobContext[Any], row: Mapping[str, Any]) -> None:
     """Tell that a document has come to its end."""
     job.observer.note(
         "document ended", document_id=row["document_id"], status=row["status"], error_kind=row["error_kind"]

@@ -2,14 +2,13 @@
 
 import asyncio
 import itertools
-import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, ClassVar, Generic, Literal
+from typing import Any
 
 from typing_extensions import TypeVar
 
@@ -17,102 +16,50 @@ from tasks.base.errors import (
     DocumentFailed,
     Interrupted,
     JobPaused,
-    LeaderLost,
     ModelUnknown,
     NoRouteLeft,
     StorageFailed,
 )
-from tasks.calls.progress import Meter
-from tasks.calls.scheduler import RouteClient, RouteScheduler
+from tasks.calls.scheduler import RouteUser
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
 from tasks.documents.object_store import shown
-from tasks.events.event import SILENT, Observer
-from tasks.ledger.ledger import Ledger
+from tasks.jobs.job_context import JobContext, Settled
 from tasks.ledger.records import ASSIGNED, DocumentState, StatusTotals
-from tasks.models.route import Route
-from tasks.planning.prepare import Prepared, docmill_version
+from tasks.planning.prepare import docmill_version
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
-from tasks.results.location import Folder
 from tasks.results.result_set import ResultSet, result_set
-from tasks.results.schemas import Schemas
 from tasks.strategies.text_answerer import TextAnswerer
 
-# For the calls in flight after a signal, of the ten seconds in which all is to end.
-DRAIN_SECONDS = 7.0
 ROWS_AT_ONCE, BYTES_AT_ONCE = 1024, 8_000_000
 T = TypeVar("T")
-Settled = Literal["unchanged", "resumed"]
-
-
-S = TypeVar("S", bound=RouteClient, default=TextAnswerer)
+S = TypeVar("S", bound=RouteUser, default=TextAnswerer)
 
 
 @dataclass(slots=True)
-class Job(Generic[S]):
-    """Everything the shards of one job share in this process; rows settled in a way that it `passes` reach none."""
+class Job(JobContext[S]):
+    """A job in this process: its listing, its totals, and how it ends."""
 
-    passes: ClassVar[Collection[Settled]] = ("unchanged", "resumed")
-
-    prepared: Prepared
-    ledger: Ledger
-    meter: Meter
-    loop: asyncio.AbstractEventLoop
-    strategists: list[S]
-    places: asyncio.Semaphore
-    reading: asyncio.Lock
-    began: float
-    work: str
-    waiting: RouteScheduler[S] = field(init=False)
-    tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
-    writing: threading.Lock = field(default_factory=threading.Lock)
-    observer: Observer = SILENT
+    began: float = field(default_factory=time.monotonic)
     unchanged: int = 0
     # Unchanged rows that no shard was given; only the listing counts them.
     passed: int = 0
     _listing: Iterator[Document] | None = None
     _known: Totals = field(default_factory=Totals)
-    _stopped: JobPaused | None = None
 
-    def __post_init__(self) -> None:
-        """Documents choose among the strategists, which are added as they are opened."""
-        options = self.prepared.options
-        shares = {stop.label: stop.share for stop in self.prepared.job_routes} if options.pool else None
-        self.waiting = RouteScheduler(self.strategists, self.meter, self.stop, self.check, options.patience, shares)
-
-    @property
-    def output(self) -> Folder:
-        """The place of the result set."""
-        return self.prepared.options.folder
-
-    @property
-    def schemas(self) -> Schemas:
-        """The schemas of the result tables."""
-        return self.prepared.schemas
-
-    @property
-    def may_have_begun(self) -> bool:
-        """Whether a document may have been begun at any of several routes in an earlier run."""
-        return len(self.strategists) > 1 and self.ledger.had_answers
-
-    @property
-    def first_route(self) -> Route:
-        """The route that the job was planned for."""
-        return self.prepared.job_routes[0].route
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the job's loop and wait for it, from any other thread."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     def documents(self) -> Iterator[Document]:
         """List the documents to work on, until the job is stopped; once."""
         for document in self._listing or self._listed():
             if self._stopped:
                 return
-            self.waiting.listed += 1
+            self.scheduler.listed += 1
             yield document
-        self.waiting.listed_all = self._stopped is None
+        self.scheduler.listed_all = self._stopped is None
 
     def look_ahead(self) -> None:
         """Pass over all that is settled before the first document to work on, while something else is waited for."""
@@ -151,54 +98,6 @@ class Job(Generic[S]):
         seen = self.ledger.seen([document.document_id]).get(document.document_id)
         # Assigned: a kill came between its part and its status, so the same command takes it up.
         return seen is not None and seen.status in ("failed", "partial", ASSIGNED)
-
-    def work_of(self, document: Document) -> str:
-        """Return the identity of a document's own work: that of the job, and the columns it carries."""
-        return self.work + self.prepared.carried.mark(document)
-
-    def settled(self, document: Document, content_sha256: str, seen: DocumentState | None) -> Settled | None:
-        """Return why a document needs nothing: unchanged since an earlier job, or finished by this one; or None."""
-        if seen is None or (seen.content_sha256, seen.work) != (content_sha256, self.work_of(document)):
-            return None
-        if seen.job_id == self.ledger.job_id and seen.status in ("done", "partial", "failed"):
-            return "resumed"
-        if seen.status == "done" and not self.prepared.options.fresh:
-            return "unchanged"
-        return None
-
-    def stop(self, reason: JobPaused, drain: float = DRAIN_SECONDS * 60) -> None:
-        """Ask nobody any more; what is in flight may end within `drain` seconds. From any thread."""
-        if self._stopped is None:
-            self._stopped = reason
-            asyncio.run_coroutine_threadsafe(self._drain(drain), self.loop)
-
-    def stopped(self) -> JobPaused | None:
-        """Return why the job was stopped, or None while it goes on."""
-        return self._stopped
-
-    def check(self) -> None:
-        """Raise the reason once the job is stopped."""
-        if self._stopped is not None:
-            raise self._stopped
-
-    def check_leader(self) -> None:
-        """Raise LeaderLost in a worker whose run is gone: another may write by now."""
-        if isinstance(self._stopped, LeaderLost):
-            raise self._stopped
-
-    async def _drain(self, seconds: float) -> None:
-        """Wait for the calls in flight, then end whatever still waits for its turn."""
-        deadline = time.monotonic() + seconds
-        while self.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - counts, of several dispatchers
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.1)  # let what has just arrived be parsed
-        for task in list(self.tasks):
-            task.cancel()
-
-    @property
-    def in_flight(self) -> int:
-        """Calls that are on the wire now."""
-        return sum(strategist.dispatcher.in_flight for strategist in self.strategists)
 
     def record(self, status: Status, finished: datetime | None = None, totals: Totals | None = None) -> JobRecord:
         """Return job.json's content as it stands."""
@@ -261,10 +160,10 @@ class Job(Generic[S]):
         """Write job.json for the last time; return what the run leaves."""
         totals = self._totals()
         reason = self._stopped
-        for strategist in self.strategists:
-            lost = strategist.dispatcher.lost
+        for answerer in self.answerers:
+            lost = answerer.client.dispatcher.lost
             if lost is not None and lost is not getattr(reason, "cause", None):
-                self.meter.trouble(strategist.route.label, f"{lost}: its documents went elsewhere")
+                self.meter.trouble(answerer.client.route.label, f"{lost}: its documents went elsewhere")
         status: Status = "done"
         if reason is not None:
             status = "failed" if is_mistake(reason) else "paused"

@@ -8,7 +8,7 @@ from tasks.base.errors import DocumentFailed
 from tasks.calls.rows import DocumentReading
 from tasks.documents.document import Document
 from tasks.documents.extract import extract
-from tasks.jobs.job import Job, Settled
+from tasks.jobs.job_context import JobContext, Settled
 from tasks.ledger.records import DocumentState
 
 # A hop to a thread and back for each document would cost as much as reading it.
@@ -16,7 +16,7 @@ DOCUMENTS_AT_ONCE, BYTES_AT_ONCE = 16, 1_000_000
 Read = tuple[Document, DocumentReading | DocumentFailed | Settled]
 
 
-def read_all(job: Job, documents: Sequence[Document]) -> list[Read]:
+def read_all(job: JobContext, documents: Sequence[Document]) -> list[Read]:
     """Read and cut documents; those that need nothing are only named. Not on the event loop.
 
     Raises JobPaused once the job is stopped: a reader that takes long is cut off then.
@@ -25,7 +25,9 @@ def read_all(job: Job, documents: Sequence[Document]) -> list[Read]:
     return [(document, _read(job, document, seen.get(document.document_id))) for document in documents]
 
 
-def _read(job: Job, document: Document, seen: DocumentState | None) -> DocumentReading | DocumentFailed | Settled:
+def _read(
+    job: JobContext, document: Document, seen: DocumentState | None
+) -> DocumentReading | DocumentFailed | Settled:
     job.check()
     try:
         content = extract(document, lambda: job.stopped() is not None)
@@ -38,6 +40,6 @@ def _read(job: Job, document: Document, seen: DocumentState | None) -> DocumentR
         return settled
     reading = DocumentReading(content, digest, job.prepared.carried.fields(document))
     with contextlib.suppress(DocumentFailed):  # raised again, and caught, when it is answered
-        strategist = job.strategists[0].about(reading.fields)
-        reading.cuts[strategist.cutter.route] = strategist.cut(content)
+        answerer = job.answerers[0].about(reading.fields)
+        reading.cuts[answerer.cutter.route] = answerer.cut(content)
     return reading

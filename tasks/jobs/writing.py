@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.base.errors import JobPaused
-from tasks.calls.rows import DocumentProgress, Result
-from tasks.jobs.job import Job
+from tasks.calls.call_context import DocumentProgress
+from tasks.calls.rows import Result
+from tasks.jobs.job_context import JobContext
 from tasks.ledger.records import ASSIGNED, Finished
 from tasks.results.parts import as_table, write_part
 from tasks.results.schemas import Schemas
@@ -33,22 +34,22 @@ def rows_of(results: Sequence[Result], schemas: Schemas) -> Rows:
     return Rows(tables, [_finished(result) for result in results])
 
 
-def begun_rows(works: Sequence[DocumentProgress], schemas: Schemas) -> Rows:
+def begun_rows(begun: Sequence[DocumentProgress], schemas: Schemas) -> Rows:
     """Return what was paid for documents that have no end yet: the job was stopped."""
-    calls = as_table([call for work in works for call in work.calls], schemas["calls"])
-    return Rows({"calls": calls}, [_counted(work.document_id, work.calls) for work in works])
+    calls = as_table([call for progress in begun for call in progress.calls], schemas["calls"])
+    return Rows({"calls": calls}, [_counted(progress.document_id, progress.calls) for progress in begun])
 
 
-def write_begun(job: Job[Any], part: int, rows: Rows) -> None:
+def write_begun(job: JobContext[Any], part: int, rows: Rows) -> None:
     """Write what was paid for documents without an end, whose rows in the other tables stay as they are."""
     write(job, part, rows, schemas={"calls": job.schemas["calls"]})
 
 
-def write(job: Job[Any], part: int, *some: Rows, schemas: Schemas | None = None) -> bool:
+def write(job: JobContext[Any], part: int, *some: Rows, schemas: Schemas | None = None) -> bool:
     """Write rows, and record that they are; where the disk refuses, stop the job."""
     finished = [one for rows in some for one in rows.finished]
     try:
-        homes = job.ledger.assign([one.document_id for one in finished], job.work, part)
+        homes = job.ledger.assign([one.document_id for one in finished], job.fingerprint, part)
         with job.writing:
             for home in sorted(set(homes.values())):
                 mine = [name for name, place in homes.items() if place == home]
@@ -57,7 +58,7 @@ def write(job: Job[Any], part: int, *some: Rows, schemas: Schemas | None = None)
                     job.check_leader()
                     write_part(job.output, home, mine, tables, schemas or job.schemas)
                 job.observer.note("part written", part=home, documents=len(mine))
-        job.ledger.finish(finished, homes, job.work)
+        job.ledger.finish(finished, homes, job.fingerprint)
     except JobPaused as error:
         job.stop(error)
         return False
@@ -82,7 +83,10 @@ def _finished(result: Result) -> Finished:
     row = result.document
     counted = _counted(row["document_id"], result.calls)
     return counted._replace(
-        content_sha256=row["content_sha256"], status=row["status"], cost_usd=row["cost_usd"], work=result.work
+        content_sha256=row["content_sha256"],
+        status=row["status"],
+        cost_usd=row["cost_usd"],
+        fingerprint=result.fingerprint,
     )
 
 

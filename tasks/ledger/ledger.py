@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
-from tasks.dispatch.exchange import Call
 from tasks.ledger.bloom_filter import BloomFilter
 from tasks.ledger.records import ASSIGNED, DocumentState, Finished, Owned, PaidBeside, StatusTotals, StoredAnswer
 from tasks.ledger.statements import (
@@ -39,6 +38,7 @@ from tasks.ledger.statements import (
 from tasks.ledger.store import Store, Value
 from tasks.ledger.tables import ANSWERS, checksum
 from tasks.models.route import Route
+from tasks.providers.call import Call
 from tasks.providers.protocol import Reply
 
 
@@ -86,18 +86,18 @@ class Ledger:
         """Commit what is queued and close."""
         self._store.close()
 
-    def begin(self, work: str, prefix: str) -> str:
+    def begin(self, identity: str, prefix: str) -> str:
         """Return the id of the job to do: the unfinished one of the same work, or a new one.
 
-        `work` identifies inputs and everything that decides about the answers.
+        `identity` is that of the inputs and of everything that decides about the answers.
         """
         last = self._store.read("SELECT job_id, work, status FROM jobs ORDER BY rowid DESC LIMIT 1")
-        if last and last[0][1] == work and last[0][2] != "done":
+        if last and last[0][1] == identity and last[0][2] != "done":
             self.job_id = str(last[0][0])
         else:
             count = self._store.read("SELECT count(*) FROM jobs")[0][0]
-            self.job_id = f"{prefix}-{work[:8]}-{int(count or 0) + 1}"
-        self._store.write(BEGIN, (self.job_id, work, datetime.now(UTC).isoformat()))
+            self.job_id = f"{prefix}-{identity[:8]}-{int(count or 0) + 1}"
+        self._store.write(BEGIN, (self.job_id, identity, datetime.now(UTC).isoformat()))
         began = self._store.read("SELECT started_at FROM jobs WHERE job_id = ?", (self.job_id,))[0][0]
         self._began = datetime.fromisoformat(str(began))
         self._look_beside()
@@ -232,18 +232,21 @@ class Ledger:
         self._store.write_many(ASSIGN, rows)
         self._part = max((self._part, *parts.values()))
 
-    def assign(self, document_ids: Sequence[str], work: str, new: int) -> dict[str, int]:
+    def assign(self, document_ids: Sequence[str], fingerprint: str, new: int) -> dict[str, int]:
         """Give each document its part: the one it lies in, or `new`."""
         seen = self.seen(document_ids)
         parts = {name: seen[name].part if name in seen else new for name in document_ids}
-        self._store.write_many(ASSIGN, [(name, self.job_id, work, ASSIGNED, part) for name, part in parts.items()])
+        self._store.write_many(
+            ASSIGN, [(name, self.job_id, fingerprint, ASSIGNED, part) for name, part in parts.items()]
+        )
         return parts
 
-    def finish(self, outcomes: Sequence[Finished], parts: Mapping[str, int], work: str) -> None:
+    def finish(self, outcomes: Sequence[Finished], parts: Mapping[str, int], fingerprint: str) -> None:
         """Record documents as done, partial or failed: their rows are in the tables, in these parts."""
         rows = [
-            (one.document_id, parts[one.document_id], self.job_id, one.work or work, one.content_sha256, one.status,
-             one.calls, one.reused_calls, one.prompt_tokens, one.completion_tokens, one.cost_usd)
+            (one.document_id, parts[one.document_id], self.job_id, one.fingerprint or fingerprint,
+             one.content_sha256, one.status, one.calls, one.reused_calls, one.prompt_tokens,
+             one.completion_tokens, one.cost_usd)
             for one in outcomes
         ]  # fmt: skip
         self._store.write_many(FINISH, rows)

@@ -44,7 +44,7 @@ class DocumentState(NamedTuple):
     """A document as the ledger knows it."""
 
     job_id: str
-    work: str
+    fingerprint: str
     content_sha256: str | None
     status: str
     part: int
@@ -65,7 +65,7 @@ class Owned(NamedTuple):
 class Finished(NamedTuple):
     """A document's outcome, as the totals need it. Tokens and cost are what this job paid.
 
-    `work` is the identity of its own work, where that isn't the job's.
+    `fingerprint` is its own, where that isn't the job's.
     """
 
     document_id: str
@@ -76,7 +76,7 @@ class Finished(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
-    work: str | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.base.errors import CallFailed, RouteUnavailable
 from tasks.dispatch.budget import Spending
-from tasks.dispatch.dispatcher import Transport
+from tasks.dispatch.exchanger import Transport
 from tasks.dispatch.transport import Client
 from tasks.models.candidates import COMPATIBLE, LOCAL
 from tasks.monitoring.advice import advise

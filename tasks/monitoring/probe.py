@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from tasks.base.errors import BudgetReached, CallFailed, JobPaused, RouteDown, RouteUnavailable
 from tasks.dispatch.budget import Spending
-from tasks.dispatch.dispatcher import Dispatcher, Transport
-from tasks.dispatch.exchange import Call, Exchange, Paid
+from tasks.dispatch.dispatcher import Dispatcher
+from tasks.dispatch.exchange import Exchange, Paid
+from tasks.dispatch.exchanger import Exchanger, Transport
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.retry import Policy
 from tasks.dispatch.transport import Client
@@ -18,7 +19,8 @@ from tasks.monitoring.health_records import HealthEvent, Skipped
 from tasks.monitoring.targets import ProbeTarget
 from tasks.prompting.options import Options
 from tasks.providers.account import Account
-from tasks.providers.protocol import Completion, Message, Reply, Wire, call_id, encode
+from tasks.providers.call import Call, build_call
+from tasks.providers.protocol import Completion, Message, Reply, Wire
 from tasks.providers.registry import wire_of
 from tasks.providers.streaming import STREAMING, Gathering, asked_to_stream
 from tasks.providers.vectors import Embedding
@@ -119,9 +121,8 @@ class Prober:
         provider = target.candidate.provider
         wire = wire_of(provider.wire)
         timed = Timed(transport, self.clock, streams=target.kind != "embedding" and provider.wire in STREAMING)
-        dispatcher = Dispatcher(
-            timed, account, wire, self._gate(account, target), ONCE, told_period=provider.told_period
-        )
+        gate = self._gate(account, target)
+        dispatcher = Dispatcher(Exchanger(timed, account, wire), gate, ONCE, told_period=provider.told_period)
         call = call_to(target, account, wire, characters)
         answer, reason, status = await _sent(dispatcher, call, timed)
         heard = timed.heard or Heard(0.0, None, None)
@@ -232,9 +233,7 @@ def call_to(target: ProbeTarget, account: Account, wire: Wire, characters: int) 
         path, body = wire.completion(Completion(candidate.id, turns, most, candidate.upstream, extras=extras))
         if candidate.provider.wire in STREAMING:
             body = asked_to_stream(body, candidate.provider.wire)
-    encoded = encode(body)
-    identity = call_id(account.provider, account.place, path, encoded)
-    return Call(identity, path, encoded, _most_tokens(characters), most, inputs=inputs)
+    return build_call(account, (path, body), prompt_tokens=_most_tokens(characters), max_tokens=most, inputs=inputs)
 
 
 def worst_case(target: ProbeTarget, characters: int) -> float | None:

@@ -172,12 +172,12 @@ def _offer(stop: JobRoute, sizes: Sequence[int], options: Options) -> Offer[JobR
         return Offer(stop, cost, latency_at(stop.latency, 0), average(stop.latency), stop.route.window.context)
     cutter = stop.cutter(options)
     answer = usual_answer(cutter, custom=options.prompt is not None)
-    work = sum((of_text(tokens, cutter, answer) for tokens in sizes), Expected())
+    expected = sum((of_text(tokens, cutter, answer) for tokens in sizes), Expected())
     price = stop.route.price
-    characters = CHARACTERS_A_TOKEN * work.prompt_tokens / max(work.calls, 1)
+    characters = CHARACTERS_A_TOKEN * expected.prompt_tokens / max(expected.calls, 1)
     return Offer(
         stop,
-        price.cost(work.prompt_tokens, work.completion_tokens) if price else None,
+        price.cost(expected.prompt_tokens, expected.completion_tokens) if price else None,
         latency_at(stop.latency, characters),
         average(stop.latency),
         stop.route.window.context,

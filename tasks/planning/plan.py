@@ -154,11 +154,11 @@ def _total(sums: SampleTotals, cutter: Cutter, answer: int | None) -> Expected:
 
 
 def _rival(stop: JobRoute, sums: SampleTotals, ours: Cutter, prepared: Prepared) -> Rival:
-    work = foreseen(stop, sums, ours, prepared.options)
+    expected = foreseen(stop, sums, ours, prepared.options)
     price = stop.route.price
-    cost = price.cost(work.prompt_tokens, work.completion_tokens) if price else None
-    seconds = time_at(stop, prepared.options, work)
-    return Rival(stop.label, stop.route.window.context, work.calls, cost, source_of(price), seconds)
+    cost = price.cost(expected.prompt_tokens, expected.completion_tokens) if price else None
+    seconds = time_at(stop, prepared.options, expected)
+    return Rival(stop.label, stop.route.window.context, expected.calls, cost, source_of(price), seconds)
 
 
 def foreseen(stop: JobRoute, sums: SampleTotals, ours: Cutter, options: Options) -> Expected:
@@ -191,11 +191,11 @@ def _explained(strategy: str, sums: SampleTotals, room: int) -> str:
     return f"auto: one call for {fits}, map-reduce for {_others(sums.long)}"
 
 
-def _seconds(prepared: Prepared, work: Expected) -> float:
+def _seconds(prepared: Prepared, expected: Expected) -> float:
     """Return the time at the first route, or at all of a pool together, each with its share."""
     if not prepared.options.pool:
-        return time_at(prepared.job_routes[0], prepared.options, work)
-    speeds = [1 / max(time_at(stop, prepared.options, work), 1e-9) for stop in prepared.job_routes]
+        return time_at(prepared.job_routes[0], prepared.options, expected)
+    speeds = [1 / max(time_at(stop, prepared.options, expected), 1e-9) for stop in prepared.job_routes]
     return 1 / sum(speeds)
 
 
@@ -203,7 +203,7 @@ def _others(count: int) -> str:
     return f"the {count:,} others" if count > 1 else "the other"
 
 
-def time_at(stop: JobRoute, options: Options, work: Expected) -> float:
+def time_at(stop: JobRoute, options: Options, expected: Expected) -> float:
     """Return the longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
     limits = EffectiveLimits.of(options, stop.provider)
-    return limits.seconds(work.calls, work.prompt_tokens, work.completion_tokens)
+    return limits.seconds(expected.calls, expected.prompt_tokens, expected.completion_tokens)

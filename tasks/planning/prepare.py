@@ -58,7 +58,7 @@ class Prepared:
     sample: tuple[Document, ...] | None = None
 
     @property
-    def work(self) -> str:
+    def fingerprint(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
         form = [self.form.identity] if self.form else []
         prompts = sorted({astuple(stop.prompts) for stop in self.job_routes})
@@ -83,7 +83,7 @@ class Prepared:
         which: list[Any] = [options.limit, options.text_column, options.id_column, options.retry_failed, options.fresh]
         which += ["join"] if options.join else []
         which += [[document.document_id for document in self.sample]] if self.sample is not None else []
-        return _hash([self.flow, [identity_of(name) for name in self.inputs], self.work, which])
+        return _hash([self.flow, [identity_of(name) for name in self.inputs], self.fingerprint, which])
 
     def documents(self) -> Documents:
         """List the documents anew; raises UserMistake as `list_documents` does."""

@@ -26,7 +26,7 @@ class Done(NamedTuple):
     """The SHA-256 of a text that is done, and the identity of the work on it."""
 
     sha256: str
-    work: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ReusableAnswers:
     def done(self, document_ids: Sequence[str]) -> dict[str, Done]:
         """Return the texts and works of those that are done."""
         rows = self.state.peek(DONE, (list(document_ids),)) if self.state else ()
-        return {str(name): Done(str(digest), str(work)) for name, digest, work in rows}
+        return {str(name): Done(str(digest), str(fingerprint)) for name, digest, fingerprint in rows}
 
 
 def kept(prepared: Prepared) -> ReusableAnswers:
@@ -53,7 +53,7 @@ def kept(prepared: Prepared) -> ReusableAnswers:
         return ReusableAnswers()
     state = state_of(prepared.options)
     counter = ThreadPoolExecutor(1)
-    counted = counter.submit(_count, state, (prepared.identity, prepared.work))
+    counted = counter.submit(_count, state, (prepared.identity, prepared.fingerprint))
     counter.shutdown(wait=False)
     return ReusableAnswers(state, counted)
 

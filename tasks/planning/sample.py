@@ -74,9 +74,9 @@ def sample_totals(
 
     `sizes`, where they can be listed sooner than the documents, are those of all of them.
     """
-    sums, work = SampleTotals(), prepared.work
+    sums, fingerprint = SampleTotals(), prepared.fingerprint
     known = _known(found, _within(documents, most))
-    for cuts in in_order(partial(_cut_all, cutter, prepared.carried, work), known):
+    for cuts in in_order(partial(_cut_all, cutter, prepared.carried, fingerprint), known):
         for document, cut in cuts:
             _add(sums, document, cut)
     first = next(documents, None)
@@ -103,13 +103,13 @@ def _known(found: ReusableAnswers, documents: Iterator[Document]) -> Iterator[li
 
 
 def _cut_all(
-    cutter: Cuts, carried: ExtraColumns, work: str, known: Sequence[Known], ended: Ended
+    cutter: Cuts, carried: ExtraColumns, fingerprint: str, known: Sequence[Known], ended: Ended
 ) -> list[tuple[Document, Cut | DocumentFailed | None]]:
-    return [_cut(cutter, carried, work, one, ended) for one in known]
+    return [_cut(cutter, carried, fingerprint, one, ended) for one in known]
 
 
 def _cut(
-    cutter: Cuts, carried: ExtraColumns, work: str, known: Known, ended: Ended
+    cutter: Cuts, carried: ExtraColumns, fingerprint: str, known: Known, ended: Ended
 ) -> tuple[Document, Cut | DocumentFailed | None]:
     """Return a document with its cut, or with None where it is done, and has the same text and work still."""
     document, done = known
@@ -121,7 +121,7 @@ def _cut(
     try:
         check()
         content = extract(document, ended)
-        if done == (sha256(content.text.encode()).hexdigest(), work + carried.mark(document)):
+        if done == (sha256(content.text.encode()).hexdigest(), fingerprint + carried.mark(document)):
             return document, None
         return document, cutter.about(carried.fields(document)).cut(content, check)
     except DocumentFailed as error:

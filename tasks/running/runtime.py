@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,20 +10,18 @@ from typing import Any, Protocol, TypeVar
 
 from uvloop import new_event_loop
 
-from tasks.base.errors import JobPaused, UserMistake
-from tasks.calls.asker import Asker
-from tasks.calls.payments import BudgetedDispatcher
+from tasks.base.errors import JobPaused
 from tasks.calls.progress import Meter
+from tasks.calls.route_client import RouteClient
 from tasks.calls.token_calibration import TokenCalibration
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.call_events import CallEvents
 from tasks.dispatch.dispatcher import Dispatcher
+from tasks.dispatch.exchanger import Exchanger, Transport
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.leased_rate import SharedRate
 from tasks.dispatch.limits.rate import Rate
 from tasks.dispatch.transport import Client, allow_connections
-from tasks.embeddings.embed_job import EmbedJob
-from tasks.embeddings.making import embed_job, embedder
 from tasks.jobs.job import Job
 from tasks.jobs.reading import DOCUMENTS_AT_ONCE
 from tasks.ledger.ledger import Ledger
@@ -35,14 +32,11 @@ from tasks.planning.prepare import Prepared
 from tasks.prompting.options import Options
 from tasks.providers.account import Account
 from tasks.providers.effective_limits import EffectiveLimits
-from tasks.providers.local_server import local_server
-from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
 from tasks.running.shared_limits import LeaseTask
 from tasks.running.watching import observed, watching
-from tasks.strategies.text_answerer import TextAnswerer
+from tasks.running.work import transport_of, work_of
 
-LOCAL_SLOTS = 4
 # Of a run whose workers ask: it has a local model's place, and no server there.
 NO_LOCAL_SERVER = Account("local", "nowhere://")
 T = TypeVar("T")
@@ -72,109 +66,74 @@ def opened_runtime(
     prepared: Prepared, ledger: Ledger, state: State, meter: Meter, resources: RuntimeResources
 ) -> Iterator[Job[Any]]:
     """Open a job over its ledger, with what asks its routes, for the block. Raises UserMistake."""
+    work, routes = work_of(prepared.options), prepared.job_routes
     with contextlib.ExitStack() as stack:
         observer = stack.enter_context(observed(prepared, ledger.job_id, meter))
         loop = stack.enter_context(_running_loop())
-        accounts = [
-            stop.account or stack.enter_context(_local(prepared, stop, asks=resources.asks))
-            for stop in prepared.job_routes
-        ]
+        accounts = [one.account or stack.enter_context(_local(prepared, one, resources)) for one in routes]
         client = _on(loop, _opened())
         stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
-        flights = [_concurrency(prepared, stop) for stop in prepared.job_routes]
-        most = sum(flights) if prepared.options.pool else max(flights)
+        in_flight = [_concurrency(prepared, route) for route in routes]
+        most = sum(in_flight) if prepared.options.pool else max(in_flight)
         allow_connections(most)
-        places = asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE)
-        job: Job[Any] = _job(prepared, ledger, meter, loop, places)
+        job: Job[Any] = work.job_type()(prepared, ledger, meter, loop, asyncio.Semaphore(2 * most + DOCUMENTS_AT_ONCE))
+        work.prepare(job)
         job.observer = observer
         gates: dict[tuple[str, str], Limits] = {}
-        for stop, account in zip(prepared.job_routes, accounts, strict=True):
+        for route, account in zip(routes, accounts, strict=True):
             # Limits are the account's, whichever of its models is asked.
             key = (account.provider, account.base_url)
             if key not in gates:
                 # What runs in this process has limits of its own.
-                share = resources.share if stop.account is not None else None
-                gates[key] = _limits(prepared, stop, SharedRate if share else Rate)
+                share = resources.share if route.account is not None else None
+                gates[key] = _limits(prepared, route, SharedRate if share else Rate)
                 if share is not None:
                     leasing = _on(loop, share.lease(account, gates[key], meter.trouble, job.stop))
                     stack.callback(lambda one: _on(loop, one.end()), leasing)
-            measures = TokenCalibration(state, f"{stop.route.provider} {stop.route.id} {account.place}")
-            payer = _payer(job, stop, account, client, resources.spending, gates[key], measures)
-            job.strategists.append(
-                embedder(job, stop, payer) if isinstance(job, EmbedJob) else _strategist(job, stop, payer)
-            )
+            measures = TokenCalibration(state, f"{route.route.provider} {route.route.id} {account.place}")
+            transport = transport_of(account, client)
+            asked = _client(job, route, account, transport, resources.spending, gates[key], measures)
+            job.answerers.append(work.answerer(job, route, asked))
         _share_fate(job)
         yield job
 
 
-def _job(
-    prepared: Prepared, ledger: Ledger, meter: Meter, loop: asyncio.AbstractEventLoop, places: asyncio.Semaphore
-) -> Job[Any]:
-    if prepared.options.embedding:
-        return embed_job(prepared, ledger, meter, loop, places)
-    return Job(prepared, ledger, meter, loop, [], places, asyncio.Lock(), time.monotonic(), prepared.work)
-
-
-def _local(prepared: Prepared, stop: JobRoute, *, asks: bool) -> "contextlib.AbstractContextManager[Account]":
-    if prepared.options.embedding:
-        return contextlib.nullcontext(ACCOUNT)
-    if not asks:
+def _local(
+    prepared: Prepared, route: JobRoute, resources: RuntimeResources
+) -> "contextlib.AbstractContextManager[Account]":
+    if not resources.asks:
         return contextlib.nullcontext(NO_LOCAL_SERVER)
-    if prepared.local_model is None:
-        raise UserMistake("the local model has no file: name one in DOCMILL_LOCAL_MODEL")
-    # Each slot holds a whole context in memory; calls beyond them wait at the server.
-    slots = min(_concurrency(prepared, stop), LOCAL_SLOTS)
-    return local_server(prepared.local_model, context=stop.route.window.context, slots=slots)
+    return work_of(prepared.options).local(prepared, route, _concurrency(prepared, route))
 
 
-def _concurrency(prepared: Prepared, stop: JobRoute) -> int:
-    return prepared.options.concurrency or stop.provider.concurrency
+def _concurrency(prepared: Prepared, route: JobRoute) -> int:
+    return prepared.options.concurrency or route.provider.concurrency
 
 
-def _share_fate(job: Job) -> None:
+def _share_fate(job: Job[Any]) -> None:
     """Let the routes of one account know of each other: what refuses one of them refuses all."""
-    dispatchers = [strategist.dispatcher for strategist in job.strategists]
+    dispatchers = [answerer.client.dispatcher for answerer in job.answerers]
     for one in dispatchers:
-        one.siblings = [other for other in dispatchers if other.account.same_as(one.account)]
+        one.siblings = [other for other in dispatchers if other.exchanger.account.same_as(one.exchanger.account)]
 
 
-def _limits(prepared: Prepared, stop: JobRoute, kind: type[Rate]) -> Limits:
-    return Limits(declared(prepared.options, stop.provider, kind), concurrency=_concurrency(prepared, stop))
+def _limits(prepared: Prepared, route: JobRoute, kind: type[Rate]) -> Limits:
+    return Limits(declared(prepared.options, route.provider, kind), concurrency=_concurrency(prepared, route))
 
 
-def _payer(
-    job: Job,
-    stop: JobRoute,
+def _client(
+    job: Job[Any],
+    route: JobRoute,
     account: Account,
-    client: Client,
+    transport: Transport,
     spending: Spending,
     limits: Limits,
     measures: TokenCalibration,
-) -> BudgetedDispatcher:
-    options, provider = job.prepared.options, stop.provider
-    dispatcher = Dispatcher(
-        LocalVectors() if account is ACCOUNT else client,
-        account,
-        wire_of(provider.wire),
-        limits,
-        hedge=options.hedge,
-        told_period=provider.told_period,
-        notes=CallEvents(watching(job, stop)),
-    )
-    return BudgetedDispatcher(stop.route, dispatcher, job.ledger, spending, measures, job.meter, job.stopped)
-
-
-def _strategist(job: Job, stop: JobRoute, payer: BudgetedDispatcher) -> TextAnswerer:
-    options, provider = job.prepared.options, stop.provider
-    extras = _extras(options, provider)
-    continue_prompt = stop.prompts.continue_prompt
-    asker = Asker(payer, job.meter, stop.tokenizer, options.routing, extras, continue_prompt, provider.structured)
-    return TextAnswerer(asker, stop.cutter(options), stop.form)
-
-
-def _extras(options: Options, provider: Provider) -> dict[str, Any]:
-    integrity = {"integrity": options.integrity} if options.integrity and provider.wire == "apipie" else {}
-    return {**provider.extras, **integrity}
+) -> RouteClient:
+    exchanger = Exchanger(transport, account, wire_of(route.provider.wire), hedge=job.prepared.options.hedge)
+    notes = CallEvents(watching(job, route))
+    dispatcher = Dispatcher(exchanger, limits, told_period=route.provider.told_period, notes=notes)
+    return RouteClient(route.route, dispatcher, job.ledger, spending, measures, job.meter, job.stopped)
 
 
 def declared(options: Options, provider: Provider, kind: type[Rate] = Rate) -> Iterator[Rate]:

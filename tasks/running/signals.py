@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 from tasks.base.errors import Interrupted
-from tasks.jobs.job import DRAIN_SECONDS, Job
+from tasks.jobs.job import Job
+from tasks.jobs.job_context import DRAIN_SECONDS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

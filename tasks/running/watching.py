@@ -12,6 +12,7 @@ from tasks.jobs.job import Job
 from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared, docmill_version
 from tasks.providers.account import read_environment
+from tasks.running.work import work_of
 
 
 def observed(prepared: Prepared, job_id: str, meter: Meter) -> contextlib.AbstractContextManager[Observer]:
@@ -20,20 +21,18 @@ def observed(prepared: Prepared, job_id: str, meter: Meter) -> contextlib.Abstra
     return observing(job_id, log, lambda words: meter.trouble("log and telemetry", words))
 
 
-def watching(job: Job[Any], stop: JobRoute) -> Observer:
+def watching(job: Job[Any], job_route: JobRoute) -> Observer:
     """Return the observer of the events of one route."""
-    route = stop.route
-    operation = "text_completion" if route.is_base_model else "chat"
-    if job.prepared.options.embedding:
-        operation = "embeddings"
+    route = job_route.route
+    operation = work_of(job.prepared.options).operation(route)
     return job.observer.bound(provider=route.provider, model=route.model, operation=operation)
 
 
 def begin(job: Job[Any]) -> None:
     """Tell that a job begins, at which routes, and how its gauges are read."""
     job.observer.note("job began", flow=job.prepared.flow, version=docmill_version())
-    for place, stop in enumerate(job.prepared.job_routes, 1):
-        watching(job, stop).note("route settled", position=place, context=stop.route.window.context)
+    for position, job_route in enumerate(job.prepared.job_routes, 1):
+        watching(job, job_route).note("route settled", position=position, context=job_route.route.window.context)
     gauge(job)
 
 
@@ -43,8 +42,9 @@ def gauge(job: Job[Any]) -> None:
 
 
 def _readings(job: Job[Any]) -> Iterator[MetricReading]:
-    for strategist in job.strategists:
-        route, dispatcher = strategist.route, strategist.dispatcher
+    for answerer in job.answerers:
+        client = answerer.client
+        route, dispatcher = client.route, client.dispatcher
         fields = {"provider": route.provider, "model": route.model}
         yield MetricReading("in_flight", dispatcher.in_flight, fields)
         for unit, period, share in dispatcher.limits.used(time.monotonic()):

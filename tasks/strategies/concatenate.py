@@ -23,7 +23,8 @@ class Concatenate:
 
     async def run(self, ask: Ask) -> Outcome:
         """Ask over all chunks; the answer of one that fails is missing."""
-        answers = await all_of(ask.chunk(number) for number in range(len(ask.cut.chunks)))
+        count = len(ask.cut.chunks)
+        answers = [await ask.chunk(0)] if count == 1 else await all_of(map(ask.chunk, range(count)))
         if all(answer is None for answer in answers):
             raise ask.last_failure()
         is_cut = any(answer.cut for answer in answers if answer is not None)

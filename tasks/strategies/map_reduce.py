@@ -28,7 +28,8 @@ class MapReduce:
 
     async def run(self, ask: Ask) -> Outcome:
         """Ask over all chunks; those that fail are left out."""
-        answers = await all_of(ask.chunk(number) for number in range(len(ask.cut.chunks)))
+        count = len(ask.cut.chunks)
+        answers = [await ask.chunk(0)] if count == 1 else await all_of(map(ask.chunk, range(count)))
         answered = [answer for answer in answers if answer is not None]
         if not answered:
             raise ask.last_failure()

@@ -2,7 +2,8 @@
 
 from tasks.base.errors import CallRejected
 from tasks.calls.asker import Asker
-from tasks.calls.rows import INVALID, CallPosition, DocumentProgress
+from tasks.calls.call_context import CallContext
+from tasks.calls.rows import INVALID
 from tasks.prompting.answer_form import Form
 from tasks.prompting.answer_parser import Invalid
 from tasks.prompting.conversation import Prompt, Text
@@ -12,12 +13,10 @@ REPAIR = (FOLDER / "repair.txt").read_text(encoding="utf-8").rstrip("\n")
 AGAIN = "with --retry-failed --fresh the model is asked anew"
 
 
-async def checked(
-    asker: Asker, form: Form, work: DocumentProgress, place: CallPosition, prompt: Prompt, answer: Text, *, whole: bool
-) -> Text:
+async def checked(asker: Asker, form: Form, context: CallContext, prompt: Prompt, answer: Text, *, whole: bool) -> Text:
     """Return an answer as canonical JSON of the form; one that isn't valid is asked for once more.
 
-    Raises CallRejected with reason `invalid_answer` where that isn't either; the raw answer is in `work`.
+    Raises CallRejected with reason `invalid_answer` where that isn't either; the raw answer is in its progress.
     """
     try:
         return Text(form.checked(answer.text, whole=whole), cut=False)
@@ -26,21 +25,21 @@ async def checked(
     repaired = None
     # What was cut off would be cut off again.
     if not answer.cut:
-        repaired = await asker.ask_again(work, place, prompt, answer.text, fill(REPAIR, faults=faults))
+        repaired = await asker.ask_again(context, prompt, answer.text, fill(REPAIR, faults=faults))
     if repaired is not None:
         try:
             return Text(form.checked(repaired.text, whole=whole), cut=False)
         except Invalid as error:
             faults = str(error)
     last = repaired or answer
-    work.raw = last.text
-    refused = CallRejected(INVALID, _said(faults, cut=last.cut, repaired=repaired is not None))
+    context.progress.raw = last.text
+    refused = CallRejected(INVALID, _words(faults, cut=last.cut, repaired=repaired is not None))
     refused.attempts = 2 if repaired else 1
-    asker.set_aside(work, place, refused)
+    asker.set_aside(context, refused)
     raise refused
 
 
-def _said(faults: str, *, cut: bool, repaired: bool) -> str:
+def _words(faults: str, *, cut: bool, repaired: bool) -> str:
     what = "the answer was cut off and isn't valid" if cut else "the answer isn't valid"
     fix = f"give a larger --max-output-tokens, or {AGAIN}" if cut else AGAIN
     return f"{what}{', nor was the one before it' if repaired else ''}: {'; '.join(faults.splitlines())}: {fix}"

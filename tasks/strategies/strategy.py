@@ -33,15 +33,15 @@ class Ask(Protocol):
         """The text and its chunks."""
         ...
 
-    async def chunk(self, number: int) -> Text | None:
+    def chunk(self, number: int) -> Awaitable[Text | None]:
         """Ask over one chunk."""
         ...
 
-    async def refined(self, number: int, answer: SizedAnswer) -> Text | None:
+    def refined(self, number: int, answer: SizedAnswer) -> Awaitable[Text | None]:
         """Ask for the answer so far, written anew with one more chunk. Raises DocumentFailed where both don't fit."""
         ...
 
-    async def merged(self, level: int, number: int, group: Sequence[SizedAnswer], *, last: bool) -> Text | None:
+    def merged(self, level: int, number: int, group: Sequence[SizedAnswer], *, last: bool) -> Awaitable[Text | None]:
         """Ask for a group of answers to be made one; `last`: it is the document's."""
         ...
 

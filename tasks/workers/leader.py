@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from tasks.base.errors import DocmillError, Interrupted, JobPaused, LeaderLost, UserMistake
 from tasks.dispatch.limits.leases import LeaseRequest, Leases, QuotaBook, allocate
-from tasks.jobs.job import DRAIN_SECONDS, Job
-from tasks.running.shards import Shard
+from tasks.jobs.job import Job
+from tasks.jobs.job_context import DRAIN_SECONDS
+from tasks.running.work import Shard
 from tasks.workers.budget_shares import BudgetShares
 from tasks.workers.messages import Directives, Report
 
@@ -60,9 +61,9 @@ class Leader:
         with self._lock:
             return [name for name, worker in self._workers.items() if not worker.is_gone]
 
-    def join(self, worker: str, who: str, work: str) -> None:
+    def join(self, worker: str, who: str, fingerprint: str) -> None:
         """Take a worker in, if it would do the job's own work."""
-        if work != self.job.work:
+        if fingerprint != self.job.fingerprint:
             raise UserMistake(
                 f"worker {who} prepares another job than this run: give it the same version, prompts, "
                 "keys and base URLs"

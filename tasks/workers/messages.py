@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from tasks.base.errors import DocmillError, JobPaused, NoRouteLeft
 from tasks.dispatch.limits.leases import LeaseRequest, Leases
-from tasks.running.shards import Shard
+from tasks.running.work import Shard
 
 # A Unix socket's path, or host and port.
 Address = str | tuple[str, int]
@@ -42,8 +42,8 @@ class Directives(NamedTuple):
 class LeaderApi(Protocol):
     """What a worker may ask of its run; each says its own name first. Raises LeaderLost once the run is gone."""
 
-    def join(self, worker: str, who: str, work: str) -> None:
-        """Come to work on the job. Raises UserMistake where the worker would do other `work`."""
+    def join(self, worker: str, who: str, fingerprint: str) -> None:
+        """Come to work on the job. Raises UserMistake where the worker would do other `fingerprint`."""
         ...
 
     def heartbeat(self, worker: str, report: Report) -> Directives:

@@ -16,9 +16,9 @@ from tasks.calls.progress import Meter
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.leases import LeaseRequest, Leases
-from tasks.embeddings.embed_job import EmbedJob
 from tasks.jobs.document_shard import Worked
-from tasks.jobs.job import DRAIN_SECONDS, Job
+from tasks.jobs.job import Job
+from tasks.jobs.job_context import DRAIN_SECONDS
 from tasks.planning.prepare import Prepared, prepare
 from tasks.planning.state_location import state_of
 from tasks.prompting.options import Options
@@ -26,10 +26,10 @@ from tasks.providers.account import Account, Keys
 from tasks.results.job_file import read_job_file
 from tasks.running.garbage import calm_collector
 from tasks.running.runtime import RuntimeResources, opened_runtime
-from tasks.running.shards import Shard, expect, is_hungry
+from tasks.running.shards import is_hungry
 from tasks.running.shared_limits import LeaseTask, leased, sharing
 from tasks.running.watching import gauge
-from tasks.strategies.text_answerer import TextAnswerer
+from tasks.running.work import Shard, work_of
 from tasks.workers.budget_shares import WorkerBudget
 from tasks.workers.messages import LeaderAddress, LeaderApi, Report, plain
 from tasks.workers.rpc import RpcClient
@@ -78,7 +78,7 @@ class WorkerSession:
                 self._take(shard)
                 yield shard
                 continue
-            self.job.waiting.listed_all |= hungry
+            self.job.scheduler.listed_all |= hungry
             if self._leaves.wait(LOOK_AGAIN_SECONDS):
                 return
             yield None
@@ -86,17 +86,16 @@ class WorkerSession:
     def _take(self, shard: Shard) -> None:
         if shard.again:
             self._catch_up()
-        expect(self.job, shard)
-        self.job.waiting.listed += len(shard.documents)
+        work_of(self.job.prepared.options).expect(self.job, shard)
+        self.job.scheduler.listed += len(shard.documents)
         with self._counting:
             self._in_hand += 1
 
     def _catch_up(self) -> None:
         """Learn what the lost worker was answered, and how it cut: whose documents this worker takes over."""
         self.job.ledger.learn()
-        for strategist in self.job.strategists:
-            if isinstance(strategist, TextAnswerer):
-                strategist.measures.look_again()
+        for answerer in self.job.answerers:
+            answerer.client.measures.look_again()
 
     def finished(self, shard: Shard, worked: Worked) -> None:
         """Hand in a shard that was worked on to its end; where the job was stopped, it wasn't."""
@@ -211,7 +210,7 @@ def joined(
         try:
             prepared = prepare(flow, inputs, options, keys=keys)
             _require_results(options, place.job_id)
-            pulse.join(name, f"{os.getpid()} on {socket.gethostname()}", prepared.work)
+            pulse.join(name, f"{os.getpid()} on {socket.gethostname()}", prepared.fingerprint)
             with _opened(prepared, place.job_id, name, desk, pulse) as worker, worker.reporting():
                 yield worker
                 worker.job.check_leader()
@@ -235,8 +234,7 @@ def _opened(prepared: Prepared, job_id: str, name: str, desk: LeaderApi, pulse: 
         spending = _spending(options, name, desk, threads)
         job = stack.enter_context(opened_runtime(prepared, ledger, state, Meter(), RuntimeResources(spending, share)))
         gauge(job)
-        if isinstance(job, EmbedJob):
-            job.claiming, job.claims.shared = WorkerClaiming(desk, threads, job), True
+        work_of(options).share(job, WorkerClaiming(desk, threads, job))
         yield WorkerSession(name, job, desk, pulse, spending)
 
 

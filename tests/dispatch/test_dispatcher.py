@@ -15,16 +15,18 @@ from pydantic import SecretStr
 
 from tasks.base.errors import AccountRefused, CallFailed, CallRejected, JobPaused, ModelUnknown, Overflow, RouteDown
 from tasks.dispatch.breaker import RUN
-from tasks.dispatch.dispatcher import Delivered, Dispatcher
-from tasks.dispatch.exchange import Call, Exchange
+from tasks.dispatch.dispatcher import Dispatcher
+from tasks.dispatch.exchange import Exchange
+from tasks.dispatch.exchanger import Delivered, Exchanger
 from tasks.dispatch.latency import ENOUGH
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.rate import Rate
 from tasks.dispatch.transport import Client
 from tasks.providers.account import Account
+from tasks.providers.call import Call, build_call
 from tasks.providers.effective_limits import MINUTE
 from tasks.providers.openai import OpenAI
-from tasks.providers.protocol import Answer, Completion, Message, Reply, call_id, encode
+from tasks.providers.protocol import Answer, Completion, Message, Reply
 from tests.conftest import KEY
 from tests.quota import SPELLINGS, Allowance, Quota
 from tests.simulator import FAULTS, Fault, Reset, Settings, Simulator, Truncated, error, serving
@@ -67,8 +69,7 @@ class Desk:
 
     def call(self, text: str) -> Call:
         path, body = OpenAI().completion(Completion(self.model, (Message("user", text),), 100))
-        encoded = encode(body)
-        return Call(call_id("test", self.url, path, encoded), path, encoded, 100, 100)
+        return build_call(Account("test", self.url), (path, body), prompt_tokens=100, max_tokens=100)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -88,16 +89,11 @@ class Desk:
 
         limits.pause = noted  # type: ignore[method-assign]
         async with Client() as client:
+            exchanger = Exchanger(
+                client, account, OpenAI(), hedge=self.hedge, clock=lambda: time.monotonic() * self.hurry
+            )
             self.dispatcher = Dispatcher(
-                client,
-                account,
-                OpenAI(),
-                limits,
-                hedge=self.hedge,
-                told_period=self.told_period,
-                sleep=self._sleep,
-                jitter=lambda: 0.5,
-                clock=lambda: time.monotonic() * self.hurry,
+                exchanger, limits, told_period=self.told_period, sleep=self._sleep, jitter=lambda: 0.5
             )
             return await asyncio.gather(*(self.deliver(text) for text in texts), return_exceptions=True)
 
@@ -361,7 +357,7 @@ def test_a_route_that_is_down_is_asked_by_one_probe_and_by_nobody_else(simulator
     async def some() -> None:
         desk = Desk(simulator.url)
         await desk._send(())
-        async with Client() as desk.used.client:
+        async with Client() as desk.used.exchanger.transport:
             breaker = desk.used.breaker
             for number in range(RUN):
                 breaker.failed(str(number), str(number), "HTTP 503", 0.0, first=True)
@@ -387,7 +383,7 @@ def test_a_refusal_of_a_call_is_an_answer_to_whether_the_route_is_up(simulator: 
 
     async def some() -> None:
         await desk._send(())
-        async with Client() as desk.used.client:
+        async with Client() as desk.used.exchanger.transport:
             for text in (*few, "BAD", *few):
                 with pytest.raises(CallFailed):
                     await desk.deliver(text)
@@ -400,8 +396,8 @@ def test_an_up_server_is_seen_without_a_call_that_costs(simulator: Simulator) ->
     async def seen(url: str) -> bool:
         desk = Desk(url)
         await desk._send(())
-        async with Client() as desk.used.client:
-            return await desk.used.is_up()
+        async with Client() as desk.used.exchanger.transport:
+            return await desk.used.exchanger.is_up()
 
     assert asyncio.run(seen(simulator.url))
     with socket.socket() as probe:
@@ -439,7 +435,7 @@ def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simul
 
     async def some() -> list[Delivered | BaseException]:
         await desk._send(())
-        async with Client() as desk.used.client:
+        async with Client() as desk.used.exchanger.transport:
             return await asyncio.gather(
                 *(delivered(desk, f"text {number}") for number in range(200)), return_exceptions=True
             )
@@ -498,10 +494,10 @@ def test_a_hedged_call_is_overtaken_and_both_answers_are_counted(simulator: Simu
         desk = Desk(simulator.url)
         desk.hedge = True
         await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
-        async with Client() as desk.used.client:
+        async with Client() as desk.used.exchanger.transport:
             got = await desk.deliver("slow")
             quick = len(desk.counted)
-            assert desk.used.in_flight == desk.used.limits.in_flight == 1  # the slower one keeps its place
+            assert desk.used.exchanger.in_flight == desk.used.limits.in_flight == 1  # the slower one keeps its place
             await asyncio.gather(*desk.late)
             await asyncio.sleep(0)
             assert (quick, len(desk.counted)) == (ENOUGH + 1, ENOUGH + 2)
@@ -518,7 +514,7 @@ def test_a_hedged_call_is_overtaken_and_both_answers_are_counted(simulator: Simu
     assert got.attempts == 1
     assert simulator.counts.requests == ENOUGH + 2
     assert set(desk.recorded_calls.values()) == {1}
-    assert desk.used.in_flight == desk.used.limits.in_flight == 0
+    assert desk.used.exchanger.in_flight == desk.used.limits.in_flight == 0
 
 
 def test_a_slower_answer_that_cannot_be_read_is_counted_as_lost(simulator: Simulator) -> None:
@@ -534,7 +530,7 @@ def test_a_slower_answer_that_cannot_be_read_is_counted_as_lost(simulator: Simul
         desk = Desk(simulator.url)
         desk.hedge = True
         await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
-        async with Client() as desk.used.client:
+        async with Client() as desk.used.exchanger.transport:
             await desk.deliver("slow")
             await asyncio.gather(*desk.late)
             return desk
@@ -555,7 +551,7 @@ def test_a_call_that_waited_while_its_format_was_dropped_does_not_show_that_the_
         desk.concurrency = 1
         await desk._send(())
         asking = desk.call("second")._replace(format="temperature")
-        async with Client() as desk.used.client:
+        async with Client() as desk.used.exchanger.transport:
             first = asyncio.create_task(desk.deliver("first"))
             second = asyncio.create_task(desk.used.send(asking, "second", Books(desk)))
             await asyncio.sleep(0.05)
@@ -574,7 +570,7 @@ def test_without_hedge_no_call_is_sent_twice(simulator: Simulator) -> None:
     async def some() -> Delivered:
         desk = Desk(simulator.url)
         await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
-        async with Client() as desk.used.client:
+        async with Client() as desk.used.exchanger.transport:
             return await desk.deliver("slow")
 
     assert not asyncio.run(some()).hedged

@@ -11,8 +11,8 @@ from tests.simulator import FAULTS, Simulator
 def impatient(job: Job) -> None:
     """Let nobody wait long: neither between attempts nor for an answer that never comes."""
     hasten(job)
-    for strategist in job.strategists:
-        strategist.asker.dispatcher.spread.deadline = lambda most: min(most, 1.0)  # type: ignore[method-assign]
+    for answerer in job.answerers:
+        answerer.client.dispatcher.exchanger.spread.deadline = lambda most: min(most, 1.0)  # type: ignore[method-assign]
 
 
 def test_with_five_per_cent_of_each_fault_every_document_is_done_and_paid_once(

@@ -63,7 +63,7 @@ def work(flow: str, place: Path, **words: Any) -> str:
         **NEEDED.get(flow, {}),
         **words,
     }
-    return prepare(flow, [str(place / "documents")], KINDS[flow](**given)).work
+    return prepare(flow, [str(place / "documents")], KINDS[flow](**given)).fingerprint
 
 
 @pytest.mark.usefixtures("provider")
@@ -98,4 +98,4 @@ def test_the_identity_of_work_is_that_of_older_result_sets(place: Path, options:
     """With another one all documents of all users are asked about anew: only other shipped prompts are worth that."""
     flow = next(name for name, kind in KINDS.items() if kind is type(options))
     given = options.model_copy(update={"provider": "mistral", "model": "mistral-small", "output": "out"})
-    assert prepare(flow, [str(place / "documents")], given).work == identity
+    assert prepare(flow, [str(place / "documents")], given).fingerprint == identity

@@ -339,10 +339,10 @@ def test_rows_of_a_table_that_are_done_reach_no_shard_and_a_changed_one_does(
     ran = run_job(**words, opened=opened)
     assert (ran.code, ran.record.totals.documents, ran.record.totals.done) == (0, 60, 60)
     assert provider.counts.answers == 60
-    assert (jobs[0].meter.resumed, jobs[0].waiting.listed) == (done, 60 - done)
+    assert (jobs[0].meter.resumed, jobs[0].scheduler.listed) == (done, 60 - done)
 
     texts[7] += " And more, é."
     pq.write_table(pa.table({"id": names, "text": texts}), path)
     later = run_job(**words, opened=opened)
-    assert (later.record.totals.unchanged, later.record.totals.done, jobs[1].waiting.listed) == (59, 1, 1)
+    assert (later.record.totals.unchanged, later.record.totals.done, jobs[1].scheduler.listed) == (59, 1, 1)
     assert (later.record.totals.documents, provider.counts.answers) == (60, 61)

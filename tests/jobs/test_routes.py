@@ -12,10 +12,11 @@ from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from tasks.base.errors import UserMistake
-from tasks.dispatch.dispatcher import Delivered, Dispatcher
-from tasks.dispatch.exchange import Call
+from tasks.dispatch.dispatcher import Dispatcher
+from tasks.dispatch.exchanger import Delivered
 from tasks.planning.prepare import prepare
 from tasks.prompting.options import Options
+from tasks.providers.call import Call
 from tests.conftest import KEY, RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Reset, Simulator, error

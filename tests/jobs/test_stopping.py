@@ -68,8 +68,8 @@ def test_a_text_that_is_cut_is_left_in_the_middle(
 
     def opened(job: Job) -> None:
         heard.append(Heard(lambda: job.stop(Interrupted(15))))
-        (strategist,) = job.strategists
-        job.strategists[0] = replace(strategist, cutter=replace(strategist.cutter, tokenizer=heard[0]))
+        (answerer,) = job.answerers
+        job.answerers[0] = replace(answerer, cutter=replace(answerer.cutter, tokenizer=heard[0]))
 
     ran = run_job(opened, strategy=strategy)
     assert (ran.code, ran.record.status) == (143, "paused")

@@ -8,13 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 from tasks.chunking.chat_template import Window
-from tasks.dispatch.exchange import Call
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import Finished
 from tasks.ledger.statements import ANSWER
 from tasks.ledger.store import Value
 from tasks.ledger.tables import checksum, prepare
 from tasks.models.route import Route
+from tasks.providers.call import Call
 from tasks.providers.protocol import Reply
 
 ROUTE = Route("p", "m", "m", None, Window(8192, 512), "o200k", "chatml", None)

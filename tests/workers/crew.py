@@ -13,7 +13,8 @@ from pathlib import Path
 from tasks.planning.prepare import prepare
 from tasks.prompting.options import EmbedOptions, Options
 from tasks.running.opening import open_job
-from tasks.running.shards import Shard, shards_of, work_on
+from tasks.running.shards import shards_of, work_on
+from tasks.running.work import Shard
 from tasks.workers.leader import Leader
 from tasks.workers.messages import LeaderAddress
 from tasks.workers.rpc import serving

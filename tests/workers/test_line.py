@@ -20,11 +20,12 @@ from tasks.base.errors import (
     UserMistake,
 )
 from tasks.documents.document import Document
-from tasks.jobs.job import DRAIN_SECONDS, Job
+from tasks.jobs.job import Job
+from tasks.jobs.job_context import DRAIN_SECONDS
 from tasks.planning.prepare import prepare
 from tasks.prompting.options import Options
 from tasks.running.opening import open_job
-from tasks.running.shards import Shard
+from tasks.running.work import Shard
 from tasks.workers.leader import MOST_LOSSES, Leader
 from tasks.workers.messages import Report, plain
 from tasks.workers.rpc import RpcClient, serving
@@ -62,9 +63,9 @@ def test_a_worker_that_is_cut_off_is_lost_and_another_does_its_shards(job: Job[A
     leading = Leader(job, shards(3))
     with serving(leading) as address:
         first, pulse, second = RpcClient(address), RpcClient(address), RpcClient(address)
-        pulse.join("a", "1 on here", job.work)
+        pulse.join("a", "1 on here", job.fingerprint)
         pulse.heartbeat("a", NOTHING)
-        second.join("b", "2 on here", job.work)
+        second.join("b", "2 on here", job.fingerprint)
         assert [first.next("a", True).number, second.next("b", True).number] == [1, 2]
         pulse.close()
         until(lambda: leading.at_work == ["b"])
@@ -88,7 +89,7 @@ def test_errors_travel_with_their_kind(job: Job[Any]) -> None:
         line = RpcClient(address)
         with pytest.raises(UserMistake, match="prepares another job"):
             line.join("a", "1 on here", "other work")
-        line.join("a", "1 on here", job.work)
+        line.join("a", "1 on here", job.fingerprint)
         with pytest.raises(BudgetReached):
             line.grant("a", 2.0, 0.0, 0.0)
         line.close()
@@ -106,7 +107,7 @@ def test_what_stops_one_worker_stops_the_run(job: Job[Any], error: JobPaused) ->
     leading = Leader(job, shards(1))
     with serving(leading) as address:
         pulse = RpcClient(address)
-        pulse.join("a", "1 on here", job.work)
+        pulse.join("a", "1 on here", job.fingerprint)
         orders = pulse.heartbeat("a", NOTHING._replace(stopped=plain(error)))
         assert (type(job.stopped()), str(job.stopped())) == (type(error), str(error))
         assert (orders.stop, orders.leave) == (str(error), True)
@@ -115,7 +116,7 @@ def test_what_stops_one_worker_stops_the_run(job: Job[Any], error: JobPaused) ->
 
 def test_an_interrupted_run_gives_its_workers_the_time_of_a_drain(job: Job[Any]) -> None:
     leading = Leader(job, shards(1))
-    leading.join("a", "1 on here", job.work)
+    leading.join("a", "1 on here", job.fingerprint)
     job.stop(Interrupted(2))
     assert leading.heartbeat("a", NOTHING)[1:3] == (DRAIN_SECONDS, True)
 
@@ -132,9 +133,9 @@ def test_over_a_network_only_who_has_the_key_is_heard(job: Job[Any]) -> None:
     with serving(leading, "127.0.0.1:8786", b"the key of this run") as address:
         assert isinstance(address, tuple)
         with pytest.raises(LeaderLost):
-            RpcClient(address, b"another key").join("a", "1 on here", job.work)
+            RpcClient(address, b"another key").join("a", "1 on here", job.fingerprint)
         line = RpcClient(address, b"the key of this run")
-        line.join("a", "1 on here", job.work)
+        line.join("a", "1 on here", job.fingerprint)
         assert line.next("a", True).number == 1
         line.close()
 
@@ -145,7 +146,7 @@ def test_what_can_not_be_listed_ends_the_run_with_its_own_error(job: Job[Any]) -
         raise UserMistake("two documents of one name")
 
     leading = Leader(job, broken())
-    leading.join("a", "1 on here", job.work)
+    leading.join("a", "1 on here", job.fingerprint)
     assert leading.next("a", True) is not None
     assert leading.next("a", True) is None
     assert isinstance(leading.error, UserMistake)
@@ -155,7 +156,7 @@ def test_documents_over_which_worker_after_worker_is_lost_stop_the_job(job: Job[
     leading = Leader(job, shards(1))
     for number in range(MOST_LOSSES):
         assert job.stopped() is None
-        leading.join(str(number), f"{number} on here", job.work)
+        leading.join(str(number), f"{number} on here", job.fingerprint)
         assert leading.next(str(number), True) is not None
         leading.lose(str(number))
     assert "workers in turn were lost over the same documents" in str(job.stopped())
@@ -237,7 +238,7 @@ class Bare:
     class Meter:
         def trouble(self, *_: str) -> None: ...
 
-    prepared, meter, work, unchanged = Prepared, Meter(), "work", 0
+    prepared, meter, fingerprint, unchanged = Prepared, Meter(), "work", 0
 
     def __init__(self) -> None:
         self._stopped: JobPaused | None = None

@@ -1,4 +1,4 @@
-"""Send a call within the budget, and count what each exchange cost the moment it is known."""
+"""One route for one job: send its calls within the budget, and count what each exchange cost once it is known."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from tasks.base.errors import CallRejected, JobPaused, NotSent, RouteDown
+from tasks.calls.call_context import DocumentProgress
 from tasks.calls.progress import Meter
-from tasks.calls.rows import DocumentProgress
 from tasks.calls.token_calibration import TokenCalibration
 from tasks.dispatch.budget import Spending
-from tasks.dispatch.dispatcher import Delivered, Dispatcher
-from tasks.dispatch.exchange import HEDGED, Call, Exchange
+from tasks.dispatch.dispatcher import Dispatcher
+from tasks.dispatch.exchange import HEDGED, Exchange
+from tasks.dispatch.exchanger import Delivered
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import PaidBeside
 from tasks.models.route import Route
+from tasks.providers.call import Call
 from tasks.providers.protocol import Reply
 
 
@@ -34,8 +36,8 @@ Unwanted = Callable[[], NotSent | None]
 
 
 @dataclass(slots=True)
-class BudgetedDispatcher:
-    """Pays for the calls of one route, for one job, on one event loop."""
+class RouteClient:
+    """One route for one job, on one event loop: what is known of it, and its calls, paid for within the budget."""
 
     route: Route
     dispatcher: Dispatcher
@@ -56,7 +58,7 @@ class BudgetedDispatcher:
 
     async def pay(
         self,
-        work: DocumentProgress,
+        progress: DocumentProgress,
         call: Call,
         note: Note,
         came: Callable[[], None] = lambda: None,
@@ -67,25 +69,31 @@ class BudgetedDispatcher:
         `came` is called just before a reply is recorded; `unwanted` says why a call isn't to
         be sent. Raises as `Dispatcher.send` does.
         """
-        payment = Payment(self, work, call, note, came, unwanted)
-        if self.spending.limit is None or self._heard.is_set():
-            return await self._sent(payment)
-        async with self._alone:
-            if not self._heard.is_set():
-                return await self._sent(payment)
-        return await self._sent(payment)
-
-    async def _sent(self, payment: "Payment") -> Delivered:
-        work, call = payment.work, payment.call
+        payment = Payment(self, progress, call, note, came, unwanted)
+        is_alone = await self._goes_alone()
         try:
-            return await self.dispatcher.send(call, work.document_id, payment)
+            return await self.dispatcher.send(call, progress.document_id, payment)
         except RouteDown as error:
             if error.exhausted is not None:
-                work.exhausted[call.call_id] = error.exhausted
-                work.exhausted_at[self.route] = self.dispatcher.clock()
+                progress.exhausted[call.call_id] = error.exhausted
+                progress.exhausted_at[self.route] = self.dispatcher.clock()
             raise
         finally:
-            await payment.free()
+            try:
+                await payment.free()
+            finally:
+                if is_alone:
+                    self._alone.release()
+
+    async def _goes_alone(self) -> bool:
+        """Wait until a call may go; whether it holds up the others until its answer is heard."""
+        if self.spending.limit is None or self._heard.is_set():
+            return False
+        await self._alone.acquire()
+        if not self._heard.is_set():
+            return True
+        self._alone.release()
+        return False
 
     def worst(self, call: Call) -> float:
         """Return the most that one exchange may cost, in USD, by all that is known of the route; 0 without a price."""
@@ -104,8 +112,8 @@ class BudgetedDispatcher:
 class Payment:
     """The books of one call: what is reserved for it, and what its exchanges cost. A Bookkeeper."""
 
-    payer: BudgetedDispatcher
-    work: DocumentProgress
+    client: RouteClient
+    progress: DocumentProgress
     call: Call
     note: Note
     came: Callable[[], None]
@@ -117,28 +125,28 @@ class Payment:
 
     def stopped(self) -> JobPaused | NotSent | None:
         """Return why nobody is to be asked any more, or not so; just before a call is sent."""
-        return self.unwanted() or self.payer.stopped() or self.payer.spending.overdrawn()
+        return self.unwanted() or self.client.stopped() or self.client.spending.overdrawn()
 
     async def reserve(self) -> None:
         """Have one more attempt within the budget: what an earlier one cost is no longer reserved.
 
         What is left of that is freed first: two who hold some and wait for more would wait for ever.
         """
-        self._worst = self.payer.worst(self.call)
-        needed = (2 if self.payer.dispatcher.hedge else 1) * self._worst
+        self._worst = self.client.worst(self.call)
+        needed = (2 if self.client.dispatcher.exchanger.hedge else 1) * self._worst
         if needed > self._held:
             held, self._held = self._held, 0.0
-            await self.payer.spending.settle(held, 0.0)
-            await self.payer.spending.reserve(needed)
+            await self.client.spending.settle(held, 0.0)
+            await self.client.spending.reserve(needed)
             self._held = needed
 
     async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
         """Make a reply durable; its cost is at its worst until it is counted."""
         self.came()
         self._recorded = True
-        await self.payer.ledger.record(
+        await self.client.ledger.record(
             call, reply, attempts, latency_ms,
-            document_id=self.work.document_id, route=self.payer.route, worst=self._worst,
+            document_id=self.progress.document_id, route=self.client.route, worst=self._worst,
         )  # fmt: skip
 
     def count(self, exchange: Exchange) -> None:
@@ -149,10 +157,10 @@ class Payment:
         usage = self.note(exchange)
         cost = self._worst if usage.cost is None else usage.cost
         self._book(cost)
-        self.payer.learn(self._worst, cost)
-        self.payer.meter.paid(usage.prompt_tokens, usage.completion_tokens, usage.cost)
+        self.client.learn(self._worst, cost)
+        self.client.meter.paid(usage.prompt_tokens, usage.completion_tokens, usage.cost)
         if exchange.error is None or is_kept(exchange):
-            self.payer.ledger.costs(self.call.call_id, usage.cost)
+            self.client.ledger.costs(self.call.call_id, usage.cost)
         else:
             self._pay_beside(exchange, usage)
         self._tell(exchange, usage)
@@ -160,15 +168,15 @@ class Payment:
     def expect(self, late: "asyncio.Task[None]") -> None:
         """Have the document wait for the slower of two requests."""
         self._late.append(late)
-        self.work.late.append(late)
+        self.progress.late.append(late)
 
     async def free(self) -> None:
         """Free what is reserved, once nothing is under way any more."""
         if any(not late.done() for late in self._late):
-            self.work.late.append(asyncio.create_task(self._free_later()))
+            self.progress.late.append(asyncio.create_task(self._free_later()))
             return
         held, self._held = self._held, 0.0
-        await self.payer.spending.settle(held, 0.0)
+        await self.client.spending.settle(held, 0.0)
 
     async def _free_later(self) -> None:
         await asyncio.gather(*self._late, return_exceptions=True)
@@ -177,12 +185,12 @@ class Payment:
     def _book(self, cost: float, *, lost: bool = False) -> None:
         part = min(cost, self._held)
         self._held -= part
-        self.payer.spending.pay(cost, part, lost=lost)
+        self.client.spending.pay(cost, part, lost=lost)
 
     def _lost(self, exchange: Exchange) -> None:
         """Count an answer that was lost at the most it may have cost."""
         self._book(self._worst, lost=True)
-        self.payer.meter.lost(self._worst)
+        self.client.meter.lost(self._worst)
         self._pay_beside(exchange, PaidUsage(0, 0, None))
 
     def _pay_beside(self, exchange: Exchange, usage: PaidUsage) -> None:
@@ -191,19 +199,19 @@ class Payment:
         tokens = None if exchange.paid is None else (usage.prompt_tokens, usage.completion_tokens)
         served_by = getattr(exchange.paid, "served_by", None)
         beside = PaidBeside(
-            self.call.call_id, self.work.document_id, reason, tokens, usage.cost, self._worst, exchange.attempts,
+            self.call.call_id, self.progress.document_id, reason, tokens, usage.cost, self._worst, exchange.attempts,
             exchange.latency_ms, served_by, datetime.now(UTC),
         )  # fmt: skip
-        self.payer.ledger.pay_beside(beside)
+        self.client.ledger.pay_beside(beside)
         if self._recorded and reason != HEDGED:  # its reply is in the ledger too, until another takes its place
             self._recorded = False
-            self.payer.ledger.costs(self.call.call_id, 0.0)
+            self.client.ledger.costs(self.call.call_id, 0.0)
 
     def _tell(self, exchange: Exchange, usage: PaidUsage) -> None:
-        self.payer.dispatcher.notes.observer.note(
+        self.client.dispatcher.notes.observer.note(
             "call answered" if exchange.error is None else "call paid",
             call_id=self.call.call_id,
-            document_id=self.work.document_id,
+            document_id=self.progress.document_id,
             attempt=exchange.attempts,
             latency_ms=exchange.latency_ms,
             prompt_tokens=usage.prompt_tokens,
@@ -218,20 +226,3 @@ def is_kept(exchange: Exchange) -> bool:
     """Whether a paid answer of no use is what the ledger keeps of its call: it isn't asked for again."""
     error = exchange.error
     return isinstance(error, CallRejected) and error.paid is not None
-
-
-@dataclass(slots=True)
-class Paying:
-    """What asks one route, and pays for it."""
-
-    payer: BudgetedDispatcher
-
-    @property
-    def route(self) -> Route:
-        """The route that is asked."""
-        return self.payer.route
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        """What sends the calls there."""
-        return self.payer.dispatcher

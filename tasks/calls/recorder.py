@@ -1,0 +1,122 @@
+"""Put down the answers of one route's completions as rows, whether they were kept or are paid for now."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from tasks.base.errors import CallFailed, CallRejected, RouteUnavailable
+from tasks.calls.call_context import CallContext
+from tasks.calls.progress import Meter
+from tasks.calls.route_client import PaidUsage, RouteClient, is_kept
+from tasks.calls.rows import Got, call_row, failed_call_row
+from tasks.chunking.tokenizer import Tokenizer
+from tasks.dispatch.exchange import Exchange, Paid
+from tasks.ledger.records import StoredAnswer
+from tasks.providers.call import Call
+from tasks.providers.protocol import CUT, Answer
+
+
+class KeptAnswer(NamedTuple):
+    """An answer of the ledger as it was stored and as it reads; `error` says why it is of no use, where it isn't."""
+
+    stored: StoredAnswer
+    answer: Answer
+    error: CallRejected | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecorder:
+    """Knows what was paid at one route, and writes it down; `votes`: its counts are those of several answers."""
+
+    client: RouteClient
+    meter: Meter
+    tokenizer: Tokenizer
+    votes: bool = False
+
+    def kept(self, call: Call) -> KeptAnswer | None:
+        """Return the kept answer to a call; None where it is asked for (again)."""
+        stored = self.client.ledger.answer(call.call_id)
+        if stored is None:
+            return None
+        try:
+            return KeptAnswer(stored, self.client.dispatcher.exchanger.wire.answer(stored.reply), None)
+        except CallRejected as error:
+            return KeptAnswer(stored, error.paid, error) if isinstance(error.paid, Answer) else None
+        except (CallFailed, RouteUnavailable):
+            return None
+
+    def reused(self, context: CallContext, call: Call, turns: int, kept: KeptAnswer) -> Answer:
+        """Return an answer that was paid before, in an earlier run or just now for an equal chunk.
+
+        Raises CallRejected where it is of no use.
+        """
+        stored, answer, progress = kept.stored, self.completed(kept.answer, call), context.progress
+        mine = (stored.job_id, stored.document_id) == (self.client.ledger.job_id, progress.document_id)
+        mine = mine and not progress.has_other_row(call.call_id, context.position)
+        kind = kept.error.reason if kept.error else None
+        got = Got(answer, stored.attempts, stored.latency_ms, stored.created_at, not mine, kind)
+        if context.begin_row(call.call_id, turns):
+            cost = self._cost(answer) if mine else 0.0
+            progress.calls.append(call_row(context, self.client.route, call, got, cost))
+            self.client.dispatcher.notes.reused(call.call_id, progress.document_id)
+            if mine:
+                self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+            else:
+                self.meter.found()
+        if kept.error is not None:
+            raise kept.error
+        return answer
+
+    def paid(self, context: CallContext, turns: int, exchange: Exchange) -> PaidUsage:
+        """Put an exchange down as a row the moment it is paid, and learn how the provider counts."""
+        call, error = exchange.call, exchange.error
+        answer = self.completed(completion(exchange.paid), call)
+        cost, kind = self._cost(answer), error.reason if error else None
+        got = Got(answer, exchange.attempts, exchange.latency_ms, datetime.now(UTC), error_kind=kind)
+        if error is None or is_kept(exchange):
+            context.begin_row(call.call_id, turns)
+        context.progress.calls.append(call_row(context, self.client.route, call, got, cost))
+        if answer.prompt_tokens and not self.votes:
+            self.client.measures.learn(call.prompt_tokens, answer.prompt_tokens)
+        return PaidUsage(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+
+    def paid_beside(self, context: CallContext, call: Call) -> None:
+        """Put down what an earlier run paid for a call beside its kept answer."""
+        if not context.progress.looks_beside(call.call_id):
+            return
+        for paid in self.client.ledger.paid_beside(call.call_id):
+            if paid.document_id == context.document_id and paid.tokens is not None:
+                answer = Answer("", None, *paid.tokens, paid.cost, paid.served_by)
+                got = Got(answer, paid.attempts, paid.latency_ms, paid.created_at, error_kind=paid.reason)
+                context.progress.calls.append(call_row(context, self.client.route, call, got, paid.cost))
+                self.meter.paid(*paid.tokens, paid.cost)
+
+    def failed(self, context: CallContext, call_id: str | None, error: CallFailed) -> None:
+        """Put down a call that failed for good, or whose answer is of no use."""
+        row = failed_call_row(context.document_id, context.position, self.client.route, call_id, error)
+        context.progress.failures.append(row)
+
+    def completed(self, answer: Answer, call: Call) -> Answer:
+        """Fill in the counts a provider left out, and say `length` where the answer is at its most."""
+        prompt = call.prompt_tokens if answer.prompt_tokens is None else answer.prompt_tokens
+        written, most = answer.completion_tokens, call.max_tokens
+        if written is None:
+            written = self.tokenizer.count(answer.text)
+        # More than the most are not all the answer's: the model reasoned.
+        full = written == most or (written > most and self.tokenizer.count(answer.text) >= most)
+        finish = "length" if answer.finish_reason in CUT or full else answer.finish_reason
+        return Answer(answer.text, finish, prompt, written, answer.cost, answer.served_by)
+
+    def _cost(self, answer: Answer) -> float | None:
+        """Return the USD of an answer: the provider's word, else by the route's price; None where that isn't known."""
+        if answer.cost is not None:
+            return answer.cost
+        price = self.client.route.price
+        return price.cost(answer.prompt_tokens or 0, answer.completion_tokens or 0) if price else None
+
+
+def completion(paid: Paid | None) -> Answer:
+    """Return the answer of a completion."""
+    if not isinstance(paid, Answer):
+        raise TypeError("vectors in place of an answer")
+    return paid
