@@ -29,4 +29,4 @@ def classify(inputs: Inputs, options: ClassifyOptions) -> ResultSet:
 
 
 if __name__ == "__main__":
-    leave(main("classify", __doc__, classify, ClassifyOptions))
+    leave(main("classify", __doc__, classify))

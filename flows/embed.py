@@ -28,4 +28,4 @@ def embed(inputs: Inputs, options: EmbedOptions) -> ResultSet:
 
 
 if __name__ == "__main__":
-    leave(main("embed", __doc__, embed, EmbedOptions))
+    leave(main("embed", __doc__, embed))

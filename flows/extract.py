@@ -29,4 +29,4 @@ def extract(inputs: Inputs, options: ExtractOptions) -> ResultSet:
 
 
 if __name__ == "__main__":
-    leave(main("extract", __doc__, extract, ExtractOptions))
+    leave(main("extract", __doc__, extract))

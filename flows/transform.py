@@ -29,4 +29,4 @@ def transform(inputs: Inputs, options: TransformOptions) -> ResultSet:
 
 
 if __name__ == "__main__":
-    leave(main("transform", __doc__, transform, TransformOptions))
+    leave(main("transform", __doc__, transform))

@@ -1,24 +1,26 @@
 """The catalogue on a terminal, or as JSON for machines."""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Annotated, Any, Literal
 
 from prefect.artifacts import create_table_artifact
+from pydantic import BaseModel, BeforeValidator, Field
 from rich.console import Console
 from rich.table import Table
 
 from tasks.base.errors import RouteDown, UserMistake
+from tasks.base.option import Flag
 from tasks.command import MISTAKE, PAUSED, said
 from tasks.models.candidates import LOCAL
-from tasks.models.catalogue import Catalogue, Model, Served, Subtype, load_catalogue
+from tasks.models.catalogue import Catalogue, Model, Served, load_catalogue
 from tasks.planning.accounts import VARIABLE, available, catalogue_folder, live_catalogue
 from tasks.planning.refresh import Refreshed, refresh
+from tasks.prompting.options import ROUTES
 from tasks.providers.account import read_environment
-from tasks.terminal.flags import Parser
+from tasks.terminal.flags import COMMAND, CommandLine
 
 COLUMNS = (
     "model", "provider", "subtype", "context", "max_answer", "input_price", "output_price", "price_checked",
@@ -28,18 +30,36 @@ WIDTH = 160
 MOST_CHANGES = 40
 
 
-def main(about: str, argv: Sequence[str] | None = None) -> int:
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+class CatalogueFilters(BaseModel):
+    """Which routes are printed, and how."""
+
+    provider: Annotated[str | None, Flag(ROUTES)] = Field(default=None, description="only this provider")
+    model: Annotated[str | None, Flag(ROUTES)] = Field(default=None, description="only models whose name holds this")
+    subtype: Annotated[
+        Literal["chat", "code", "embedding", "language"] | None, BeforeValidator(_lower), Flag(ROUTES, is_text=True)
+    ] = Field(default=None, description="only this subtype: chat, code, embedding or language")
+    refresh: Annotated[bool, Flag(COMMAND)] = Field(
+        default=False, description="read the lists of all providers with a key, and keep them"
+    )
+    as_json: Annotated[bool, Flag(COMMAND, name="json")] = Field(default=False, description="a JSON array on stdout")
+
+
+def main(about: str, words: Sequence[str] | None = None) -> int:
     """Print the routes that match the filters; return the exit code."""
     console = Console(stderr=True)
     environment = read_environment()
     try:
-        words = command_line(about).parse_args(argv)
-        if words.refresh:
-            return _refresh(words, console)
-        rows = list(_rows(live_catalogue(environment), words))
+        filters = command_line(about).parse(words).of(CatalogueFilters)
+        if filters.refresh:
+            return _refresh(filters, console)
+        rows = list(_rows(live_catalogue(environment), filters))
     except UserMistake as error:
         return said(console, str(error), MISTAKE)
-    if words.json:
+    if filters.as_json:
         json.dump(rows, sys.stdout, indent=1, default=str)
         sys.stdout.write("\n")
     else:
@@ -82,13 +102,13 @@ def report(lists: Sequence[Refreshed]) -> None:
         raise RouteDown("no list could be read: " + "; ".join(troubles))
 
 
-def _refresh(words: argparse.Namespace, console: Console) -> int:
+def _refresh(filters: CatalogueFilters, console: Console) -> int:
     """Read the providers' lists, and say what changed; return the exit code: 4 where no list could be read."""
-    lists = read_lists(words.provider)
-    if words.json:
+    lists = read_lists(filters.provider)
+    if filters.as_json:
         json.dump([asdict(one) for one in lists], sys.stdout, indent=1, default=str)
         sys.stdout.write("\n")
-    for one in () if words.json else lists:
+    for one in () if filters.as_json else lists:
         _show_list(one, console)
     return 0 if any(one.trouble is None for one in lists) else PAUSED
 
@@ -105,17 +125,9 @@ def _show_list(one: Refreshed, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def command_line(about: str) -> argparse.ArgumentParser:
-    """Return the parser of the catalogue's command line."""
-    parser = Parser(prog="python -m flows.catalogue", description=about, allow_abbrev=False)
-    parser.add_argument("--provider", help="only this provider")
-    parser.add_argument("--model", help="only models whose name holds this")
-    parser.add_argument("--subtype", type=str.capitalize, choices=get_args(Subtype), help="only this subtype")
-    parser.add_argument(
-        "--refresh", action="store_true", help="read the lists of all providers with a key, and keep them"
-    )
-    parser.add_argument("--json", action="store_true", help="a JSON array on stdout")
-    return parser
+def command_line(about: str) -> CommandLine:
+    """Return the catalogue's command line."""
+    return CommandLine("catalogue", about, (CatalogueFilters,), takes_inputs=False)
 
 
 def block_key(provider: str) -> str | None:
@@ -125,18 +137,18 @@ def block_key(provider: str) -> str | None:
     return ask(provider)
 
 
-def _rows(catalogue: Catalogue, words: argparse.Namespace) -> list[dict[str, Any]]:
+def _rows(catalogue: Catalogue, filters: CatalogueFilters) -> list[dict[str, Any]]:
     """Return the routes that match; raises UserMistake where a filter names nothing."""
-    provider = catalogue.provider(words.provider).name if words.provider else None
+    provider = catalogue.provider(filters.provider).name if filters.provider else None
     rows = [
         _row(model, served)
         for model, served in catalogue.routes()
         if provider in (None, served.provider)
-        and words.subtype in (None, model.subtype)
-        and (words.model or "").lower() in " ".join((model.name, *model.aliases)).lower()
+        and filters.subtype in (None, model.subtype.lower())
+        and (filters.model or "").lower() in " ".join((model.name, *model.aliases)).lower()
     ]
-    if words.model and not any(words.model.lower() in model.name.lower() for model in catalogue.models):
-        raise UserMistake(f"no model's name holds {words.model!r}: python -m flows.catalogue lists them all")
+    if filters.model and not any(filters.model.lower() in model.name.lower() for model in catalogue.models):
+        raise UserMistake(f"no model's name holds {filters.model!r}: python -m flows.catalogue lists them all")
     return rows
 
 

@@ -18,13 +18,13 @@ from tasks.events.log import STDERR
 from tasks.planning.plan import Plan, make_plan
 from tasks.planning.prepare import prepare
 from tasks.planning.state_location import elsewhere
-from tasks.prompting.options import Options
+from tasks.prompting.options import FLOWS
 from tasks.results.result_set import ResultSet
 from tasks.running.garbage import calm_collector
 from tasks.running.handoff import offer
 from tasks.running.opening import open_job
 from tasks.terminal.display import show_plan, show_summary, shown
-from tasks.terminal.flags import checked_options, command_line
+from tasks.terminal.flags import Given, Switches, command_line
 
 WAITING_FOR = {
     True: "starting Prefect's temporary server (`prefect server start` beside it is quicker, and has the UI) …",
@@ -35,13 +35,11 @@ INTERRUPTED = frozenset({130, 143})
 RunFlow = Callable[[list[str], Any], ResultSet]
 
 
-def main(
-    name: str, about: str, run_flow: RunFlow, kind: type[Options] = Options, argv: Sequence[str] | None = None
-) -> int:
+def main(name: str, about: str, run_flow: RunFlow, words: Sequence[str] | None = None) -> int:
     """Run a flow from the command line; return the exit code of the contract."""
 
     def run(console: Console) -> int:
-        return _run(name, vars(command_line(name, about, kind).parse_args(argv)), run_flow, kind, console)
+        return _run(name, command_line(name, about).parse(words), run_flow, console)
 
     return settled(run)
 
@@ -78,24 +76,25 @@ def settled(run: Callable[[Console], int]) -> int:
         return said(console, "this is a defect in docmill; what was paid is kept: try the same command again", DEFECT)
 
 
-def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options], console: Console) -> int:
-    inputs, as_json = words.pop("inputs"), words.pop("json")
-    only_plan, live = words.pop("plan"), not words.pop("no_progress")
-    options = checked_options(words, kind)
+def _run(name: str, given: Given, run_flow: RunFlow, console: Console) -> int:
+    inputs, options, switches = given.inputs, given.of(FLOWS[name]), given.of(Switches)
     with contextlib.ExitStack() as stack:
         stack.enter_context(calm_collector())
         server = None
-        if not only_plan:
+        if not switches.plan:
             server = stack.enter_context(prefect_server())
         prepared = prepare(name, inputs, options, keys=block_key_of)
         make = make_embed_plan if options.embedding else make_plan
-        plan = make(prepared, quick=not only_plan)
+        plan = make(prepared, quick=not switches.plan)
         show_plan(plan, console, elsewhere(options))
         if server is None:
-            return printed(plan.as_json(), as_json=as_json)
+            return printed(plan.as_json(), as_json=switches.as_json)
         meter = _expecting(plan)
         console.print(WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
-        with shown(meter, console, live=live and options.log != STDERR), open_job(prepared, meter) as job:
+        with (
+            shown(meter, console, live=not switches.no_progress and options.log != STDERR),
+            open_job(prepared, meter) as job,
+        ):
             job.look_ahead()
             stack.enter_context(server.ready())
             offer(job)
@@ -105,7 +104,7 @@ def _run(name: str, words: dict[str, Any], run_flow: RunFlow, kind: type[Options
     show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options), results.page)
     if record.reason:
         said(console, record.reason, code)
-    printed(record.as_json(), as_json=as_json)
+    printed(record.as_json(), as_json=switches.as_json)
     return code
 
 

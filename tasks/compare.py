@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -21,100 +20,46 @@ from tasks.comparison.humanize import money, span
 from tasks.comparison.run_comparison import Comparing, open_comparison
 from tasks.prefect_server import block_key
 from tasks.prompting.options import CompareOptions
-from tasks.results.location import named_place
 from tasks.results.parts import create_tables
 from tasks.run import answer_shards, conclude, running_job
 from tasks.running.handoff import offer
 from tasks.running.opening import open_job
 from tasks.terminal.comparison_display import show_comparison, show_comparison_plan
 from tasks.terminal.display import shown
-from tasks.terminal.flags import Add, Parser, add_completions, add_extraction, add_others, checked_options, seconds_in
+from tasks.terminal.flags import Given, Switches, command_line
 
 RunComparison = Callable[[list[str], CompareOptions], ComparisonSet]
 
 
-def command_line(name: str, about: str) -> Parser:
-    """Return the parser of the command line."""
-    parser = Parser(prog=f"python -m flows.{name}", description=about, allow_abbrev=False)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="file, folder, glob, table, or a URL of one")
-    add = parser.add_argument
-    output = CompareOptions.model_fields["output"].default
-    add("--output", type=named_place, default=output, metavar="PLACE", help="the result set (%(default)s)")
-    add("--state", metavar="PLACE", help="where the ledgers lie: a folder (beside the results)")
-    _add_routes(add)
-    add("--sample", type=int, default=10, metavar="N", help="documents each route is asked about (%(default)s)")
-    add("--reference", metavar="WHAT", help="answers held to be right: a table, a folder, or a column of the input")
-    add_completions(add, CompareOptions)
-    add_extraction(add, CompareOptions)
-    _add_limits(add)
-    add("--limit", type=int, metavar="N", help="the first N documents are all there are")
-    add("--text-column", metavar="NAME", help="column of a table that holds the text")
-    add("--id-column", metavar="NAME", help="column of a table that holds the document's id")
-    add("--fresh", action="store_true", help="ignore answers and results of earlier runs")
-    add("--plan", action="store_true", help="print the plan of all routes, call nobody")
-    add("--json", action="store_true", help="the comparison (or plan) as one JSON object on stdout")
-    add("--no-progress", action="store_true", help="no live display")
-    return parser
-
-
-def _add_routes(add: Add) -> None:
-    add("--routes", action="append", default=[], metavar="P/M", help="a route to compare; repeatable (all with a key)")
-    add("--model", help="without --routes: all routes to this model")
-    add("--max-price", metavar="IN/OUT", help="without --routes: no dearer route (USD per million tokens)")
-    add("--exclude", action="append", default=[], metavar="P[/M]", help="without --routes: not this; repeatable")
-    add("--min-context", type=int, metavar="N", help="without --routes: no smaller window")
-    add("--context", type=int, metavar="N", help="the window in tokens, where nobody tells it")
-
-
-def _add_limits(add: Add) -> None:
-    add("--budget", type=float, metavar="USD", help="never spend more, all routes together: pause, resumably")
-    add(
-        "--price",
-        dest="prices",
-        action="append",
-        default=[],
-        metavar="P/M=IN/OUT",
-        help="USD per million tokens, where a price isn't known; repeatable",
-    )
-    add("--rpm", type=int, metavar="N", help="requests a minute")
-    add("--tpm", type=int, metavar="N", help="tokens a minute")
-    add("--concurrency", type=int, metavar="N", help="calls in flight")
-    patience = CompareOptions.model_fields["patience"].default
-    add("--patience", type=seconds_in, default=patience, metavar="TIME", help="to wait for a route that is down (60s)")
-    add_others(add)
-
-
-def main(name: str, about: str, run_flow: RunComparison, argv: Sequence[str] | None = None) -> int:
+def main(name: str, about: str, run_flow: RunComparison, words: Sequence[str] | None = None) -> int:
     """Run the flow from the command line; return the exit code of the contract."""
 
     def run(console: Console) -> int:
-        return _run(vars(command_line(name, about).parse_args(argv)), run_flow, console)
+        return _run(command_line(name, about).parse(words), run_flow, console)
 
     return settled(run)
 
 
-def _run(words: dict[str, Any], run_flow: RunComparison, console: Console) -> int:
-    inputs, as_json = words.pop("inputs"), words.pop("json")
-    only_plan, live = words.pop("plan"), not words.pop("no_progress")
-    options = checked_options(words, CompareOptions)
+def _run(given: Given, run_flow: RunComparison, console: Console) -> int:
+    inputs, options, switches = given.inputs, given.of(CompareOptions), given.of(Switches)
     with contextlib.ExitStack() as stack:
-        server = None if only_plan else stack.enter_context(prefect_server())
+        server = None if switches.plan else stack.enter_context(prefect_server())
         compares = prepare_comparison(inputs, options, keys=block_key_of)
-        plan = make_comparison_plan(compares, quick=not only_plan)
+        plan = make_comparison_plan(compares, quick=not switches.plan)
         show_comparison_plan(plan, console)
         if server is None:
-            return printed(plan.as_json(), as_json=as_json)
+            return printed(plan.as_json(), as_json=switches.as_json)
         create_tables(options.folder, COMPARISON_TABLES)
         meter = metered(plan)
         console.print(WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
         stack.enter_context(server.ready())
-        with shown(meter, console, live=live):
+        with shown(meter, console, live=not switches.no_progress):
             offer_comparison((compares, plan, meter))
             results = run_flow(inputs, options)
     show_comparison(results, meter, console)
     if results.comparison.reason:
         said(console, results.comparison.reason, results.exit_code)
-    printed(results.comparison.as_json(), as_json=as_json)
+    printed(results.comparison.as_json(), as_json=switches.as_json)
     return results.exit_code
 
 

@@ -1,11 +1,9 @@
 """The monitor's command line, its Prefect tasks and its alarms as events."""
 
-import argparse
 import contextlib
 import dataclasses
 import json
 import os
-import re
 import signal
 import sys
 import threading
@@ -13,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import FrameType
-from typing import Any
 
 from prefect import task
 from prefect.events import emit_event
@@ -23,7 +20,7 @@ from tasks.command import WAITING_FOR, prefect_server, said, settled
 from tasks.monitoring.event_history import History
 from tasks.monitoring.health_records import Health
 from tasks.monitoring.look import look
-from tasks.monitoring.monitor_options import MonitorOptions
+from tasks.monitoring.monitor_options import MonitorOptions, MonitorSwitches
 from tasks.monitoring.statistics import health_of
 from tasks.pages.health_page import health_page
 from tasks.pages.live import LivePageServer
@@ -31,9 +28,8 @@ from tasks.pages.site import JobLine, JobSite
 from tasks.planning.job_register import history_folder, registered
 from tasks.prefect_server import block_key
 from tasks.providers.account import read_environment
-from tasks.results.location import named_place
 from tasks.running.signals import SIGNALS
-from tasks.terminal.flags import Parser, checked_options, seconds_in
+from tasks.terminal.flags import CommandLine
 from tasks.terminal.health_display import show_health
 
 ALARMED = 3
@@ -92,59 +88,32 @@ def raise_alarms(health: Health) -> None:
         emit_event(event=alarm.event, resource=resource, payload={"message": alarm.message})
 
 
-def command_line(about: str) -> argparse.ArgumentParser:
-    """Return the parser of the monitor's command line."""
-    parser = Parser(prog="python -m flows.monitor", description=about, epilog=ABOUT, allow_abbrev=False)
-    add = parser.add_argument
-    add("--provider", help="only this provider's routes")
-    add("--model", help="only this model's routes")
-    add("--routes", action="append", default=[], metavar="P/M", help="only this route; repeatable")
-    add("--kind", choices=("chat", "code", "embedding"), help="only models of this kind")
-    add("--sizes", type=_sizes, metavar="N,…", help="characters of the prompts, as 2k,4k,8k,16k,32k (one small prompt)")
-    add("--price", metavar="IN/OUT", help="USD per million tokens, where the price isn't known")
-    add("--probe-budget", type=float, default=0.0, metavar="USD", help="most that probes may cost a day (%(default)s)")
-    add("--alarm-price", type=float, default=10.0, metavar="PERCENT", help="a rise beyond alarms (%(default)s)")
-    add("--every", type=seconds_in, metavar="TIME", help="look again and again: 90s, 5m, 1h (once)")
-    add("--serve", action="store_true", help="show live pages of routes and jobs on this machine, until Ctrl-C")
-    add("--port", type=int, default=0, metavar="N", help="of the live pages (any that is free)")
-    add("--output", type=named_place, default="output/monitor", metavar="DIR", help="of the dashboard (%(default)s)")
-    add("--json", action="store_true", help="what was found as one JSON object a look, on stdout")
-    add("--no-progress", action="store_true", help="no table, only alarms")
-    return parser
+def command_line(about: str) -> CommandLine:
+    """Return the monitor's command line."""
+    return CommandLine("monitor", f"{about}\n{ABOUT}", (MonitorOptions, MonitorSwitches), takes_inputs=False)
 
 
-def _sizes(text: str) -> tuple[int, ...]:
-    """Read sizes as `2k,4k,300`."""
-    found = [re.fullmatch(r"(\d+)(k?)", part.strip().lower()) for part in text.split(",")]
-    if not all(found):
-        raise argparse.ArgumentTypeError(f"{text!r} are no sizes: give them as in 2k,8k,32k")
-    return tuple(sorted({int(one[1]) * (1000 if one[2] else 1) for one in found if one}))
-
-
-def main(about: str, run_flow: RunFlow, argv: Sequence[str] | None = None) -> int:
+def main(about: str, run_flow: RunFlow, words: Sequence[str] | None = None) -> int:
     """Look at all routes from the command line; return the exit code."""
 
     def run(console: Console) -> int:
-        words = vars(command_line(about).parse_args(argv))
+        given = command_line(about).parse(words)
         with ENDING.heeded():
-            return _run(words, run_flow, console)
+            return _run(given.of(MonitorOptions), given.of(MonitorSwitches), run_flow, console)
 
     return settled(run)
 
 
-def _run(words: dict[str, Any], run_flow: RunFlow, console: Console) -> int:
-    every, as_json, quiet = words.pop("every"), words.pop("json"), words.pop("no_progress")
-    serve, port = words.pop("serve"), words.pop("port")
-    options = checked_options({name: value for name, value in words.items() if value is not None}, MonitorOptions)
+def _run(options: MonitorOptions, switches: MonitorSwitches, run_flow: RunFlow, console: Console) -> int:
     with contextlib.ExitStack() as stack:
-        if serve:
-            url = stack.enter_context(LivePageServer(_site(), port).serving())
+        if switches.serve:
+            url = stack.enter_context(LivePageServer(_site(), switches.port).serving())
             console.print(f"live pages at {url} until Ctrl-C", soft_wrap=True)
         server = stack.enter_context(prefect_server())
         console.print(WAITING_FOR[server.port is not None], style="dim", soft_wrap=True)
         stack.enter_context(server.ready())
-        code = _look_again(options, every, run_flow, lambda health: _told(health, console, as_json, quiet))
-        if serve:
+        code = _look_again(options, switches.every, run_flow, lambda health: _told(health, console, switches))
+        if switches.serve:
             ENDING.asked.wait()
     return code if ENDING.number is None else 128 + ENDING.number
 
@@ -168,13 +137,13 @@ def _look_again(options: MonitorOptions, every: float | None, run_flow: RunFlow,
             return code
 
 
-def _told(health: Health, console: Console, as_json: bool, quiet: bool) -> int:  # noqa: FBT001 - two switches
-    if as_json:
+def _told(health: Health, console: Console, switches: MonitorSwitches) -> int:
+    if switches.as_json:
         with contextlib.suppress(BrokenPipeError):  # whoever read our output has seen enough
             json.dump(dataclasses.asdict(health), sys.stdout, ensure_ascii=False, default=_text)
             sys.stdout.write("\n")
             sys.stdout.flush()
-    if not quiet:
+    if not switches.no_progress:
         show_health(health, console)
     for alarm in health.alarms:
         said(console, alarm.message, ALARMED)

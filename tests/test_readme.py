@@ -1,16 +1,15 @@
 """The README's commands are the ones that CI runs, and they stand near its top."""
 
-import argparse
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tasks import catalogue_command, compare, monitor
-from tasks.prompting.options import ClassifyOptions, EmbedOptions, ExtractOptions, TransformOptions
-from tasks.terminal import flags
+from tasks import catalogue_command, monitor
+from tasks.prompting.options import FLOWS
+from tasks.terminal.flags import CommandLine, command_line
+from tasks.terminal.option_tables import option_tables
 
 ROOT = Path(__file__).parents[1]
 LINES = 15
@@ -39,15 +38,10 @@ def test_no_file_of_the_set_up_names_an_index() -> None:
 
 
 DOCUMENTS = ("README.md", "flows/README.md", "deployments/README.md", "tasks/README.md", "CONTRIBUTING.md")
-PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
-    "summarize": lambda: flags.command_line("summarize", ""),
-    "extract": lambda: flags.command_line("extract", "", ExtractOptions),
-    "classify": lambda: flags.command_line("classify", "", ClassifyOptions),
-    "transform": lambda: flags.command_line("transform", "", TransformOptions),
-    "embed": lambda: flags.command_line("embed", "", EmbedOptions),
-    "compare": lambda: compare.command_line("compare", ""),
-    "monitor": lambda: monitor.command_line(""),
-    "catalogue": lambda: catalogue_command.command_line(""),
+COMMAND_LINES: dict[str, CommandLine] = {
+    **{name: command_line(name, "") for name in FLOWS},
+    "monitor": monitor.command_line(""),
+    "catalogue": catalogue_command.command_line(""),
 }
 
 
@@ -71,10 +65,15 @@ def test_what_a_document_links_to_is_there(document: str) -> None:
 
 
 def test_every_flow_has_a_command_in_the_readme() -> None:
-    assert {flow for flow, _ in flow_commands("README.md")} == set(PARSERS)
+    assert {flow for flow, _ in flow_commands("README.md")} == set(COMMAND_LINES)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_flags_of_every_command_are_those_that_its_flow_takes(document: str) -> None:
     for flow, words in flow_commands(document):
-        PARSERS[flow]().parse_args(words)
+        COMMAND_LINES[flow].parse(words)
+
+
+def test_the_tables_of_options_are_those_of_the_code() -> None:
+    """`python -m tests.option_tables` writes them anew."""
+    assert option_tables() in (ROOT / "flows" / "README.md").read_text(encoding="utf-8")

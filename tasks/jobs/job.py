@@ -160,10 +160,10 @@ class Job(JobContext[S]):
         """Write job.json for the last time; return what the run leaves."""
         totals = self._totals()
         reason = self._stopped
-        for answerer in self.answerers:
-            lost = answerer.client.dispatcher.lost
+        for client in self.clients:
+            lost = client.dispatcher.lost
             if lost is not None and lost is not getattr(reason, "cause", None):
-                self.meter.trouble(answerer.client.route.label, f"{lost}: its documents went elsewhere")
+                self.meter.trouble(client.route.label, f"{lost}: its documents went elsewhere")
         status: Status = "done"
         if reason is not None:
             status = "failed" if is_mistake(reason) else "paused"

@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 
 from tasks.base.errors import JobPaused, LeaderLost
 from tasks.calls.progress import Meter
+from tasks.calls.route_client import RouteClient
 from tasks.calls.scheduler import RouteScheduler, RouteUser
 from tasks.documents.document import Document
 from tasks.events.event import SILENT, Observer
@@ -124,6 +125,11 @@ class JobContext(Generic[S]):
             task.cancel()
 
     @property
+    def clients(self) -> list[RouteClient]:
+        """The routes as this job asks them, best first."""
+        return [answerer.client for answerer in self.answerers]
+
+    @property
     def in_flight(self) -> int:
         """Calls that are on the wire now."""
-        return sum(answerer.client.dispatcher.exchanger.in_flight for answerer in self.answerers)
+        return sum(client.dispatcher.exchanger.in_flight for client in self.clients)

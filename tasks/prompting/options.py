@@ -1,4 +1,4 @@
-"""What a job is asked to do: the options of the command line and of the flows."""
+"""What a job is asked to do: the options of the command line and of the flows, each stated once."""
 
 import os
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from tasks.base.errors import UserMistake
+from tasks.base.option import Flag, Seconds, options_of
 from tasks.ledger.address import require_no_password
 from tasks.prompting.labels import labels_schema, listed, read_labels
 from tasks.prompting.schema import Read, read_schema
@@ -18,73 +19,135 @@ Subtype = Literal["chat", "code", "language"]
 Runner = Literal["threads", "processes", "dask", "ray"]
 Routing = Literal["price", "perf", "perf-avg"]
 MergeRule = Literal["first", "list", "vote", "reduce"]
-PATIENCE_SECONDS = 1800.0
-# A Path would take one of a URL's slashes.
-Place = Annotated[str, BeforeValidator(lambda place: named_place(os.fspath(place)))]
-PLACE = "folder or URL of the result set"
 # Files, folders, globs, tables, or URLs of them.
 Inputs = Annotated[list[str], Field(min_length=1)]
+
+RESULTS, ROUTES, ANSWERS, FLOW, LIMITS, WORKERS, DOCUMENTS = (
+    "Results", "Routes", "Answers", "This flow", "Prices and limits", "Workers", "Documents",
+)  # fmt: skip
+
+# A Path would take one of a URL's slashes.
+Place = Annotated[str, BeforeValidator(lambda place: named_place(os.fspath(place)))]
+Output = Annotated[Place, Flag(RESULTS, "PLACE", is_text=True)]
+Strategy = Annotated[StrategyName, Flag(ANSWERS, decides=True)]
+AnswerTokens = Annotated[int, Field(gt=0), Flag(ANSWERS, "N", decides=True)]
+Patience = Annotated[Seconds, Field(ge=0), Flag(LIMITS, "TIME", is_text=True)]
+OUTPUT = "the result set: a folder, or a URL as s3://bucket/folder"
+STRATEGY = "how a long document becomes one answer"
 
 
 class Options(BaseModel):
     """Everything but the inputs. Keys and base URLs are never in here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    # Which groups of flags a flow has besides those of every flow (terminal/flags.py).
-    flag_groups: ClassVar[tuple[str, ...]] = ("completions",)
-    # The options that decide about an answer: with another value of one of them, a document is asked about anew.
-    # (`routing` where it chooses an aggregator's provider, `subtype` where it chooses the prompts or the model.)
-    of_answers: ClassVar[frozenset[str]] = frozenset((
-        "model", "provider", "routing", "subtype", "integrity", "strategy", "prompt", "max_output_tokens", "context",
-        "fallback",
-    ))  # fmt: skip
+    # The headings of the flags that a flow has, and the options among them that it lacks.
+    groups: ClassVar[frozenset[str]] = frozenset((RESULTS, ROUTES, ANSWERS, LIMITS, WORKERS, DOCUMENTS))
+    without: ClassVar[frozenset[str]] = frozenset()
 
-    output: Place = Field(default="output/summarize", description=PLACE)
-    model: str | None = Field(default=None, description="a catalogue name or the provider's own id")
-    provider: str | None = Field(default=None, description="a provider, apipie@PROVIDER, or auto")
-    routing: Routing = Field(default="price", description="how a provider is chosen automatically")
-    subtype: Subtype = Field(default="chat", description="kind of model that auto takes where none is named")
-    max_price: str | None = Field(
-        default=None, description="IN/OUT, USD per million tokens: auto takes no dearer route"
+    output: Output = Field(default="output/summarize", description=OUTPUT)
+    state: Annotated[str | None, Flag(RESULTS, "PLACE")] = Field(
+        default=None,
+        description="where the ledger lies: a folder, or a postgresql:// URL without its password (beside the results)",
     )
-    min_context: int | None = Field(default=None, gt=0, description="tokens: auto takes no route with a smaller window")
-    integrity: Literal[12, 13] | None = Field(default=None, description="APIpie asks the model 2 or 3 times and votes")
-    exclude: tuple[str, ...] = Field(default=(), description="providers, models or PROVIDER/MODEL that auto leaves out")
-    pool: bool = Field(default=False, description="use all routes that fit at once, with the limits of all of them")
-    fallback: tuple[str, ...] = Field(default=(), description="PROVIDER/MODEL to go on at when a route fails, in order")
-    strategy: StrategyName = Field(default="auto", description="how a long document becomes one answer")
-    prompt: Path | None = Field(default=None, description="prompt template with {text} in it")
-    max_output_tokens: int = Field(default=512, gt=0, description="most tokens of an answer, per call")
-    context: int | None = Field(default=None, gt=0, description="context window in tokens, where nobody tells it")
-    budget: float | None = Field(default=None, ge=0, description="USD never to be exceeded")
-    price: str | None = Field(default=None, description="IN/OUT, USD per million tokens, where it isn't known")
-    rpm: int | None = Field(default=None, gt=0, description="requests a minute")
-    tpm: int | None = Field(default=None, gt=0, description="tokens a minute")
-    concurrency: int | None = Field(default=None, gt=0, description="calls in flight")
-    patience: float = Field(default=PATIENCE_SECONDS, ge=0, description="seconds to wait for a route that is down")
-    hedge: bool = Field(default=False, description="ask the slowest few per cent a second time")
-    limit: int | None = Field(default=None, gt=0, description="only the first N documents")
-    text_column: str | None = Field(default=None, description="column of a table that holds the text")
-    id_column: str | None = Field(default=None, description="column of a table that holds the document's id")
-    retry_failed: bool = Field(default=False, description="only the documents that failed before")
-    fresh: bool = Field(default=False, description="ignore the answers and results of earlier runs")
-    state: str | None = Field(
-        default=None, description="where the ledger lies: a folder, or a postgresql:// URL without its password"
+    log: Annotated[str | None, Flag(RESULTS, "FILE", may_be_dash=True)] = Field(
+        default=None, description="file to which events are added as JSON lines, or - for stderr"
     )
-    log: str | None = Field(default=None, description="file to which events are added as JSON lines, or - for stderr")
-    wait: float = Field(default=0.0, ge=0, description="seconds to wait for a result set that another run holds")
-    share_limits: str | None = Field(
+    wait: Annotated[Seconds, Field(ge=0), Flag(RESULTS, "TIME", is_text=True)] = Field(
+        default=0.0, description="to wait for a result set that another run holds: 90s, 30m, 2h"
+    )
+    model: Annotated[str | None, Flag(ROUTES, decides=True)] = Field(
+        default=None, description="a catalogue name or the provider's own id"
+    )
+    provider: Annotated[str | None, Flag(ROUTES, decides=True)] = Field(
+        default=None, description="a provider, apipie@PROVIDER, or auto (all with a key)"
+    )
+    routing: Annotated[Routing, Flag(ROUTES, decides=True)] = Field(default="price", description="how auto chooses")
+    max_price: Annotated[str | None, Flag(ROUTES, "IN/OUT")] = Field(
+        default=None, description="auto takes no dearer route (USD per million tokens)"
+    )
+    min_context: Annotated[int | None, Field(gt=0), Flag(ROUTES, "N")] = Field(
+        default=None, description="tokens: auto takes no route with a smaller window"
+    )
+    exclude: Annotated[tuple[str, ...], Flag(ROUTES, "P/M")] = Field(
+        default=(), description="a provider, a model or PROVIDER/MODEL that auto leaves out; repeatable"
+    )
+    pool: Annotated[bool, Flag(ROUTES)] = Field(
+        default=False, description="use all routes that fit at once, with the limits of all of them"
+    )
+    fallback: Annotated[tuple[str, ...], Flag(ROUTES, "P/M", decides=True)] = Field(
+        default=(), description="PROVIDER/MODEL to go on at when a route fails; repeatable, in order"
+    )
+    context: Annotated[int | None, Field(gt=0), Flag(ROUTES, "N", decides=True)] = Field(
+        default=None, description="context window in tokens, where nobody tells it"
+    )
+    subtype: Annotated[Subtype, Flag(ANSWERS, decides=True)] = Field(
+        default="chat", description="kind of model that auto takes where none is named"
+    )
+    integrity: Annotated[Literal[12, 13] | None, Flag(ANSWERS, decides=True)] = Field(
+        default=None, description="APIpie asks the model 2 or 3 times and votes"
+    )
+    strategy: Strategy = Field(default="auto", description=STRATEGY)
+    prompt: Annotated[Path | None, Flag(ANSWERS, "FILE", decides=True)] = Field(
+        default=None, description="prompt template with {text} in it"
+    )
+    max_output_tokens: AnswerTokens = Field(default=512, description="most tokens of an answer, per call")
+    budget: Annotated[float | None, Field(ge=0), Flag(LIMITS, "USD")] = Field(
+        default=None, description="never spend more: pause, resumably"
+    )
+    price: Annotated[str | None, Flag(LIMITS, "IN/OUT")] = Field(
+        default=None, description="USD per million tokens, where the price isn't known"
+    )
+    rpm: Annotated[int | None, Field(gt=0), Flag(LIMITS, "N")] = Field(default=None, description="requests a minute")
+    tpm: Annotated[int | None, Field(gt=0), Flag(LIMITS, "N")] = Field(default=None, description="tokens a minute")
+    concurrency: Annotated[int | None, Field(gt=0), Flag(LIMITS, "N")] = Field(
+        default=None, description="calls in flight"
+    )
+    patience: Patience = Field(default=1800.0, description="to wait for routes that are down: 90s, 30m, 2h")
+    hedge: Annotated[bool, Flag(LIMITS)] = Field(
+        default=False, description="ask the slowest few per cent a second time, and pay for both"
+    )
+    share_limits: Annotated[str | None, Flag(LIMITS, "PLACE")] = Field(
         default=None,
         description="share the limits with the account's other jobs: here (on this machine), a folder, or a "
         "postgresql:// URL without its password",
     )
-    runner: Runner = Field(
-        default="threads", description="threads of this process, or worker processes: of this machine, Dask or Ray"
+    runner: Annotated[Runner, Flag(WORKERS)] = Field(
+        default="threads",
+        description="who works: threads of this process, or worker processes of this machine, of Dask or of Ray",
     )
-    runner_address: str | None = Field(default=None, description="the Dask scheduler's or the Ray cluster's address")
-    workers: int | None = Field(default=None, gt=0, description="how many worker processes (one a processor)")
-    join: bool = Field(default=False, description="the table's other columns stand beside the answer")
-    prune: bool = Field(default=False, description="drop the documents that have gone from the inputs")
+    runner_address: Annotated[str | None, Flag(WORKERS, "ADDRESS")] = Field(
+        default=None, description="the Dask scheduler's or the Ray cluster's address (one is started here)"
+    )
+    workers: Annotated[int | None, Field(gt=0), Flag(WORKERS, "N")] = Field(
+        default=None, description="how many worker processes (one a processor, or a worker of the cluster)"
+    )
+    limit: Annotated[int | None, Field(gt=0), Flag(DOCUMENTS, "N")] = Field(
+        default=None, description="only the first N documents"
+    )
+    text_column: Annotated[str | None, Flag(DOCUMENTS, "NAME")] = Field(
+        default=None, description="column of a table that holds the text"
+    )
+    id_column: Annotated[str | None, Flag(DOCUMENTS, "NAME")] = Field(
+        default=None, description="column of a table that holds the document's id"
+    )
+    join: Annotated[bool, Flag(DOCUMENTS)] = Field(
+        default=False, description="the table's other columns stand beside the answer"
+    )
+    prune: Annotated[bool, Flag(DOCUMENTS)] = Field(
+        default=False, description="drop the documents that have gone from the inputs"
+    )
+    retry_failed: Annotated[bool, Flag(DOCUMENTS)] = Field(default=False, description="only what failed before")
+    fresh: Annotated[bool, Flag(DOCUMENTS)] = Field(
+        default=False, description="ignore the answers and results of earlier runs"
+    )
+
+    @classmethod
+    def of_answers(cls) -> frozenset[str]:
+        """Return the options that decide about an answer: with another value of one a document is asked about anew.
+
+        `routing` does where it chooses an aggregator's provider, `subtype` where it chooses the prompts or the model.
+        """
+        return frozenset(one.field for one in options_of(cls) if one.flag.decides and one.flag.group in cls.groups)
 
     @property
     def folder(self) -> Folder:
@@ -133,14 +196,15 @@ class Options(BaseModel):
 class ExtractOptions(Options):
     """What `extract` takes besides."""
 
-    flag_groups = ("completions", "extraction")
-    of_answers = Options.of_answers | {"json_schema", "merge"}
+    groups = Options.groups | {FLOW}
 
-    output: Place = Field(default="output/extract", description=PLACE)
-    json_schema: str | None = Field(
+    output: Output = Field(default="output/extract", description=OUTPUT)
+    json_schema: Annotated[str | None, Flag(FLOW, "SCHEMA", "schema", decides=True)] = Field(
         default=None, description="a JSON Schema file, or a pydantic model as package.module:Model"
     )
-    merge: MergeRule = Field(default="list", description="how the answers over a long document's chunks become one")
+    merge: Annotated[MergeRule, Flag(FLOW, decides=True)] = Field(
+        default="list", description="how the answers over a long document's chunks become one"
+    )
 
     @property
     def merge_rule(self) -> str:
@@ -162,12 +226,15 @@ class ExtractOptions(Options):
 class ClassifyOptions(Options):
     """What `classify` takes besides: each document gets one of the labels, or several."""
 
-    flag_groups = ("completions", "classification")
-    of_answers = Options.of_answers | {"labels", "several"}
+    groups = Options.groups | {FLOW}
 
-    output: Place = Field(default="output/classify", description=PLACE)
-    labels: str | None = Field(default=None, description="labels with commas between them, or a file of them")
-    several: bool = Field(default=False, description="a document may have several labels, or none")
+    output: Output = Field(default="output/classify", description=OUTPUT)
+    labels: Annotated[str | None, Flag(FLOW, "A,B,C", decides=True)] = Field(
+        default=None, description="the labels, or a file with a `label: description` a line"
+    )
+    several: Annotated[bool, Flag(FLOW, decides=True)] = Field(
+        default=False, description="a document may have several labels, or none"
+    )
 
     @property
     def merge_rule(self) -> str:
@@ -194,13 +261,14 @@ class ClassifyOptions(Options):
 class TransformOptions(Options):
     """What `transform` takes besides: each part of a text is written anew in its place."""
 
-    flag_groups = ("completions", "transformation")
-    of_answers = Options.of_answers | {"to"}
+    groups = Options.groups | {FLOW}
 
-    output: Place = Field(default="output/transform", description=PLACE)
-    to: str | None = Field(default=None, min_length=1, description="language to translate into")
-    strategy: StrategyName = Field(default="concatenate", description="how a long document becomes one answer")
-    max_output_tokens: int = Field(default=2048, gt=0, description="most tokens of an answer: chunks are shorter")
+    output: Output = Field(default="output/transform", description=OUTPUT)
+    to: Annotated[str | None, Field(min_length=1), Flag(FLOW, "LANGUAGE", decides=True)] = Field(
+        default=None, description="language to translate into; for anything else give --prompt"
+    )
+    strategy: Strategy = Field(default="concatenate", description=STRATEGY)
+    max_output_tokens: AnswerTokens = Field(default=2048, description="most tokens of an answer: chunks are shorter")
 
     @property
     def prompt_words(self) -> Mapping[str, str]:
@@ -216,16 +284,21 @@ class TransformOptions(Options):
 class EmbedOptions(Options):
     """What `embed` takes besides."""
 
-    flag_groups = ("embedding",)
-    of_answers = frozenset(
-        ("model", "provider", "routing", "fallback", "context", "chunk_tokens", "overlap", "dimensions")
-    )
+    groups = (Options.groups | {FLOW}) - {ANSWERS}
 
-    output: Place = Field(default="output/embed", description=PLACE)
-    chunk_tokens: int = Field(default=512, gt=0, description="most tokens of a chunk")
-    overlap: int = Field(default=0, ge=0, description="tokens that a chunk repeats of the one before")
-    inputs_per_request: int | None = Field(default=None, gt=0, description="texts a request, over the provider's limit")
-    dimensions: int | None = Field(default=None, gt=0, description="of the vectors, where the model allows a choice")
+    output: Output = Field(default="output/embed", description=OUTPUT)
+    chunk_tokens: Annotated[int, Field(gt=0), Flag(FLOW, "N", decides=True)] = Field(
+        default=512, description="most tokens of a chunk"
+    )
+    overlap: Annotated[int, Field(ge=0), Flag(FLOW, "N", decides=True)] = Field(
+        default=0, description="tokens that a chunk repeats of the one before"
+    )
+    inputs_per_request: Annotated[int | None, Field(gt=0), Flag(FLOW, "N")] = Field(
+        default=None, description="texts a request (the provider's limit)"
+    )
+    dimensions: Annotated[int | None, Field(gt=0), Flag(FLOW, "N", decides=True)] = Field(
+        default=None, description="of the vectors, where the model allows a choice"
+    )
 
     @property
     def embedding(self) -> "EmbedOptions":
@@ -241,17 +314,33 @@ def _refuse_joined_texts(strategy: StrategyName, otherwise: str) -> None:
 class CompareOptions(ExtractOptions):
     """What `compare` takes besides: each route is a job of its own over one sample."""
 
-    output: Place = Field(default="output/compare", description=PLACE)
+    groups = ExtractOptions.groups - {WORKERS}
+    without = frozenset((
+        "provider", "routing", "pool", "fallback", "price", "hedge", "join", "prune", "retry_failed",
+    ))  # fmt: skip
+
+    output: Output = Field(default="output/compare", description=OUTPUT)
     runner: Literal["threads"] = Field(default="threads", description="a comparison runs in one process")
-    routes: tuple[str, ...] = Field(default=(), description="PROVIDER/MODEL to compare; none: all with a key that fit")
-    sample: int = Field(default=10, gt=0, description="documents that each route is asked about, small and large ones")
-    reference: str | None = Field(
+    routes: Annotated[tuple[str, ...], Flag(FLOW, "P/M")] = Field(
+        default=(), description="PROVIDER/MODEL to compare; repeatable (all with a key that fit)"
+    )
+    sample: Annotated[int, Field(gt=0), Flag(FLOW, "N")] = Field(
+        default=10, description="documents that each route is asked about, small and large ones"
+    )
+    reference: Annotated[str | None, Flag(FLOW, "WHAT")] = Field(
         default=None, description="file, folder or column of the table with the answers that are held to be right"
     )
-    prices: tuple[str, ...] = Field(
-        default=(), description="PROVIDER/MODEL=IN/OUT, USD per million tokens, where a price isn't known"
+    prices: Annotated[tuple[str, ...], Flag(LIMITS, "P/M=IN/OUT", "price")] = Field(
+        default=(), description="USD per million tokens, where a price isn't known; repeatable"
     )
-    patience: float = Field(default=60.0, ge=0, description="seconds to wait for a route that is down")
+    patience: Patience = Field(default=60.0, description="to wait for a route that is down: 90s, 30m, 2h")
 
     def check(self) -> None:
         """Nothing: without a schema, texts are summarised."""
+
+
+# The options of the flows over documents, by the flows' names.
+FLOWS: Mapping[str, type[Options]] = {
+    "summarize": Options, "extract": ExtractOptions, "classify": ClassifyOptions, "transform": TransformOptions,
+    "embed": EmbedOptions, "compare": CompareOptions,
+}  # fmt: skip

@@ -112,7 +112,7 @@ def _concurrency(prepared: Prepared, route: JobRoute) -> int:
 
 def _share_fate(job: Job[Any]) -> None:
     """Let the routes of one account know of each other: what refuses one of them refuses all."""
-    dispatchers = [answerer.client.dispatcher for answerer in job.answerers]
+    dispatchers = [client.dispatcher for client in job.clients]
     for one in dispatchers:
         one.siblings = [other for other in dispatchers if other.exchanger.account.same_as(one.exchanger.account)]
 

@@ -42,10 +42,9 @@ def gauge(job: Job[Any]) -> None:
 
 
 def _readings(job: Job[Any]) -> Iterator[MetricReading]:
-    for answerer in job.answerers:
-        client = answerer.client
+    for client in job.clients:
         route, dispatcher = client.route, client.dispatcher
         fields = {"provider": route.provider, "model": route.model}
-        yield MetricReading("in_flight", dispatcher.in_flight, fields)
+        yield MetricReading("in_flight", dispatcher.exchanger.in_flight, fields)
         for unit, period, share in dispatcher.limits.used(time.monotonic()):
             yield MetricReading("limit_used", share, {**fields, "unit": unit, "period_seconds": period})

@@ -94,8 +94,8 @@ class WorkerSession:
     def _catch_up(self) -> None:
         """Learn what the lost worker was answered, and how it cut: whose documents this worker takes over."""
         self.job.ledger.learn()
-        for answerer in self.job.answerers:
-            answerer.client.measures.look_again()
+        for client in self.job.clients:
+            client.measures.look_again()
 
     def finished(self, shard: Shard, worked: Worked) -> None:
         """Hand in a shard that was worked on to its end; where the job was stopped, it wasn't."""

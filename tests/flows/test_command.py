@@ -77,7 +77,7 @@ def test_a_mistake_is_one_line_that_names_the_thing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(ROOT)
-    code = main("summarize", "", summarize, argv=words)
+    code = main("summarize", "", summarize, words=words)
     assert_mistake(code, capsys.readouterr().err, named)
 
 

@@ -72,7 +72,7 @@ def test_a_loop_ends_cleanly_by_a_signal(
 def test_a_mistake_is_one_line_that_names_the_thing(
     provider: Simulator, words: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main("", monitor, argv=words)
+    code = main("", monitor, words=words)
     assert_mistake(code, capsys.readouterr().err, named)
 
 

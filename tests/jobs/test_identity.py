@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 
 from tasks.planning.prepare import prepare
-from tasks.prompting.options import ClassifyOptions, EmbedOptions, ExtractOptions, Options, TransformOptions
+from tasks.prompting.options import FLOWS, EmbedOptions, ExtractOptions, Options
 from tests.jobs.texts import put
 
-KINDS: dict[str, type[Options]] = {
-    "summarize": Options, "extract": ExtractOptions, "classify": ClassifyOptions, "transform": TransformOptions,
-    "embed": EmbedOptions,
-}  # fmt: skip
+# A comparison is made of other flows' jobs.
+KINDS = {name: kind for name, kind in FLOWS.items() if name != "compare"}
 # What a flow can't do without.
 NEEDED: dict[str, dict[str, Any]] = {
     "extract": {"json_schema": "one.json"}, "classify": {"labels": "a,b"}, "transform": {"to": "French"},
@@ -33,7 +31,7 @@ OTHER: dict[str, Any] = {
 # What decides only beside others: it has its tests with the routes.
 BESIDE = {"routing", "subtype", "integrity", "runner_address", "workers"}
 # Of embeddings: another model is refused, and options of completions are nothing to them.
-LEFT_OUT = {"embed": {"fallback", *(Options.of_answers - EmbedOptions.of_answers)}}
+LEFT_OUT = {"embed": {"fallback", *(Options.of_answers() - EmbedOptions.of_answers())}}
 TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("transform", "prompt"): {"to": None}, ("embed", "model"): {"model": "other-model"},
     ("embed", "provider"): {"provider": "mistral", "model": "mistral-embed"},
@@ -73,7 +71,7 @@ def test_an_option_changes_the_work_where_it_says_so_and_nowhere_else(flow: str,
     faults = {}
     for name in kind.model_fields.keys() - BESIDE - LEFT_OUT.get(flow, set()):
         changed = work(flow, place, **{name: OTHER[name], **TOGETHER.get((flow, name), {})}) != before
-        if changed != (name in kind.of_answers):
+        if changed != (name in kind.of_answers()):
             faults[name] = "changes it" if changed else "doesn't change it"
     assert faults == {}
 
@@ -81,7 +79,7 @@ def test_an_option_changes_the_work_where_it_says_so_and_nowhere_else(flow: str,
 def test_every_option_has_another_value_to_be_tried_with() -> None:
     named = {name for kind in KINDS.values() for name in kind.model_fields}
     assert named == OTHER.keys()
-    assert all(kind.of_answers <= kind.model_fields.keys() for kind in KINDS.values())
+    assert all(kind.of_answers() <= kind.model_fields.keys() for kind in KINDS.values())
 
 
 @pytest.mark.parametrize(

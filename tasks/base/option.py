@@ -1,0 +1,78 @@
+"""What is to be known of an option beside its type, its default and its description."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An option's flag: its heading in `--help`, its value's name there, and its own name where that is another.
+
+    `decides`: with another value a document is asked about anew. `is_text`: the option's own type reads its value.
+    `may_be_dash`: `-` is a value of it.
+    """
+
+    group: str
+    metavar: str | None = None
+    name: str | None = None
+    decides: bool = False
+    is_text: bool = False
+    may_be_dash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a model as a command has it."""
+
+    field: str
+    flag: Flag
+    info: FieldInfo
+
+    @property
+    def name(self) -> str:
+        """The flag as it is typed."""
+        return "--" + (self.flag.name or self.field.replace("_", "-"))
+
+    @property
+    def default(self) -> str:
+        """The default in words; empty where nothing is meant by it."""
+        value = self.info.default
+        if value is None or value is False or isinstance(value, tuple):
+            return ""
+        return time_in_words(value) if self.flag.metavar == "TIME" else str(value)
+
+
+def options_of(model: type[BaseModel]) -> Iterator[Option]:
+    """Yield the options of a model that have a flag, in their order."""
+    for field, info in model.model_fields.items():
+        flag = next((one for one in info.metadata if isinstance(one, Flag)), None)
+        if flag is not None:
+            yield Option(field, flag, info)
+
+
+def seconds_in(value: object) -> object:
+    """Return the seconds of a time as 90s, 30m or 2h; any other value as it is. Raises ValueError for a text."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", value.strip())
+    if match is None:
+        raise ValueError("this is no time: give it as in 90s, 30m or 2h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def time_in_words(seconds: float) -> str:
+    """Return a time as `seconds_in` reads it: 1800 is 30m; no time is none."""
+    for unit in ("h", "m"):
+        if seconds and seconds % UNITS[unit] == 0:
+            return f"{seconds / UNITS[unit]:g}{unit}"
+    return f"{seconds:g}s" if seconds else ""
+
+
+Seconds = Annotated[float, BeforeValidator(seconds_in)]
