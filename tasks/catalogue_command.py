@@ -13,13 +13,13 @@ from rich.table import Table
 
 from tasks.base.errors import RouteDown, UserMistake
 from tasks.base.option import Flag
+from tasks.base.settings import Settings
 from tasks.command import MISTAKE, PAUSED, said
 from tasks.models.candidates import LOCAL
 from tasks.models.catalogue import Catalogue, Model, Served, load_catalogue
 from tasks.planning.accounts import VARIABLE, available, catalogue_folder, live_catalogue
 from tasks.planning.refresh import Refreshed, refresh
 from tasks.prompting.options import ROUTES
-from tasks.providers.account import read_environment
 from tasks.terminal.flags import COMMAND, CommandLine
 
 COLUMNS = (
@@ -51,12 +51,11 @@ class CatalogueFilters(BaseModel):
 def main(about: str, words: Sequence[str] | None = None) -> int:
     """Print the routes that match the filters; return the exit code."""
     console = Console(stderr=True)
-    environment = read_environment()
     try:
         filters = command_line(about).parse(words).of(CatalogueFilters)
         if filters.refresh:
             return _refresh(filters, console)
-        rows = list(_rows(live_catalogue(environment), filters))
+        rows = list(_rows(live_catalogue(Settings.read()), filters))
     except UserMistake as error:
         return said(console, str(error), MISTAKE)
     if filters.as_json:
@@ -72,16 +71,16 @@ def read_lists(provider: str | None = None) -> list[Refreshed]:
 
     Raises UserMistake where there is none to be read, or they can't be kept.
     """
-    environment, catalogue = read_environment(), load_catalogue()
+    settings, catalogue = Settings.read(block_key), load_catalogue()
     names = [catalogue.provider(provider).name] if provider else []
-    names = names or available(catalogue, environment, block_key)
+    names = names or available(catalogue, settings)
     if names == [LOCAL]:
         raise UserMistake("local has no list to refresh: it serves one model, named by DOCMILL_LOCAL_MODEL")
     if not names:
         raise UserMistake("no provider has a key: set OPENROUTER_API_KEY or another's, whose list is to be read")
-    folder = catalogue_folder(environment)
+    folder = catalogue_folder(settings)
     try:
-        return refresh(names, environment, block_key, folder)
+        return refresh(names, settings, folder)
     except OSError as error:
         raise UserMistake(
             f"{folder} can't be written: {error.strerror}: mend it, or name another in {VARIABLE}"

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from tasks.base.errors import DocmillError, JobPaused, RouteUnavailable, StorageRefused, UserMistake
+from tasks.base.settings import Settings
 from tasks.calls.progress import Meter
 from tasks.embeddings.embed_plan import make_embed_plan
 from tasks.events.log import STDERR
@@ -83,10 +84,11 @@ def _run(name: str, given: Given, run_flow: RunFlow, console: Console) -> int:
         server = None
         if not switches.plan:
             server = stack.enter_context(prefect_server())
-        prepared = prepare(name, inputs, options, keys=block_key_of)
+        prepared = prepare(name, inputs, options, Settings.read(block_key_of))
         make = make_embed_plan if options.embedding else make_plan
         plan = make(prepared, quick=not switches.plan)
-        show_plan(plan, console, elsewhere(options))
+        place = elsewhere(options, prepared.state)
+        show_plan(plan, console, place)
         if server is None:
             return printed(plan.as_json(), as_json=switches.as_json)
         meter = _expecting(plan)
@@ -101,7 +103,7 @@ def _run(name: str, given: Given, run_flow: RunFlow, console: Console) -> int:
             with contextlib.redirect_stdout(sys.stderr):  # some libraries print what happens to them
                 results = run_flow(inputs, options)
     record, code = results.job, results.exit_code
-    show_summary(record, meter, str(options.folder.path or options.output), console, elsewhere(options), results.page)
+    show_summary(record, meter, str(options.folder.path or options.output), console, place, results.page)
     if record.reason:
         said(console, record.reason, code)
     printed(record.as_json(), as_json=switches.as_json)

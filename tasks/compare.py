@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
 
 from tasks.artifacts import leave_comparison_page
+from tasks.base.settings import Settings
 from tasks.command import WAITING_FOR, block_key_of, prefect_server, printed, said, settled
 from tasks.comparison.compared_routes import prepare_comparison
 from tasks.comparison.comparison_handoff import metered, offer_comparison, take_comparison
@@ -44,7 +45,7 @@ def _run(given: Given, run_flow: RunComparison, console: Console) -> int:
     inputs, options, switches = given.inputs, given.of(CompareOptions), given.of(Switches)
     with contextlib.ExitStack() as stack:
         server = None if switches.plan else stack.enter_context(prefect_server())
-        compares = prepare_comparison(inputs, options, keys=block_key_of)
+        compares = prepare_comparison(inputs, options, Settings.read(block_key_of))
         plan = make_comparison_plan(compares, quick=not switches.plan)
         show_comparison_plan(plan, console)
         if server is None:
@@ -66,7 +67,7 @@ def _run(given: Given, run_flow: RunComparison, console: Console) -> int:
 @contextlib.contextmanager
 def running_comparison(inputs: Sequence[str], options: CompareOptions) -> Iterator[Comparing]:
     """Hold a comparison for the block."""
-    with open_comparison(*take_comparison(inputs, options, keys=block_key)) as comparison:
+    with open_comparison(*take_comparison(inputs, options, Settings.read(block_key))) as comparison:
         yield comparison
 
 

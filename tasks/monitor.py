@@ -16,6 +16,7 @@ from prefect import task
 from prefect.events import emit_event
 from rich.console import Console
 
+from tasks.base.settings import Settings
 from tasks.command import WAITING_FOR, prefect_server, said, settled
 from tasks.monitoring.event_history import History
 from tasks.monitoring.health_records import Health
@@ -27,7 +28,6 @@ from tasks.pages.live import LivePageServer
 from tasks.pages.site import JobLine, JobSite
 from tasks.planning.job_register import history_folder, registered
 from tasks.prefect_server import block_key
-from tasks.providers.account import read_environment
 from tasks.running.signals import SIGNALS
 from tasks.terminal.flags import CommandLine
 from tasks.terminal.health_display import show_health
@@ -74,9 +74,9 @@ ENDING = Ending()
 @task(name="look at routes", persist_result=False)
 def look_at_routes(options: MonitorOptions) -> Health:
     """Look at all routes once. Prefect has handlers of its own while a flow runs: ours come over them."""
-    environment = read_environment()
+    settings = Settings.read(block_key)
     with ENDING.heeded():
-        return look(History(history_folder(environment)), options, environment, block_key)
+        return look(History(history_folder(settings)), options, settings)
 
 
 @task(name="raise alarms", persist_result=False)
@@ -120,7 +120,7 @@ def _run(options: MonitorOptions, switches: MonitorSwitches, run_flow: RunFlow, 
 
 def _site() -> JobSite:
     """Return the live pages: all routes, as the history tells at that moment, and the jobs of this machine."""
-    folder = history_folder(read_environment())
+    folder = history_folder(Settings.read())
 
     def overview(lines: list[JobLine]) -> str:
         return health_page(health_of(History(folder), datetime.now(UTC)), live=True, jobs=lines)

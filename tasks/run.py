@@ -26,6 +26,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Crashed
 
 from tasks.artifacts import leave_page, progress_shown
+from tasks.base.settings import Settings
 from tasks.jobs.job import Job
 from tasks.prefect_server import block_key
 from tasks.prompting.options import Options
@@ -52,7 +53,7 @@ PROCESS_GONE = "its process is gone: a later run holds the result set"
 @contextlib.contextmanager
 def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[Job[Any]]:
     """Open a job for the block; SIGINT and SIGTERM stop it resumably."""
-    with ready_job(flow, inputs, options, keys=block_key) as job, interruptible(job):
+    with ready_job(flow, inputs, options, Settings.read(block_key)) as job, interruptible(job):
         yield job
 
 

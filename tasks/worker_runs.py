@@ -13,11 +13,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
 from tasks.base.errors import JobPaused, LeaderLost
+from tasks.base.settings import Settings
 from tasks.engines import Engine, engine, uninterrupted
 from tasks.jobs.job import Job
 from tasks.jobs.job_context import DRAIN_SECONDS
 from tasks.planning.runners import is_here
-from tasks.planning.state_location import state_of
 from tasks.prefect_server import block_key
 from tasks.prompting.options import Options
 from tasks.running.shards import shards_of
@@ -39,7 +39,7 @@ PARTING_SECONDS = 10.0
 def work(flow: str, inputs: Sequence[str], options: Options, place: LeaderAddress, name: str) -> None:
     """Work on a run's job until it has no more shards: all of it that happens in one worker process."""
     try:
-        with joined(flow, inputs, options, place, name, keys=block_key) as worker:
+        with joined(flow, inputs, options, place, name, Settings.read(block_key)) as worker:
             if options.runner == "processes":
                 worker.abandon = _leave  # Prefect's server may be gone with the run: it would be asked again and again
             # Those of a lost worker need threads, too, when all others wait for them.
@@ -81,7 +81,7 @@ def _reached(job: Job[Any], leading: Leader) -> Iterator[LeaderAddress]:
             yield LeaderAddress(job_id, address)
         return
     key = secrets.token_bytes(32)
-    state_of(options).write(KEY_NOTE, key.hex())
+    job.prepared.state.write(KEY_NOTE, key.hex())
     with serving(leading, options.runner_address, key) as address:
         yield LeaderAddress(job_id, address, KEY_NOTE)
 

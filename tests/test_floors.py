@@ -1,6 +1,7 @@
 """Keep the floors: what may import what (the map is tasks/README.md)."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,3 +139,14 @@ def test_scripts_find_the_options_under_their_older_name() -> None:
     from tasks.prompting import options  # noqa: PLC0415
 
     assert [getattr(older, name) for name in older.__all__] == [getattr(options, name) for name in older.__all__]
+
+
+def test_the_ledger_alone_is_asked_in_sql() -> None:
+    """DuckDB reads Parquet for the monitor and the terminal: that is no ledger."""
+    words = re.compile(r"\b(SELECT .* FROM|INSERT INTO|UPDATE .* SET|DELETE FROM)\b|\.peek\(")
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in modules("tasks")
+        if path.parent.name != "ledger" and words.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

@@ -6,15 +6,17 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from tasks.base.errors import UserMistake
+from tasks.base.settings import Settings
 from tasks.comparison.comparison_records import Terms
 from tasks.comparison.document_sample import Sample, take_sample
 from tasks.comparison.references import is_column, references, without
 from tasks.documents.document import Documents
 from tasks.documents.listing import list_documents
+from tasks.ledger.state import State
 from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared, prepare
+from tasks.planning.state_location import state_of
 from tasks.prompting.options import CompareOptions, ExtractOptions, Options
-from tasks.providers.account import Keys
 from tasks.providers.effective_limits import EffectiveLimits
 
 PLAIN = re.compile(r"[\w.@+-]+--[\w.@+-]+")
@@ -28,6 +30,7 @@ class Compares:
     """A comparison ready to be planned and run: `routes` are jobs by label, `left_out` says why others aren't."""
 
     options: CompareOptions
+    state: State
     inputs: tuple[str, ...]
     routes: Mapping[str, Prepared]
     sample: Sample
@@ -61,18 +64,19 @@ def listed(inputs: Sequence[str], options: Options, columns: Sequence[str] = ())
     return found if options.limit is None else (one for one, _ in zip(found, range(options.limit), strict=False))
 
 
-def prepare_comparison(inputs: Sequence[str], options: CompareOptions, *, keys: Keys = lambda _: None) -> Compares:
+def prepare_comparison(inputs: Sequence[str], options: CompareOptions, settings: Settings | None = None) -> Compares:
     """Choose the routes and the sample, and check everything that can be checked without paying.
 
     Raises UserMistake, naming the thing and the fix.
     """
+    settings = settings or Settings.read()
     prices = _prices(options.prices)
-    labels, left_out = _labels(inputs, options, keys)
+    labels, left_out = _labels(inputs, options, settings)
     _require_named(prices, labels)
     jobs: dict[str, Prepared] = {}
     for label in labels:
         try:
-            jobs |= _job(inputs, options, label, prices, keys)
+            jobs |= _job(inputs, options, label, prices, settings)
         except UserMistake as error:
             if options.routes:
                 raise
@@ -83,14 +87,14 @@ def prepare_comparison(inputs: Sequence[str], options: CompareOptions, *, keys: 
     carried = next(iter(jobs.values())).carried.wanted
     sample, right = _sample(inputs, options, carried)
     jobs = {label: replace(job, sample=sample.documents) for label, job in jobs.items()}
-    return Compares(options, tuple(inputs), jobs, sample, right, left_out)
+    return Compares(options, state_of(options, settings), tuple(inputs), jobs, sample, right, left_out)
 
 
-def _labels(inputs: Sequence[str], options: CompareOptions, keys: Keys) -> tuple[list[str], dict[str, str]]:
+def _labels(inputs: Sequence[str], options: CompareOptions, settings: Settings) -> tuple[list[str], dict[str, str]]:
     """Return the routes that are named, or all that fit, with why others don't."""
     if options.routes:
         return list(dict.fromkeys(options.routes)), {}
-    found = prepare(flow_of(options), inputs, _as_job(options, OWN), keys=keys)
+    found = prepare(flow_of(options), inputs, _as_job(options, OWN), settings)
     return [stop.label for stop in (*found.job_routes, *found.rivals)], dict(found.left_out)
 
 
@@ -102,7 +106,7 @@ def _as_job(options: CompareOptions, without: set[str], **changes: str | None) -
 
 
 def _job(
-    inputs: Sequence[str], options: CompareOptions, label: str, prices: Mapping[str, str], keys: Keys
+    inputs: Sequence[str], options: CompareOptions, label: str, prices: Mapping[str, str], settings: Settings
 ) -> dict[str, Prepared]:
     """Return the job of a route, by the label it goes by."""
     provider, slash, model = label.partition("/")
@@ -112,7 +116,7 @@ def _job(
     price = prices.get(label, options.price)
     asked = _as_job(options, OWN | CHOICE, provider=provider, model=model, output=place, price=price)
     try:
-        job = prepare(flow_of(options), inputs, asked, keys=keys)
+        job = prepare(flow_of(options), inputs, asked, settings)
     except UserMistake as error:
         raise UserMistake(str(error).replace("--price IN/OUT", f"--price {label}=IN/OUT")) from error
     return {job.job_routes[0].label: job}

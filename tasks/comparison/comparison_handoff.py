@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from tasks.base.settings import Settings
 from tasks.calls.progress import Meter
 from tasks.comparison.compared_routes import Compares, prepare_comparison
 from tasks.comparison.comparison_plan import ComparisonPlan, make_comparison_plan
 from tasks.prompting.options import CompareOptions
-from tasks.providers.account import Keys
 
 Ready = tuple[Compares, ComparisonPlan, Meter]
 _OFFERED: list[Ready] = []
@@ -17,13 +17,13 @@ def offer_comparison(ready: Ready) -> None:
     _OFFERED.append(ready)
 
 
-def take_comparison(inputs: Sequence[str], options: CompareOptions, *, keys: Keys) -> Ready:
+def take_comparison(inputs: Sequence[str], options: CompareOptions, settings: Settings | None = None) -> Ready:
     """Return the comparison that was offered for these inputs and options, or prepare it now."""
     for offered in _OFFERED:
         if (offered[0].inputs, offered[0].options) == (tuple(inputs), options):
             _OFFERED.remove(offered)
             return offered
-    compares = prepare_comparison(inputs, options, keys=keys)
+    compares = prepare_comparison(inputs, options, settings)
     plan = make_comparison_plan(compares, quick=True)
     return compares, plan, metered(plan)
 

@@ -10,16 +10,13 @@ import numpy as np
 from tasks.calls.rows import INVALID
 from tasks.comparison.comparison_records import ComparedAnswer, Measured
 from tasks.comparison.text_similarity import mean
-from tasks.ledger.records import ASSIGNED
+from tasks.ledger.questions import asked_documents
 from tasks.models.price import Price
 from tasks.planning.prepare import Prepared
-from tasks.planning.state_location import state_of
 from tasks.results.location import Folder
 from tasks.results.parts import read_part
 from tasks.results.schemas import Row
 
-# A document's own work begins with its job's.
-ASKED = "SELECT document_id FROM documents WHERE substr(work, 1, 64) = ? AND status != ?"
 LENGTH = "length"
 CUT = "answer_cut"
 
@@ -39,8 +36,7 @@ def found(job: Prepared) -> MeasuredRows:
     Raises StorageFailed.
     """
     sample = {document.document_id for document in job.documents()}
-    asked = {str(name) for (name,) in state_of(job.options).peek(ASKED, (job.fingerprint, ASSIGNED))}
-    folder, names = job.options.folder, sample & asked
+    folder, names = job.options.folder, sample & asked_documents(job.state, job.fingerprint)
     return MeasuredRows(*(list(_rows(folder, table, names)) for table in ("documents", "calls", "failures")))
 
 

@@ -19,7 +19,7 @@ from tasks.comparison.recommend import UNDECIDED, recommend
 from tasks.comparison.spent import has_ended, left_for, paid
 from tasks.documents.object_store import shown
 from tasks.planning.prepare import Prepared, docmill_version
-from tasks.planning.state_location import holding, state_of
+from tasks.planning.state_location import holding
 from tasks.results.job_file import read_json, write_json
 from tasks.results.location import Folder
 from tasks.results.parts import create_tables
@@ -152,7 +152,7 @@ def open_comparison(compares: Compares, plan: ComparisonPlan, meter: Meter | Non
     """
     options, opened = compares.options, list[Comparing]()
     create_tables(options.folder, COMPARISON_TABLES)
-    with holding(options, state_of(options), lambda error: _stop_all(opened, error)):
+    with holding(options, compares.state, lambda error: _stop_all(opened, error)):
         comparing = Comparing(compares, plan, meter or Meter(), *_begun(options.folder, compares.identity))
         opened.append(comparing)
         write_json(options.folder, NAME, comparing.record("running").as_json())

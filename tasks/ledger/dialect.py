@@ -1,11 +1,11 @@
-"""The ledger in PostgreSQL's words: its tables, and what is said otherwise than to SQLite."""
+"""The ledger in PostgreSQL: its tables, and the values that it takes."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from tasks.ledger.query import in_postgres
 from tasks.ledger.store import Asked, Many, Row, Value
 
-# An index takes keys of some 2,700 bytes, and a document's id may be longer: its digest stands for it.
 SCHEMA = """
 CREATE FUNCTION document_key(text) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $$ SELECT sha256(convert_to($1, 'UTF8')) $$;
@@ -42,35 +42,15 @@ CREATE TABLE exchanges (
 );
 CREATE INDEX exchanges_of_job ON exchanges (job_id);
 """
-OTHERWISE = (
-    (" INDEXED BY call_ids", ""),
-    (
-        "document_id IN (SELECT value FROM json_each(?))",
-        "document_key(document_id) IN (SELECT document_key(name) FROM unnest(?::text[]) AS asked (name))",
-    ),
-    ("document_id IN (SELECT name FROM gone)", "document_key(document_id) IN (SELECT document_key(name) FROM gone)"),
-    ("IN (SELECT value FROM json_each(?))", "= ANY (?::text[])"),
-    ("ON CONFLICT (document_id)", "ON CONFLICT (document_key(document_id))"),
-    ("?", "%s"),
-)
-ALL_OF = "SELECT * FROM"
 # No text of PostgreSQL's holds a NUL; an id, which is a name in somebody's table, may.
 ESCAPE, NUL = "\x1b", "\0"
 
 
 @cache
-def said(sql: str) -> bytes:
-    """Return one of the ledger's statements as PostgreSQL takes it."""
-    for before, after in OTHERWISE:
-        sql = sql.replace(before, after)
-    return sql.encode()
-
-
-@cache
-def said_of_many(statement: Many) -> bytes:
+def of_many(statement: Many) -> str:
     """Return a statement that takes an array a column: it is the same for any number of rows."""
-    arrays = ", ".join(f"?::{one}[]" for one in statement.types)
-    return said(f"{statement.head} {ALL_OF} unnest({arrays}) {statement.tail}")
+    arrays = ", ".join(f"%s::{one}[]" for one in statement.types)
+    return f"{statement.head} SELECT * FROM unnest({arrays}) {in_postgres(statement.tail)}"  # noqa: S608 - our own
 
 
 def columns(statement: Many, rows: Sequence[Row]) -> list[list[Value]]:

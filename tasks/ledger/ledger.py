@@ -12,31 +12,11 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
+from tasks.ledger import statements
 from tasks.ledger.bloom_filter import BloomFilter
 from tasks.ledger.records import ASSIGNED, DocumentState, Finished, Owned, PaidBeside, StatusTotals, StoredAnswer
-from tasks.ledger.statements import (
-    ANSWER,
-    ASSIGN,
-    BEGIN,
-    CALL_IDS,
-    COST,
-    EXCHANGE,
-    EXCHANGES,
-    FINISH,
-    FORGET,
-    HOMES,
-    LOST,
-    OWN,
-    OWNED,
-    PAID,
-    PARTS,
-    PLACED,
-    SEEN,
-    SPENT,
-    SUMS,
-)
 from tasks.ledger.store import Store, Value
-from tasks.ledger.tables import ANSWERS, checksum
+from tasks.ledger.tables import checksum
 from tasks.models.route import Route
 from tasks.providers.call import Call
 from tasks.providers.protocol import Reply
@@ -62,7 +42,7 @@ class Ledger:
         self._numbering = threading.Lock()
         with contextlib.ExitStack() as undo:
             undo.callback(self._store.close)
-            self._part = _int(self._store.read("SELECT max(part) FROM documents")[0][0])
+            self._part = _int(self._store.read(statements.LAST_PART)[0][0])
             # It knows of no document: those of the tables are to be adopted.
             self.is_new = not self._part
             self.had_answers = self._fill(self._known)
@@ -78,7 +58,7 @@ class Ledger:
     def _fill(self, known: BloomFilter) -> bool:
         """Have a filter know the answers that are there; return whether there are any."""
         try:
-            return known.add_all(str(row[0]) for row in self._store.stream(CALL_IDS)) > 0
+            return known.add_all(str(row[0]) for row in self._store.stream(statements.CALL_IDS)) > 0
         except ValueError as error:
             raise self._store.doubt(f"a call's id isn't one ({error})") from error
 
@@ -91,14 +71,14 @@ class Ledger:
 
         `identity` is that of the inputs and of everything that decides about the answers.
         """
-        last = self._store.read("SELECT job_id, work, status FROM jobs ORDER BY rowid DESC LIMIT 1")
+        last = self._store.read(statements.LAST_JOB)
         if last and last[0][1] == identity and last[0][2] != "done":
             self.job_id = str(last[0][0])
         else:
-            count = self._store.read("SELECT count(*) FROM jobs")[0][0]
+            count = self._store.read(statements.JOBS)[0][0]
             self.job_id = f"{prefix}-{identity[:8]}-{int(count or 0) + 1}"
-        self._store.write(BEGIN, (self.job_id, identity, datetime.now(UTC).isoformat()))
-        began = self._store.read("SELECT started_at FROM jobs WHERE job_id = ?", (self.job_id,))[0][0]
+        self._store.write(statements.BEGIN, (self.job_id, identity, datetime.now(UTC).isoformat()))
+        began = self._store.read(statements.BEGAN, (self.job_id,))[0][0]
         self._began = datetime.fromisoformat(str(began))
         self._look_beside()
         return self.job_id
@@ -111,7 +91,7 @@ class Ledger:
     def _look_beside(self) -> None:
         """Remember what was paid beside the kept answers: there is little of it."""
         self._beside = {}
-        for row in self._store.read(EXCHANGES, (self.job_id,)):
+        for row in self._store.read(statements.EXCHANGES, (self.job_id,)):
             call_id, document_id, reason, prompt, written, cost, worst, attempts, latency_ms, served_by, at = row
             found = PaidBeside(
                 str(call_id), str(document_id), str(reason), (_int(prompt), _int(written)),
@@ -130,7 +110,7 @@ class Ledger:
 
     def end(self, status: str) -> None:
         """Record how the job ended, last of all."""
-        self._store.write("UPDATE jobs SET status = ? WHERE job_id = ?", (status, self.job_id))
+        self._store.write(statements.END, (status, self.job_id))
 
     def record(
         self, call: Call, reply: Reply, attempts: int, latency_ms: int, *, document_id: str, route: Route, worst: float
@@ -144,7 +124,7 @@ class Ledger:
         now = time.time()
         proof = checksum(reply.body, call.call_id, self.job_id, document_id, reply.status, attempts, latency_ms, now)
         return self._store.add(
-            ANSWER,
+            statements.ANSWER,
             (call.call_id, self.job_id, document_id, route.provider, route.model, reply.status, reply.body,
              attempts, latency_ms, worst, now, proof),
         )  # fmt: skip
@@ -156,7 +136,7 @@ class Ledger:
         """
         if not self.may_know(call_id):
             return None
-        rows = self._store.find(ANSWERS + " WHERE call_id = ?", (call_id,))
+        rows = self._store.find(statements.ANSWER_TO, (call_id,))
         if not rows:
             return None
         body, proof, _, job_id, document_id, status, attempts, latency, created = rows[0]
@@ -179,33 +159,33 @@ class Ledger:
     def costs(self, call_id: str, cost: float | None) -> None:
         """Note what an answer cost, for the budget of a resumed job."""
         if cost is not None:
-            self._store.note(COST, (call_id, cost))
+            self._store.note(statements.COST, (call_id, cost))
 
     def spent(self) -> float:
         """Return the USD this job has paid so far, in all its runs; what isn't known is counted at its worst."""
         self._write_queued()
-        return float(self._store.read(SPENT, (self.job_id, self.job_id))[0][0] or 0.0)
+        return float(self._store.read(statements.SPENT, (self.job_id, self.job_id))[0][0] or 0.0)
 
     def paid(self) -> float:
         """Return the USD that this job's answers are known to have cost, in all its runs."""
         self._write_queued()
-        return float(self._store.read(PAID, (self.job_id, self.job_id))[0][0] or 0.0)
+        return float(self._store.read(statements.PAID, (self.job_id, self.job_id))[0][0] or 0.0)
 
     def lost(self) -> tuple[int, float]:
         """Return how many of this job's answers were lost, and the USD that they cost at the most."""
         self._write_queued()
-        count, worst = self._store.read(LOST, (self.job_id,))[0]
+        count, worst = self._store.read(statements.LOST, (self.job_id,))[0]
         return _int(count), float(worst or 0.0)
 
     def _write_queued(self) -> None:
         """Have all that is queued committed: nobody waits for notes, and money is counted from them."""
-        self._store.write("SELECT 1")
+        self._store.write(statements.NOTHING)
 
     def pay_beside(self, paid: PaidBeside) -> None:
         """Note what an exchange cost whose answer isn't kept."""
         tokens = paid.tokens or (None, None)
         self._store.note(
-            EXCHANGE,
+            statements.EXCHANGE,
             (f"{paid.call_id} {time.time_ns()}", paid.call_id, self.job_id, paid.document_id, paid.reason, *tokens,
              paid.worst, paid.cost, paid.attempts, paid.latency_ms, paid.served_by, paid.created_at.timestamp()),
         )  # fmt: skip
@@ -217,7 +197,9 @@ class Ledger:
     def seen(self, document_ids: Sequence[str]) -> dict[str, DocumentState]:
         """Return what is known of these documents."""
         # Their types are those of the table: to make sure of each value would cost a job that is taken up seconds.
-        rows = cast("list[tuple[str, str, str, str | None, str, int]]", self._store.read(SEEN, (list(document_ids),)))
+        rows = cast(
+            "list[tuple[str, str, str, str | None, str, int]]", self._store.read(statements.SEEN, (list(document_ids),))
+        )
         return {row[0]: DocumentState._make(row[1:]) for row in rows}
 
     def new_part(self) -> int:
@@ -229,7 +211,7 @@ class Ledger:
     def adopt(self, parts: Mapping[str, int]) -> None:
         """Take documents for assigned to the parts they lie in: the ledger that knew of them is gone."""
         rows = [(document_id, "", "", ASSIGNED, part) for document_id, part in parts.items()]
-        self._store.write_many(ASSIGN, rows)
+        self._store.write_many(statements.ASSIGN, rows)
         self._part = max((self._part, *parts.values()))
 
     def assign(self, document_ids: Sequence[str], fingerprint: str, new: int) -> dict[str, int]:
@@ -237,7 +219,7 @@ class Ledger:
         seen = self.seen(document_ids)
         parts = {name: seen[name].part if name in seen else new for name in document_ids}
         self._store.write_many(
-            ASSIGN, [(name, self.job_id, fingerprint, ASSIGNED, part) for name, part in parts.items()]
+            statements.ASSIGN, [(name, self.job_id, fingerprint, ASSIGNED, part) for name, part in parts.items()]
         )
         return parts
 
@@ -249,20 +231,20 @@ class Ledger:
              one.completion_tokens, one.cost_usd)
             for one in outcomes
         ]  # fmt: skip
-        self._store.write_many(FINISH, rows)
+        self._store.write_many(statements.FINISH, rows)
 
     def homes(self) -> Iterator[tuple[str, int]]:
         """Yield every document with the part it lies in. Raises StorageFailed."""
-        for name, part in self._store.stream(HOMES):
+        for name, part in self._store.stream(statements.HOMES):
             yield str(name), _int(part)
 
     def forget(self, document_ids: Sequence[str]) -> None:
         """Forget documents, whose rows are gone; what was paid for them is kept."""
-        self._store.write_many(FORGET, [(document_id,) for document_id in document_ids])
+        self._store.write_many(statements.FORGET, [(document_id,) for document_id in document_ids])
 
     def texts(self, text_ids: Sequence[str]) -> dict[str, Owned]:
         """Return what is known of these texts to embed; with `fresh`, of this job's own only."""
-        rows = self._store.read(OWNED, (list(text_ids),))
+        rows = self._store.read(statements.OWNED, (list(text_ids),))
         found = {
             str(name): Owned(str(job), str(document), str(call) if call else None, _int(place) if call else None)
             for name, job, document, call, place in rows
@@ -279,28 +261,29 @@ class Ledger:
         rows = [
             (text_id, job_id, document_id, call_id, place) for text_id, document_id, call_id, place in sorted(texts)
         ]
-        self._store.write_many(OWN, rows)
+        self._store.write_many(statements.OWN, rows)
 
     def placed(self, call_id: str, texts: Sequence[tuple[str, str, int]]) -> None:
         """Note that texts (their id, a document's, the place) were asked in another call. On the event loop."""
         rows = [(text_id, self.job_id, document_id, call_id, place) for text_id, document_id, place in texts]
-        self._store.note(PLACED, *rows)
+        self._store.note(statements.PLACED, *rows)
 
     def parts(self) -> list[tuple[int, int, int, int]]:
         """Return of each part its number and the least rows of documents, calls and failures in it."""
-        rows = self._store.read(PARTS, (ASSIGNED,))
+        rows = self._store.read(statements.PARTS, (ASSIGNED,))
         return [(_int(part), _int(documents), _int(calls), _int(failures)) for part, documents, calls, failures in rows]
 
     def reopen(self, parts: Sequence[int]) -> None:
         """Take the documents of these parts for assigned, not finished: their rows are lost."""
-        sql = "UPDATE documents SET status = ? WHERE part = ?"
         for part in parts:
-            self._store.write(sql, (ASSIGNED, part))
+            self._store.write(statements.REOPEN, (ASSIGNED, part))
 
     def sums(self) -> dict[str, StatusTotals]:
         """Return this job's sums by status (done, partial, failed); an unknown cost makes its sum None."""
         found: dict[str, StatusTotals] = {}
-        for status, count, calls, reused, prompt, completion, cost, priced in self._store.read(SUMS, (self.job_id,)):
+        for status, count, calls, reused, prompt, completion, cost, priced in self._store.read(
+            statements.SUMS, (self.job_id,)
+        ):
             known = float(cost or 0.0) if priced == count else None
             found[str(status)] = StatusTotals(
                 _int(count), _int(calls), _int(reused), _int(prompt), _int(completion), known

@@ -15,8 +15,9 @@ import psycopg
 from tasks.base.errors import StorageFailed
 from tasks.ledger import postgres_connection as server_module
 from tasks.ledger.advisory import Guest, Hold
-from tasks.ledger.dialect import asked, columns, said, said_of_many, taken, told
+from tasks.ledger.dialect import asked, columns, of_many, taken, told
 from tasks.ledger.postgres_connection import Connection, Database, Patience, ReconnectingConnection
+from tasks.ledger.query import Sql, in_postgres
 from tasks.ledger.store import Asked, Batch, Many, Store, Value
 
 ROWS_AT_ONCE = 10_000
@@ -42,12 +43,12 @@ class PostgresStore(Store):
         self._reading = threading.Lock()
         self._writer.start()
 
-    def read(self, sql: str, values: Asked = ()) -> list[tuple[Value, ...]]:
+    def read(self, sql: Sql, values: Asked = ()) -> list[tuple[Value, ...]]:
         """Return all rows of a query; where the connection is lost, with patience."""
         with self._reading:
             return self._rows(self._reader, sql, values)
 
-    def stream(self, sql: str) -> Iterator[tuple[Value, ...]]:
+    def stream(self, sql: Sql) -> Iterator[tuple[Value, ...]]:
         """Yield the rows of a query, some at a time."""
         try:
             with (
@@ -56,11 +57,11 @@ class PostgresStore(Store):
                 connection.cursor("stream") as cursor,
             ):
                 cursor.itersize = ROWS_AT_ONCE
-                yield from map(told, cursor.execute(said(sql)))
+                yield from map(told, cursor.execute(in_postgres(sql).encode()))
         except psycopg.Error as error:
             raise self._server.failed(error) from None
 
-    def find(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def find(self, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
         """Do as `read`, on the event loop's own connection; a lost one is made anew once."""
         return self._rows(self._finder, sql, values)
 
@@ -94,15 +95,15 @@ class PostgresStore(Store):
         for line in (self._connection, self._reader, self._finder, self._locks):
             line.close()
 
-    def _rows(self, line: ReconnectingConnection, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def _rows(self, line: ReconnectingConnection, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
         try:
-            found = line.run(lambda connection: connection.execute(said(sql), asked(values)).fetchall())
+            found = line.run(lambda connection: connection.execute(in_postgres(sql).encode(), asked(values)).fetchall())
         except psycopg.Error as error:
             raise self._server.failed(error) from None
         return list(map(told, found))
 
     def _commit(self, batch: Batch, *, flush: bool) -> None:  # noqa: ARG002 - a commit is on the disk
-        statements = list(_said(batch))
+        statements = list(_statements(batch))
         try:
             self._connection.run(lambda connection: self._put(connection, statements))
         except psycopg.Error as error:
@@ -115,9 +116,9 @@ class PostgresStore(Store):
             self._hold.prove(connection)
 
 
-def _said(batch: Batch) -> Iterator[tuple[bytes, list[Any]]]:
+def _statements(batch: Batch) -> Iterator[tuple[bytes, list[Any]]]:
     for statement, rows in batch:
         if isinstance(statement, Many):
-            yield said_of_many(statement), columns(statement, rows)
+            yield of_many(statement).encode(), columns(statement, rows)
         else:
-            yield from ((said(statement), taken(row)) for row in rows)
+            yield from ((in_postgres(statement).encode(), taken(row)) for row in rows)

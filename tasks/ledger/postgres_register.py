@@ -3,15 +3,15 @@
 import psycopg
 
 from tasks.base.errors import StorageFailed
-from tasks.ledger.dialect import said
 from tasks.ledger.postgres_connection import Connection, Database
-from tasks.ledger.register import PUT, TABLE, Change, T
+from tasks.ledger.register import TABLE, Change, T
 
 SCHEMA = "docmill_limits"
 # Who waits for longer goes on without.
 TIMES = "SET statement_timeout TO 1500; SET idle_in_transaction_session_timeout TO 5000"
-FIND_NOW = "SELECT text, extract(epoch FROM clock_timestamp())::float8 FROM register WHERE name = ? FOR UPDATE"
-BEGUN = "INSERT INTO register (name, text) VALUES (?, '') ON CONFLICT (name) DO NOTHING"
+FIND_NOW = b"SELECT text, extract(epoch FROM clock_timestamp())::float8 FROM register WHERE name = %s FOR UPDATE"
+PUT = b"UPDATE register SET text = %s WHERE name = %s"
+BEGUN = b"INSERT INTO register (name, text) VALUES (%s, '') ON CONFLICT (name) DO NOTHING"
 
 
 class PostgresRegister:
@@ -57,13 +57,13 @@ class PostgresRegister:
     def _changed(self, name: str, change: Change[T]) -> T:
         connection = self._connected()
         with connection.transaction():
-            found = connection.execute(said(FIND_NOW), (name,)).fetchone()
+            found = connection.execute(FIND_NOW, (name,)).fetchone()
             if found is None:
-                connection.execute(said(BEGUN), (name,))
-                found = connection.execute(said(FIND_NOW), (name,)).fetchone()
+                connection.execute(BEGUN, (name,))
+                found = connection.execute(FIND_NOW, (name,)).fetchone()
             text, now = found or ("", 0.0)
             text, result = change(str(text), float(now))
-            connection.execute(said(PUT), (name, text))
+            connection.execute(PUT, (text, name))
         return result
 
     def close(self) -> None:

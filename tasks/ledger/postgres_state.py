@@ -7,15 +7,16 @@ import psycopg
 
 from tasks.ledger.address import address_of
 from tasks.ledger.advisory import HOLDER, Guest, Hold
-from tasks.ledger.dialect import asked, said, taken, told
+from tasks.ledger.dialect import asked, columns, of_many, told
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres import PostgresStore
 from tasks.ledger.postgres_connection import Database
+from tasks.ledger.query import Query, Sql, in_postgres
 from tasks.ledger.statements import TEXT
 from tasks.ledger.store import Asked, Many, Value
 
-NOTE = "SELECT text FROM notes WHERE name = ?"
-PUT = "INSERT INTO notes (name, text) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text"
+NOTE = Query("", "SELECT text FROM notes WHERE name = %s")
+PUT = Many("INSERT INTO notes (name, text)", (TEXT, TEXT), "ON CONFLICT (name) DO UPDATE SET text = excluded.text")
 APPEND = Many(
     "INSERT INTO notes (name, text)",
     (TEXT, TEXT),
@@ -69,13 +70,13 @@ class PostgresState:
         finally:
             self._store = None
 
-    def peek(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def peek(self, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
         """Query the tables; nothing where there are none. Raises UserMistake where the server can't be asked."""
         with contextlib.closing(self._server.opened()) as connection:
             connection.read_only = True
             try:
                 with connection.transaction():
-                    return [told(row) for row in connection.execute(said(sql), asked(values))]
+                    return [told(row) for row in connection.execute(in_postgres(sql).encode(), asked(values))]
             except psycopg.errors.UndefinedTable:
                 return []
             except psycopg.Error as error:
@@ -95,8 +96,8 @@ class PostgresState:
         if self._store is not None:
             self._store.note(APPEND, (name, text))
         else:
-            self._put(APPEND.sql(1), name, text)
+            self._put(APPEND, name, text)
 
-    def _put(self, sql: str, name: str, text: str) -> None:
+    def _put(self, statement: Many, name: str, text: str) -> None:
         with contextlib.suppress(psycopg.Error), contextlib.closing(self._server.connect()) as connection:
-            connection.execute(said(sql), taken([name, text]))
+            connection.execute(of_many(statement).encode(), columns(statement, [(name, text)]))

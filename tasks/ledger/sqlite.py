@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tasks.base.errors import StorageFailed
 from tasks.ledger.lock import locked
+from tasks.ledger.query import Sql, in_sqlite
 from tasks.ledger.store import Asked, Batch, Many, Store, Value
 from tasks.ledger.tables import prepare
 
@@ -39,20 +40,20 @@ class SqliteStore(Store):
         self._writer.start()
         self._flusher.start()
 
-    def read(self, sql: str, values: Asked = ()) -> list[tuple[Value, ...]]:
+    def read(self, sql: Sql, values: Asked = ()) -> list[tuple[Value, ...]]:
         """Return all rows of a query; where the file is damaged, the ledger is in doubt."""
         with self._reading:
             return self._rows(self._reader, sql, values)
 
-    def stream(self, sql: str) -> Iterator[tuple[Value, ...]]:
+    def stream(self, sql: Sql) -> Iterator[tuple[Value, ...]]:
         """Yield the rows of a query."""
         try:
             with contextlib.closing(_open(self.path)) as connection:
-                yield from connection.execute(sql)
+                yield from connection.execute(in_sqlite(sql))
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self.doubt(error) from error
 
-    def find(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def find(self, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
         """Do as `read`, on the event loop's own connection."""
         return self._rows(self._finder, sql, values)
 
@@ -80,7 +81,7 @@ class SqliteStore(Store):
         for connection in (self._connection, self._reader, self._finder):
             connection.close()
 
-    def _rows(self, connection: sqlite3.Connection, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def _rows(self, connection: sqlite3.Connection, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
         try:
             return rows(connection, sql, values)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
@@ -91,7 +92,7 @@ class SqliteStore(Store):
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 for statement, rows in batch:
-                    sql = statement.sql(len(rows)) if isinstance(statement, Many) else statement
+                    sql = statement.in_sqlite(len(rows)) if isinstance(statement, Many) else in_sqlite(statement)
                     connection.execute(sql, [value for row in rows for value in row])
         except sqlite3.DatabaseError as error:
             if type(error) is sqlite3.DatabaseError:
@@ -113,9 +114,10 @@ class SqliteStore(Store):
         os.fsync(self._log)
 
 
-def rows(connection: sqlite3.Connection, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+def rows(connection: sqlite3.Connection, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
     """Return all rows of a query; SQLite takes many names as JSON."""
-    return connection.execute(sql, [json.dumps(one) if isinstance(one, list) else one for one in values]).fetchall()
+    asked = [json.dumps(one) if isinstance(one, list) else one for one in values]
+    return connection.execute(in_sqlite(sql), asked).fetchall()
 
 
 def doubt_mark(path: Path) -> Path:

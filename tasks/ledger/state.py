@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.lock import hold, working
+from tasks.ledger.query import Sql
 from tasks.ledger.sqlite import SqliteStore, doubt_mark, rows
 from tasks.ledger.store import Asked, Value
 from tasks.ledger.tables import set_aside_if_unsound
@@ -36,7 +37,7 @@ class State(Protocol):
         """Open the ledger for the block as a worker of the run that holds the result set. Raises StorageFailed."""
         ...
 
-    def peek(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def peek(self, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
         """Return what a query of the ledger gives, nothing where there is none; nothing is made or changed."""
         ...
 
@@ -82,7 +83,7 @@ class LocalState:
             with contextlib.closing(ledger):
                 yield ledger
 
-    def peek(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def peek(self, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
         """Query the file; one that isn't sound tells nothing."""
         if not self._ledger.is_file():
             return []

@@ -1,7 +1,8 @@
-"""The ledger's statements, as SQLite takes them; `dialect` says them to PostgreSQL."""
+"""The ledger's statements."""
 
 from collections.abc import Iterable
 
+from tasks.ledger.query import Sql, query
 from tasks.ledger.store import Many
 
 TEXT, WHOLE, REAL, BYTES = "text", "int8", "float8", "bytea"
@@ -10,8 +11,11 @@ TEXT, WHOLE, REAL, BYTES = "text", "int8", "float8", "bytea"
 def _upsert(table: str, columns: dict[str, str], update: Iterable[str], *also: str, is_note: bool = False) -> Many:
     """Insert rows; of one that is there (by its first column), put the columns to `update` in place of its own."""
     changes = ", ".join([*(f"{name} = excluded.{name}" for name in update), *also])
-    head, tail = f"INSERT INTO {table} ({', '.join(columns)})", f"ON CONFLICT ({next(iter(columns))}) DO UPDATE SET"
-    return Many(head, tuple(columns.values()), f"{tail} {changes}", is_note)
+    head, key = f"INSERT INTO {table} ({', '.join(columns)})", next(iter(columns))
+    tail: Sql = f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    if table == "documents":
+        tail = query("ON CONFLICT ({document_key}) DO UPDATE SET " + changes)
+    return Many(head, tuple(columns.values()), tail, is_note)
 
 
 _ANSWER = {
@@ -48,41 +52,52 @@ _OWNED = {"text_id": TEXT, "job_id": TEXT, "document_id": TEXT, "call_id": TEXT,
 OWN = _upsert("texts", _OWNED, list(_OWNED)[1:])
 PLACED = _upsert("texts", _OWNED, ("call_id", "place"), is_note=True)
 
-FORGET = Many("WITH gone (name) AS (", (TEXT,), ") DELETE FROM documents WHERE document_id IN (SELECT name FROM gone)")
+FORGET = Many(
+    "WITH gone (name) AS (",
+    (TEXT,),
+    query(") DELETE FROM documents WHERE {document_key} IN (SELECT {name_key} FROM gone)"),
+)
 
-# SQLite reads one list of many names from JSON.
-SEEN = (
-    "SELECT document_id, job_id, work, content_sha256, status, part FROM documents "
-    "WHERE document_id IN (SELECT value FROM json_each(?))"
-)
-OWNED = (
-    "SELECT text_id, job_id, document_id, call_id, place FROM texts WHERE text_id IN (SELECT value FROM json_each(?))"
-)
+SEEN = query("SELECT document_id, job_id, work, content_sha256, status, part FROM documents WHERE {document_among}")
+OWNED = query("SELECT text_id, job_id, document_id, call_id, place FROM texts WHERE text_id {values}")
 HOMES = "SELECT document_id, part FROM documents"
-PARTS = (
+PARTS = query(
     "SELECT part, count(*), sum(calls), count(*) FILTER (WHERE status IN ('failed', 'partial')) "
-    "FROM documents WHERE status != ? GROUP BY part ORDER BY part"
+    "FROM documents WHERE status != {value} GROUP BY part ORDER BY part"
 )
-SPENT = (
-    "SELECT (SELECT coalesce(sum(coalesce(cost_usd, worst_usd)), 0) FROM answers WHERE job_id = ?) + "
-    "(SELECT coalesce(sum(coalesce(cost_usd, worst_usd)), 0) FROM exchanges WHERE job_id = ?)"
+SPENT = query(
+    "SELECT (SELECT coalesce(sum(coalesce(cost_usd, worst_usd)), 0) FROM answers WHERE job_id = {value}) + "
+    "(SELECT coalesce(sum(coalesce(cost_usd, worst_usd)), 0) FROM exchanges WHERE job_id = {value})"
 )
-PAID = (
-    "SELECT (SELECT coalesce(sum(cost_usd), 0) FROM answers WHERE job_id = ?) + "
-    "(SELECT coalesce(sum(cost_usd), 0) FROM exchanges WHERE job_id = ?)"
+PAID = query(
+    "SELECT (SELECT coalesce(sum(cost_usd), 0) FROM answers WHERE job_id = {value}) + "
+    "(SELECT coalesce(sum(cost_usd), 0) FROM exchanges WHERE job_id = {value})"
 )
-LOST = "SELECT count(*), sum(worst_usd) FROM exchanges WHERE job_id = ? AND prompt_tokens IS NULL"
-EXCHANGES = (
-    "SELECT call_id, document_id, reason, prompt_tokens, completion_tokens, cost_usd, worst_usd, attempts, latency_ms, "
-    "served_by, created_at FROM exchanges WHERE job_id = ? AND prompt_tokens IS NOT NULL"
+LOST = query("SELECT count(*), sum(worst_usd) FROM exchanges WHERE job_id = {value} AND prompt_tokens IS NULL")
+EXCHANGES = query(
+    "SELECT call_id, document_id, reason, prompt_tokens, completion_tokens, cost_usd, worst_usd, attempts, "
+    "latency_ms, served_by, created_at FROM exchanges "
+    "WHERE job_id = {value} AND prompt_tokens IS NOT NULL"
 )
-SUMS = (
+SUMS = query(
     "SELECT status, count(*), sum(calls), sum(reused_calls), sum(prompt_tokens), sum(completion_tokens), "
     "sum(cost_usd), count(*) FILTER (WHERE cost_usd IS NOT NULL OR calls = 0) "
-    "FROM documents WHERE job_id = ? GROUP BY status"
+    "FROM documents WHERE job_id = {value} GROUP BY status"
 )
-CALL_IDS = "SELECT call_id FROM answers INDEXED BY call_ids"
-BEGIN = (
-    "INSERT INTO jobs (job_id, work, status, started_at) VALUES (?, ?, 'running', ?) "
+CALL_IDS = query("SELECT call_id FROM answers {by_call_ids}")
+ANSWER_TO = query(
+    "SELECT body, checksum, call_id, job_id, document_id, status, attempts, latency_ms, created_at "
+    "FROM answers WHERE call_id = {value}"
+)
+BEGIN = query(
+    "INSERT INTO jobs (job_id, work, status, started_at) "
+    "VALUES ({value}, {value}, 'running', {value}) "
     "ON CONFLICT (job_id) DO UPDATE SET status = 'running'"
 )
+BEGAN = query("SELECT started_at FROM jobs WHERE job_id = {value}")
+END = query("UPDATE jobs SET status = {value} WHERE job_id = {value}")
+REOPEN = query("UPDATE documents SET status = {value} WHERE part = {value}")
+LAST_PART = "SELECT max(part) FROM documents"
+LAST_JOB = "SELECT job_id, work, status FROM jobs ORDER BY rowid DESC LIMIT 1"
+JOBS = "SELECT count(*) FROM jobs"
+NOTHING = "SELECT 1"

@@ -18,6 +18,7 @@ from functools import cache
 from typing import ClassVar
 
 from tasks.base.errors import JobPaused, StorageFailed
+from tasks.ledger.query import Sql, in_sqlite
 
 BATCH = 512
 # SQLite takes 32,766 values a statement.
@@ -39,11 +40,11 @@ class Many:
 
     head: str
     types: tuple[str, ...]
-    tail: str = ""
+    tail: Sql = ""
     # Of what waits together, notes about rows come after the rows.
     is_note: bool = False
 
-    def sql(self, rows: int) -> str:
+    def in_sqlite(self, rows: int) -> str:
         """Return the statement for so many rows, with a mark a value: `head VALUES (?, …), (?, …) tail`."""
         return _many(self, rows)
 
@@ -51,18 +52,18 @@ class Many:
 @cache
 def _many(statement: Many, rows: int) -> str:
     row = "(" + ", ".join("?" * len(statement.types)) + ")"
-    return f"{statement.head} VALUES {', '.join([row] * rows)} {statement.tail}"
+    return f"{statement.head} VALUES {', '.join([row] * rows)} {in_sqlite(statement.tail)}"
 
 
 # Statements in their order, each with its rows; one that is a text has one row of values.
-Batch = Iterable[tuple[Many | str, Sequence[Row]]]
+Batch = Iterable[tuple[Many | Sql, Sequence[Row]]]
 
 
 @dataclass(slots=True)
 class _Item:
     """Rows that wait to be committed, and who waits for them."""
 
-    statement: Many | str
+    statement: Many | Sql
     rows: Sequence[Row]
     done: "Future[None] | None" = None
     awaited: "asyncio.Future[None] | None" = None
@@ -80,15 +81,15 @@ class Store(ABC):
         self._writer = threading.Thread(target=self._write_all, name="ledger", daemon=True)
 
     @abstractmethod
-    def read(self, sql: str, values: Asked = ()) -> list[tuple[Value, ...]]:
+    def read(self, sql: Sql, values: Asked = ()) -> list[tuple[Value, ...]]:
         """Return all rows of a query, as of the last commit. Raises StorageFailed where it can't be read."""
 
     @abstractmethod
-    def stream(self, sql: str) -> Iterator[tuple[Value, ...]]:
+    def stream(self, sql: Sql) -> Iterator[tuple[Value, ...]]:
         """Yield the rows of a query that may be many, on a connection of its own. Raises StorageFailed."""
 
     @abstractmethod
-    def find(self, sql: str, values: Asked) -> list[tuple[Value, ...]]:
+    def find(self, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
         """Do as `read`, for the event loop's thread alone: it never waits for another reader."""
 
     def alone(self, part: int) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002 - as a shared one's
@@ -103,7 +104,7 @@ class Store(ABC):
     def _commit(self, batch: Batch, *, flush: bool) -> None:
         """Write a batch in one transaction, all of it or nothing; on the writer's thread. May raise anything."""
 
-    def write(self, sql: str, values: Row = ()) -> None:
+    def write(self, sql: Sql, values: Row = ()) -> None:
         """Commit one statement, flushed to the disk. Raises StorageFailed where that is refused."""
         done: Future[None] = Future()
         self._queue.put(_Item(sql, [values], done, flush=True))

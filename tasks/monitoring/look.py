@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tasks.base.errors import CallFailed, RouteUnavailable
+from tasks.base.settings import Settings
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.exchanger import Transport
 from tasks.dispatch.transport import Client
@@ -23,7 +24,7 @@ from tasks.monitoring.statistics import health_of
 from tasks.monitoring.targets import Looking, ProbeTarget, local_file
 from tasks.planning.accounts import available, catalogue_folder, live_catalogue
 from tasks.planning.refresh import QUICK_SECONDS, refresh
-from tasks.providers.account import Account, Keys
+from tasks.providers.account import Account
 from tasks.providers.local_server import local_server
 from tasks.providers.local_vectors import ACCOUNT, LocalVectors
 from tasks.providers.registry import wire_of
@@ -36,28 +37,28 @@ Lists = Mapping[str, str | None]
 Here = Mapping[str, tuple[Transport | None, Account]]
 
 
-def look(history: History, options: MonitorOptions, environment: Mapping[str, str], keys: Keys) -> Health:
+def look(history: History, options: MonitorOptions, settings: Settings) -> Health:
     """Look at all routes once, keep what was seen, and return what the history tells.
 
     Raises UserMistake for options that can't be, or where another monitor probes; StorageFailed.
     """
     began = datetime.now(UTC)
     with history.probing():
-        lists = _lists(options, environment, keys)
-        catalogue = live_catalogue(environment)
-        looking = Looking(catalogue, environment, keys, options.known_price, options.kind)
+        lists = _lists(options, settings)
+        catalogue = live_catalogue(settings)
+        looking = Looking(catalogue, settings, options.known_price, options.kind)
         targets = looking.targets(options.provider, options.model, options.routes)
         with history.held():
             history.recover()
             spent = history.spent(began - DAY)
-        outcomes = _probe(history, targets, options, spent, environment, lists)
+        outcomes = _probe(history, targets, options, spent, settings, lists)
     with history.held():
         _, troubles = fold(history)
         history.compact(began)
         named = {(one.provider, one.model) for one in targets if one.is_named}
         health = health_of(history, datetime.now(UTC), named)
     sent = [one for one in outcomes if isinstance(one, HealthEvent) and one.prompt_characters is not None]
-    there = available(catalogue, environment, keys)
+    there = available(catalogue, settings)
     return replace(
         health,
         alarms=tuple(alarms(health.routes, began, options.alarm_price)),
@@ -68,26 +69,26 @@ def look(history: History, options: MonitorOptions, environment: Mapping[str, st
     )
 
 
-def _lists(options: MonitorOptions, environment: Mapping[str, str], keys: Keys) -> Lists:
+def _lists(options: MonitorOptions, settings: Settings) -> Lists:
     """Read the lists of the providers that are looked at, which costs nothing, and keep what they tell."""
-    catalogue = live_catalogue(environment)
+    catalogue = live_catalogue(settings)
     named = [route.partition("/")[0] for route in options.routes] + ([options.provider] if options.provider else [])
     wanted = {name.partition("@")[0].lower() for name in named}
-    names = [name for name in available(catalogue, environment, keys) if not wanted or name in wanted]
+    names = [name for name in available(catalogue, settings) if not wanted or name in wanted]
     names = [name for name in names if name != COMPATIBLE and wire_of(catalogue.provider(name).wire).models_path]
     with contextlib.suppress(OSError):  # what can't be kept is as it was
-        read = refresh(names, environment, keys, catalogue_folder(environment), seconds=QUICK_SECONDS)
+        read = refresh(names, settings, catalogue_folder(settings), seconds=QUICK_SECONDS)
         return {one.provider: one.trouble for one in read}
     return {}
 
 
 def _probe(
     history: History, targets: Sequence[ProbeTarget], options: MonitorOptions, spent: float,
-    environment: Mapping[str, str], lists: Lists,
+    settings: Settings, lists: Lists,
 ) -> list[Outcome]:  # fmt: skip
     """Probe what the budget allows; of all others note what their lists say. Everything seen is kept."""
     history.expect([_worst(one, size) for one in targets for size in options.sizes if _costs(one, size)])
-    with _here(targets, environment) as here:
+    with _here(targets, settings) as here:
         outcomes = asyncio.run(_round(targets, options, spent, here, lists))
     # Where that was broken off, the worst case stays.
     history.settle([one for one in outcomes if isinstance(one, HealthEvent)])
@@ -152,7 +153,7 @@ async def _compatible(client: Client, targets: Sequence[ProbeTarget]) -> dict[st
 
 
 @contextlib.contextmanager
-def _here(targets: Sequence[ProbeTarget], environment: Mapping[str, str]) -> Iterator[Here]:
+def _here(targets: Sequence[ProbeTarget], settings: Settings) -> Iterator[Here]:
     """Start the models of this machine that are looked at; yield who answers for them, by kind."""
     kinds = {one.kind for one in targets if one.candidate.provider.name == LOCAL}
     with contextlib.ExitStack() as stack:
@@ -160,6 +161,6 @@ def _here(targets: Sequence[ProbeTarget], environment: Mapping[str, str]) -> Ite
         if "embedding" in kinds:
             here["embedding"] = (LocalVectors(), ACCOUNT)
         if "chat" in kinds:
-            account = stack.enter_context(local_server(local_file(environment), context=LOCAL_CONTEXT, slots=1))
+            account = stack.enter_context(local_server(local_file(settings), context=LOCAL_CONTEXT, slots=1))
             here["chat"] = (None, account)
         yield here

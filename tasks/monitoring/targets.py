@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tasks.base.errors import UserMistake
+from tasks.base.settings import Settings
 from tasks.models.candidates import COMPATIBLE, LOCAL, Candidate, RouteRequest, candidates
 from tasks.models.catalogue import AGGREGATOR, Catalogue
 from tasks.models.price import Price
@@ -13,7 +14,7 @@ from tasks.models.route import price_of
 from tasks.monitoring.health_records import Kind
 from tasks.planning.accounts import account_with, available
 from tasks.planning.windows import served_models
-from tasks.providers.account import Account, Keys
+from tasks.providers.account import Account
 from tasks.providers.local_model import local_model_at_hand, local_model_name, local_model_path, require_extra
 from tasks.providers.local_vectors import MODEL as WORDLLAMA
 
@@ -52,8 +53,7 @@ class Looking:
     """Finds the routes; a `price` holds for those that have none."""
 
     catalogue: Catalogue
-    environment: Mapping[str, str]
-    keys: Keys
+    settings: Settings
     price: Price | None = None
     kind: Kind | None = None
     _there: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Looking:
     def targets(self, provider: str | None, model: str | None, routes: Sequence[str]) -> list[ProbeTarget]:
         """Return the routes that are named, else all there are. Raises UserMistake for a name that fits nothing."""
         is_named = bool(provider or model or routes)
-        self._there.extend(available(self.catalogue, self.environment, self.keys))
+        self._there.extend(available(self.catalogue, self.settings))
         found = self._named(provider, model, routes) if is_named else self._all()
         unique = {one.label: one for one in found}
         targets = [self._target(one, is_named=is_named) for one in unique.values()]
@@ -98,7 +98,7 @@ class Looking:
         """Yield the models of one provider."""
         provider = self.catalogue.provider(name.partition("@")[0])
         if provider.name == LOCAL:
-            yield from self._wished(LOCAL, local_model_name(self.environment))
+            yield from self._wished(LOCAL, local_model_name(self.settings))
             yield from self._wished(LOCAL, WORDLLAMA)
             return
         names = self._compatible() if provider.name == COMPATIBLE else self._catalogued(name)
@@ -120,7 +120,7 @@ class Looking:
         ]
 
     def _compatible(self) -> list[str]:
-        return served_models(account_with(self.catalogue.provider(COMPATIBLE), self.environment, self.keys))
+        return served_models(account_with(self.catalogue.provider(COMPATIBLE), self.settings))
 
     def _all(self) -> Iterator[Candidate]:
         """Yield all routes with a key, and the models of this machine that need no fetching."""
@@ -130,8 +130,8 @@ class Looking:
         if COMPATIBLE in self._there:
             for model in self._compatible():
                 yield from self._wished(COMPATIBLE, model)
-        if local_model_at_hand(self.environment):
-            yield from self._wished(LOCAL, local_model_name(self.environment))
+        if local_model_at_hand(self.settings):
+            yield from self._wished(LOCAL, local_model_name(self.settings))
         if find_spec("wordllama") is not None:
             yield from self._wished(LOCAL, WORDLLAMA)
 
@@ -142,17 +142,17 @@ class Looking:
             return ()
 
     def _local_name(self, model: str) -> str:
-        return WORDLLAMA if model == WORDLLAMA else local_model_name(self.environment)
+        return WORDLLAMA if model == WORDLLAMA else local_model_name(self.settings)
 
     def _target(self, candidate: Candidate, *, is_named: bool) -> ProbeTarget:
         is_local = candidate.provider.name == LOCAL
-        account = None if is_local else account_with(candidate.provider, self.environment, self.keys)
+        account = None if is_local else account_with(candidate.provider, self.settings)
         price = Price(0.0, 0.0, source="this machine") if is_local else price_of(candidate) or self.price
         kind = KINDS.get(self._subtype(candidate.name), "chat")
         return ProbeTarget(candidate, kind, account, price, is_named)
 
 
-def local_file(environment: Mapping[str, str]) -> Path:
+def local_file(settings: Settings) -> Path:
     """Return the local model's file. Raises UserMistake where it isn't installed or can't be fetched."""
     require_extra()
-    return local_model_path(environment)
+    return local_model_path(settings)

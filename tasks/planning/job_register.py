@@ -3,13 +3,13 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 
 from tasks.base.errors import StorageFailed
-from tasks.providers.account import read_environment
+from tasks.base.settings import Settings
 from tasks.results.files import replace_file
 from tasks.results.location import Folder, folder_at
 
@@ -17,19 +17,19 @@ VARIABLE = "DOCMILL_HISTORY"
 JOBS = "jobs"
 
 
-def history_folder(environment: Mapping[str, str]) -> Path:
+def history_folder(settings: Settings) -> Path:
     """Return the folder of what this machine's routes and jobs have shown so far."""
-    named = environment.get(VARIABLE, "").strip()
+    named = settings.word(VARIABLE)
     return Path(named) if named else platformdirs.user_data_path("docmill") / "history"
 
 
-def register(output: Folder) -> None:
+def register(output: Folder, settings: Settings) -> None:
     """Note where a result set lies: its place alone, which holds no secret.
 
     Where that can't be noted, the job is none the worse: the monitor lacks its calls.
     """
     place = str(output.path.absolute()) if output.path is not None else output.place
-    path = history_folder(read_environment()) / JOBS / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.json"
+    path = history_folder(settings) / JOBS / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.json"
     text = json.dumps({"place": place}, ensure_ascii=False)
     with contextlib.suppress(OSError, StorageFailed):
         if not path.is_file():

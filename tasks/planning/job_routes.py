@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.base.errors import UserMistake
+from tasks.base.settings import Settings
 from tasks.calls.cutting import LEAST_ROOM, Cutter
 from tasks.calls.embedding_cutter import embed_cutter
 from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected
@@ -22,7 +23,7 @@ from tasks.planning.windows import told_window
 from tasks.prompting.answer_form import Form
 from tasks.prompting.options import EmbedOptions, Options
 from tasks.prompting.templates import NO_PROMPTS, SCHEMA, Fields, Prompts, load_prompts
-from tasks.providers.account import Account, Keys
+from tasks.providers.account import Account
 from tasks.providers.protocol import Completion, Message
 from tasks.providers.registry import wire_of
 from tasks.providers.vectors import Embedding
@@ -75,8 +76,7 @@ class RouteResolver:
 
     flow: str
     options: Options
-    environment: Mapping[str, str]
-    keys: Keys
+    settings: Settings
     local: Path | None
     history: Mapping[Key, tuple[float | None, ...]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class RouteResolver:
         Raises UserMistake where it can't be one.
         """
         options, provider = self.options, candidate.provider
-        account = None if provider.name == LOCAL else account_with(provider, self.environment, self.keys)
+        account = None if provider.name == LOCAL else account_with(provider, self.settings)
         route = resolve(
             candidate,
             told=partial(told_window, candidate, account, self.local, asked=options.context is None)

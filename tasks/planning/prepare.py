@@ -12,10 +12,12 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.base.errors import DocumentFailed, UserMistake
+from tasks.base.settings import Settings
 from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
 from tasks.documents.listing import list_documents, list_sizes
 from tasks.documents.sources import identity_of
+from tasks.ledger.state import State
 from tasks.models.candidates import COMPATIBLE, EMBEDDING, LOCAL, Candidate, RouteRequest, candidates
 from tasks.planning.accounts import account_with, available, live_catalogue
 from tasks.planning.extra_columns import NOTHING, ExtraColumns, carried_with, table_columns
@@ -23,12 +25,13 @@ from tasks.planning.job_routes import JobRoute, RouteResolver, best_first, sampl
 from tasks.planning.latency_history import latencies
 from tasks.planning.refresh import refresh_if_old
 from tasks.planning.runners import require_workers
-from tasks.planning.saved_routes import remembered
+from tasks.planning.saved_routes import Remembered, remembered
+from tasks.planning.state_location import state_of
 from tasks.planning.windows import served_models
 from tasks.prompting.answer_form import Form, make_form
 from tasks.prompting.options import Options
 from tasks.prompting.templates import columns_in
-from tasks.providers.account import Account, Keys, read_environment
+from tasks.providers.account import Account
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
 from tasks.providers.local_vectors import MODEL as WORDLLAMA
 from tasks.results.schemas import TABLES, Schemas
@@ -49,6 +52,8 @@ class Prepared:
     flow: str
     inputs: tuple[str, ...]
     options: Options
+    settings: Settings
+    state: State
     job_routes: tuple[JobRoute, ...]
     local_model: Path | None
     rivals: tuple[JobRoute, ...] = ()
@@ -122,41 +127,40 @@ class Prepared:
         return local_identity(self.local_model) if self.local_model else LOCAL
 
 
-def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = lambda _: None) -> Prepared:
+def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settings | None = None) -> Prepared:
     """Choose the routes and check everything that can be checked without paying.
 
-    `keys` is asked for a provider's key where the environment has none.
-
-    Raises UserMistake, naming the thing and the fix.
+    Without `settings` they are read here. Raises UserMistake, naming the thing and the fix.
     """
+    settings = settings or Settings.read()
     options.check()
-    require_workers(options)
+    require_workers(options, settings)
     table = table_columns(inputs, options)
     form = _form(options, table)
-    environment = read_environment()
     if _is_automatic(options):
-        refresh_if_old(environment, keys)
-    catalogue = live_catalogue(environment)
+        refresh_if_old(settings)
+    catalogue = live_catalogue(settings)
     if options.model is None and (options.provider or "").lower() == COMPATIBLE:
-        _name_models(account_with(catalogue.provider(COMPATIBLE), environment, keys))
+        _name_models(account_with(catalogue.provider(COMPATIBLE), settings))
     # Each may be asked of a Prefect server: only where it matters.
-    there = available(catalogue, environment, keys) if _is_automatic(options) else []
+    there = available(catalogue, settings) if _is_automatic(options) else []
     embeds = options.embedding is not None
-    local_name = WORDLLAMA if embeds else local_model_name(environment)
+    local_name = WORDLLAMA if embeds else local_model_name(settings)
     subtype = EMBEDDING if embeds else options.subtype.capitalize()
     found = candidates(RouteRequest(options.model, options.provider, subtype), catalogue, there, local_name)
     others = [candidates(_fallback(text, subtype), catalogue, there, local_name)[0] for text in options.fallback]
     if embeds:
         _require_one_model([*found[:1], *others])
-    local = None if embeds else _local_model(environment, [*found, *others])
+    local = None if embeds else _local_model(settings, [*found, *others])
     history = latencies(options.folder)
-    resolver = RouteResolver(flow, options, environment, keys, local, history, form=form, columns=tuple(table.names))
-    chosen, rivals = _chosen(resolver, found, inputs)
+    resolver = RouteResolver(flow, options, settings, local, history, form=form, columns=tuple(table.names))
+    state = state_of(options, settings)
+    before = remembered(options, state)
+    chosen, rivals = _chosen(resolver, found, inputs, before)
     # Beside a pool that was chosen for the user they wait until it fails; named by hand, all are the pool.
     share = 0.0 if _is_automatic(options) else 1.0
     fallbacks = [replace(resolver.stop(candidate), share=share) for candidate in others]
     new = [stop for stop in fallbacks if stop.label not in {one.label for one in chosen}]
-    before = remembered(options)
     job_routes = tuple(before.as_begun(stop) for stop in (*chosen, *new))
     _require_whole(options)
     if options.budget is not None:
@@ -165,7 +169,10 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys = 
         raise UserMistake("--integrity: only apipie asks several times and votes: give --provider apipie")
     asked = dict.fromkeys(name for stop in job_routes for name in columns_in(stop.prompts))
     carried = carried_with(table, asked, TABLES["documents"].names, join=options.join)
-    return Prepared(flow, tuple(inputs), options, job_routes, local, tuple(rivals), resolver.left_out, form, carried)
+    left_out = resolver.left_out
+    return Prepared(
+        flow, tuple(inputs), options, settings, state, job_routes, local, tuple(rivals), left_out, form, carried
+    )
 
 
 def _form(options: Options, table: pa.Schema) -> Form | None:
@@ -179,7 +186,7 @@ def _form(options: Options, table: pa.Schema) -> Form | None:
 
 
 def _chosen(
-    resolver: RouteResolver, found: Sequence[Candidate], inputs: Sequence[str]
+    resolver: RouteResolver, found: Sequence[Candidate], inputs: Sequence[str], before: Remembered
 ) -> tuple[list[JobRoute], list[JobRoute]]:
     """Return the routes of what was asked for, and its rivals: all of a pool, else the best one."""
     options = resolver.options
@@ -189,7 +196,7 @@ def _chosen(
     if options.budget is not None:
         job_routes = [stop for stop in job_routes if stop.route.price is not None] or job_routes
     texts = sampled(_texts(inputs, options), SAMPLE_CHARACTERS) if len(job_routes) > 1 else []
-    ordered = remembered(options).ordered(best_first(job_routes, texts, options))
+    ordered = before.ordered(best_first(job_routes, texts, options))
     if not options.pool:
         return ordered[:1], ordered[1:]
     model = ordered[0].route.model  # answers of several models don't make one result set
@@ -213,11 +220,11 @@ def _is_automatic(options: Options) -> bool:
     return (options.provider or "auto").lower() == "auto"
 
 
-def _local_model(environment: dict[str, str], found: Sequence[Candidate]) -> Path | None:
+def _local_model(settings: Settings, found: Sequence[Candidate]) -> Path | None:
     if all(candidate.provider.name != LOCAL for candidate in found):
         return None
     require_extra()
-    return local_model_path(environment)
+    return local_model_path(settings)
 
 
 def _fallback(text: str, subtype: str) -> RouteRequest:

@@ -2,18 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tasks.base.errors import CallFailed, RouteUnavailable
+from tasks.base.settings import Settings
 from tasks.dispatch.transport import Client
 from tasks.models.candidates import COMPATIBLE
 from tasks.models.catalogue import Catalogue, Provider, load_catalogue
 from tasks.models.live_catalogue import Change, Snapshot, changes, pinned_rows, save_snapshot
 from tasks.planning.accounts import account_with, available, catalogue_folder, lists_of
-from tasks.providers.account import Account, Keys
+from tasks.providers.account import Account
 from tasks.providers.registry import wire_of
 
 LIST_SECONDS, QUICK_SECONDS = 60.0, 10.0
@@ -34,8 +35,7 @@ class Refreshed:
 
 def refresh(
     names: Sequence[str],
-    environment: Mapping[str, str],
-    keys: Keys,
+    settings: Settings,
     folder: Path,
     now: datetime | None = None,
     seconds: float = LIST_SECONDS,
@@ -43,23 +43,22 @@ def refresh(
     """Read the lists of these providers side by side, and keep them. Raises OSError where they can't be kept."""
     catalogue = load_catalogue()
     providers = [catalogue.provider(name) for name in names]
-    accounts = [account_with(provider, environment, keys) for provider in providers]
+    accounts = [account_with(provider, settings) for provider in providers]
     read = asyncio.run(_read_all(providers, accounts, now or datetime.now(UTC), seconds))
-    before = {snapshot.provider: snapshot for snapshot in lists_of(environment)}
+    before = {snapshot.provider: snapshot for snapshot in lists_of(settings)}
     return [
         one if isinstance(one, Refreshed) else _keep(one, before.get(one.provider), catalogue, folder) for one in read
     ]
 
 
-def refresh_if_old(environment: Mapping[str, str], keys: Keys) -> None:
+def refresh_if_old(settings: Settings) -> None:
     """Read the lists that are older than OLD; what can't be read or kept is as it was."""
-    folder, now = catalogue_folder(environment), datetime.now(UTC)
-    young = {snapshot.provider for snapshot in lists_of(environment) if now - snapshot.at < OLD}
-    there = available(load_catalogue(), environment, keys)
+    folder, now = catalogue_folder(settings), datetime.now(UTC)
+    young = {snapshot.provider for snapshot in lists_of(settings) if now - snapshot.at < OLD}
+    there = available(load_catalogue(), settings)
     with contextlib.suppress(OSError):
-        refresh(
-            [name for name in there if name not in {*young, COMPATIBLE}], environment, keys, folder, now, QUICK_SECONDS
-        )
+        names = [name for name in there if name not in {*young, COMPATIBLE}]
+        refresh(names, settings, folder, now, QUICK_SECONDS)
 
 
 def _keep(snapshot: Snapshot, before: Snapshot | None, catalogue: Catalogue, folder: Path) -> Refreshed:

@@ -4,6 +4,7 @@ import urllib.parse
 from importlib.util import find_spec
 
 from tasks.base.errors import UserMistake
+from tasks.base.settings import Settings
 from tasks.ledger.address import is_url
 from tasks.planning.state_location import state_name
 from tasks.prompting.options import Options
@@ -12,7 +13,7 @@ PACKAGES = {"dask": "prefect_dask", "ray": "prefect_ray"}
 HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
-def require_workers(options: Options) -> None:
+def require_workers(options: Options, settings: Settings) -> None:
     """Raise UserMistake where options don't go together, or a package is missing."""
     runner, address = options.runner, options.runner_address
     if runner == "threads" and options.workers is not None:
@@ -21,7 +22,7 @@ def require_workers(options: Options) -> None:
         raise UserMistake(f"--runner-address {address} needs --runner dask or ray")
     if runner in PACKAGES and find_spec(PACKAGES[runner]) is None:
         raise UserMistake(f"--runner {runner} needs a package: pip install 'docmill[{runner}]'")
-    if not is_here(address) and not is_url(state_name(options)):
+    if not is_here(address) and not is_url(state_name(options, settings)):
         raise UserMistake(
             f"--runner-address {address}: workers on other machines need the ledger in a database: "
             "give --state postgresql://…"

@@ -14,16 +14,17 @@ from tasks.calls.cutting import Check, Cut
 from tasks.documents.document import Content, Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
+from tasks.ledger.questions import DoneDocument
 from tasks.planning.extra_columns import ExtraColumns
 from tasks.planning.parallel import Ended, in_order
 from tasks.planning.prepare import Prepared
-from tasks.planning.reuse import Done, ReusableAnswers
+from tasks.planning.reuse import ReusableAnswers
 
 CONFIDENCE = 1.96  # of 95 %
 AT_ONCE, BYTES_AT_ONCE = 512, 8_000_000
 # A hop to another thread costs as much as a short document.
 CUT_AT_ONCE, BYTES_CUT_AT_ONCE = 64, 250_000
-Known = tuple[Document, Done | None]
+Known = tuple[Document, DoneDocument | None]
 
 
 @dataclass(slots=True)

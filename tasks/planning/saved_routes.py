@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tasks.ledger.questions import last_status
+from tasks.ledger.state import State
 from tasks.planning.job_routes import JobRoute
-from tasks.planning.state_location import state_of
 from tasks.prompting.options import Options
 
 NOTE = "routes.json"
-# The ledger knows it wherever the job was begun: job.json may be another machine's.
-STATUS = "SELECT status FROM jobs ORDER BY rowid DESC LIMIT 1"
 # The same wish: with others, other routes may be meant.
 WISH = ("provider", "model", "context", "subtype", "routing", "pool", "max_price", "min_context", "exclude", "fallback")
 
@@ -49,22 +48,21 @@ class Remembered:
         return replace(stop, route=replace(stop.route, window=replace(stop.route.window, context=context)))
 
 
-def remembered(options: Options) -> Remembered:
+def remembered(options: Options, state: State) -> Remembered:
     """Return what is remembered of this result set for the same wish; nothing with --fresh."""
-    state = state_of(options)
     with contextlib.suppress(ValueError, LookupError, TypeError):
         value = json.loads(state.read(NOTE))
-        status = state.peek(STATUS, ())[0][0]
-        if value["wish"] == _wish(options) and not options.fresh:
+        status = last_status(state)
+        if status is not None and value["wish"] == _wish(options) and not options.fresh:
             windows = {str(label): int(context) for label, context in value["windows"].items()}
             return Remembered(windows, status != "done")
     return Remembered({}, unfinished=False)
 
 
-def remember(job_routes: Sequence[JobRoute], options: Options) -> None:
+def remember(job_routes: Sequence[JobRoute], options: Options, state: State) -> None:
     """Keep the routes and their windows."""
     value = {"wish": _wish(options), "windows": {stop.label: stop.route.window.context for stop in job_routes}}
-    state_of(options).write(NOTE, json.dumps(value))
+    state.write(NOTE, json.dumps(value))
 
 
 def _wish(options: Options) -> dict[str, Any]:

@@ -8,17 +8,17 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import platformdirs
 
 from tasks.base.errors import InUse, StorageFailed, UserMistake
+from tasks.base.settings import Settings
 from tasks.ledger.address import is_url
 from tasks.ledger.lock import hold as hold_folder
 from tasks.ledger.state import LocalState, State
 from tasks.prompting.options import Options
-from tasks.providers.account import read_environment
 from tasks.results.bucket import RemoteFolder
 from tasks.results.bucket_lock import held
 
@@ -27,27 +27,26 @@ VARIABLE = "DOCMILL_STATE"
 LOOK_AGAIN_SECONDS = 1.0
 
 
-def state_of(options: Options, environment: Mapping[str, str] | None = None) -> State:
+def state_of(options: Options, settings: Settings) -> State:
     """Return the state of a job's result set: one folder or database may hold those of several.
 
     DOCMILL_STATE, which may hold a password, says where where the options don't. Raises
     UserMistake for a place that is none.
     """
-    environment = read_environment() if environment is None else environment
-    path, named = options.folder.path, _named(options, environment)
+    path, named = options.folder.path, state_name(options, settings)
     if path is not None and not named:
         return LocalState(path / BESIDE)
     place = options.folder.place if path is None else str(path.absolute())
     name = result_set_name(place)
     if is_url(named):
-        return _in_database(named, name, environment)
+        return _in_database(named, name, settings)
     return LocalState((Path(named) if named else platformdirs.user_state_path("docmill")) / name, place)
 
 
-def elsewhere(options: Options) -> str | None:
+def elsewhere(options: Options, state: State) -> str | None:
     """Return where the state of a result set lies, or None where that is beside the results."""
-    beside = options.folder.path is not None and not _named(options, read_environment())
-    return None if beside else state_of(options).name
+    path = options.folder.path
+    return None if path is not None and state.name == str(path / BESIDE) else state.name
 
 
 @contextlib.contextmanager
@@ -70,7 +69,7 @@ def _taken(options: Options, state: State, lost: Callable[[StorageFailed], None]
                 stack.enter_context(state.hold())
                 if isinstance(folder, RemoteFolder):
                     stack.enter_context(held(folder, lost))
-                elif folder.path is not None and elsewhere(options):
+                elif folder.path is not None and elsewhere(options, state):
                     stack.enter_context(hold_folder(folder.path / BESIDE))
                 return stack.pop_all()
             except InUse:
@@ -79,14 +78,9 @@ def _taken(options: Options, state: State, lost: Callable[[StorageFailed], None]
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
-def state_name(options: Options) -> str:
-    """Return what the options or the environment name to hold the state, or ""."""
-    return _named(options, read_environment())
-
-
-def _named(options: Options, environment: Mapping[str, str]) -> str:
+def state_name(options: Options, settings: Settings) -> str:
     """Return the folder or database that is named to hold the states of result sets, or ""."""
-    return options.state or environment.get(VARIABLE, "").strip()
+    return options.state or settings.word(VARIABLE)
 
 
 def result_set_name(place: str) -> str:
@@ -95,9 +89,9 @@ def result_set_name(place: str) -> str:
     return f"{words}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
-def _in_database(url: str, name: str, environment: Mapping[str, str]) -> State:
+def _in_database(url: str, name: str, settings: Settings) -> State:
     try:
         from tasks.ledger.postgres_state import PostgresState  # noqa: PLC0415 - who asks for none needs no driver
     except ImportError as error:
         raise UserMistake("--state postgresql:// needs psycopg: pip install 'docmill[postgres]'") from error
-    return PostgresState(url, f"docmill_{name.replace('-', '_')}", environment.get("PGPASSWORD"))
+    return PostgresState(url, f"docmill_{name.replace('-', '_')}", settings.get("PGPASSWORD"))

@@ -1,24 +1,20 @@
-"""Keys and base URLs, from the environment or a `.env` file beside you."""
+"""A key at a provider, and where it is asked."""
 
 import hashlib
 import json
-import os
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from tasks.base.errors import UserMistake
+from tasks.base.settings import Keys, no_keys
 from tasks.providers.aws import Signer, region_of, signer
 from tasks.providers.protocol import Reply
 
 SECRET_LENGTH = 16
 REGION = "{AWS_REGION}"
-
-Keys = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +71,6 @@ class Account:
         return {"Content-Type": "application/json", **self.extra, **bearer}
 
 
-def read_environment(folder: Path | None = None) -> dict[str, str]:
-    """Return the environment over the values of `.env` in `folder` (the current one)."""
-    path = (folder or Path.cwd()) / ".env"
-    try:
-        values = dotenv_values(path) if path.is_file() else {}
-    except UnicodeDecodeError as error:
-        raise UserMistake(f"{path}: can't be read: it isn't UTF-8: save it as UTF-8") from error
-    return {name: value for name, value in values.items() if value} | dict(os.environ)
-
-
 def account_of(
     provider: str,
     *,
@@ -92,7 +78,7 @@ def account_of(
     base_url: str | None,
     base_url_variable: str | None,
     environment: Mapping[str, str],
-    keys: Keys = lambda _: None,
+    keys: Keys = no_keys,
     signed: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> Account:

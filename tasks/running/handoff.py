@@ -8,10 +8,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tasks.base.settings import Settings
 from tasks.jobs.job import Job
 from tasks.planning.prepare import prepare
 from tasks.prompting.options import Options
-from tasks.providers.account import Keys
 from tasks.running.opening import open_job
 
 _OFFERED: list[Job[Any]] = []
@@ -23,7 +23,9 @@ def offer(job: Job[Any]) -> None:
 
 
 @contextlib.contextmanager
-def ready_job(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys) -> Iterator[Job[Any]]:
+def ready_job(
+    flow: str, inputs: Sequence[str], options: Options, settings: Settings | None = None
+) -> Iterator[Job[Any]]:
     """Give the job that was offered for these inputs and options, or prepare one and open it for the block."""
     for job in _OFFERED:
         prepared = job.prepared
@@ -31,5 +33,5 @@ def ready_job(flow: str, inputs: Sequence[str], options: Options, *, keys: Keys)
             _OFFERED.remove(job)
             yield job
             return
-    with open_job(prepare(flow, inputs, options, keys=keys)) as job:
+    with open_job(prepare(flow, inputs, options, settings)) as job:
         yield job

@@ -11,7 +11,7 @@ from tasks.jobs.job import Job
 from tasks.planning.job_register import register
 from tasks.planning.prepare import Prepared
 from tasks.planning.saved_routes import remember
-from tasks.planning.state_location import holding, state_of
+from tasks.planning.state_location import holding
 from tasks.results.conform import conform
 from tasks.results.footers import Footers, is_sound
 from tasks.results.job_file import write_job_file
@@ -32,7 +32,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
     options = prepared.options
     output = options.folder
     create_tables(output, prepared.schemas)
-    state = state_of(options)
+    state = prepared.state
     opened: list[Job] = []
     with contextlib.ExitStack() as stack:
         stack.enter_context(holding(options, state, lambda error: _stop_all(opened, error)))
@@ -47,17 +47,17 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
             ledger.adopt(held_documents(output))
         ledger.begin(prepared.identity, prepared.flow)
         asks = options.runner == "threads"
-        share = stack.enter_context(sharing(options.share_limits)) if asks else None
+        share = stack.enter_context(sharing(options.share_limits, prepared.settings)) if asks else None
         limited = options.budget is not None
         spending = Spending(options.budget, ledger.spent(), ledger.lost()[1]) if limited else Spending(None)
         job = stack.enter_context(
             opened_runtime(prepared, ledger, state, meter, RuntimeResources(spending, share, asks))
         )
         opened.append(job)
-        remember(prepared.job_routes, options)
+        remember(prepared.job_routes, options, state)
         _reopen_lost_parts(job, found)
         write_job_file(output, job.record("running"))
-        register(output)
+        register(output, prepared.settings)
         stack.enter_context(_begun(job))
         yield job
 

@@ -1,17 +1,17 @@
 """Drop the documents that have gone from the inputs, where `--prune` says so."""
 
-import contextlib
 import itertools
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.base.errors import StorageFailed
+from tasks.documents.id_set import CompactIdSet
 from tasks.jobs.job import Job
 from tasks.results.parts import write_part
 
 BATCH = 5000
+T = TypeVar("T")
 
 
 def prune(job: Job[Any]) -> int:
@@ -23,27 +23,19 @@ def prune(job: Job[Any]) -> int:
         return 0
     count = 0
     try:
-        # On the disk, not in memory, however many documents there are.
-        with contextlib.closing(sqlite3.connect("")) as listed:
-            _note(listed, (document.document_id for document in job.prepared.documents()))
-            for batch in _batches(job.ledger.homes()):
-                gone = _gone(listed, batch)
-                _drop(job, gone)
-                count += len(gone)
+        listed = CompactIdSet()
+        for documents in batched(document.document_id for document in job.prepared.documents()):
+            listed.add(documents)
+        for homes in batched(job.ledger.homes()):
+            # What is added here stands there once: it is of no matter to those that follow.
+            known = listed.add([name for name, _ in homes])
+            gone = [home for home, is_known in zip(homes, known, strict=True) if not is_known]
+            _drop(job, gone)
+            count += len(gone)
     except StorageFailed as error:
         job.stop(error)
     job.meter.pruned = count
     return count
-
-
-def _note(listed: sqlite3.Connection, names: Iterable[str]) -> None:
-    listed.execute("CREATE TABLE listed (name TEXT PRIMARY KEY) WITHOUT ROWID")
-    listed.executemany("INSERT OR IGNORE INTO listed VALUES (?)", ((name,) for name in names))
-
-
-def _gone(listed: sqlite3.Connection, homes: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    look = "SELECT 1 FROM listed WHERE name = ?"
-    return [(name, part) for name, part in homes if listed.execute(look, (name,)).fetchone() is None]
 
 
 def _drop(job: Job[Any], gone: Iterable[tuple[str, int]]) -> None:
@@ -57,6 +49,8 @@ def _drop(job: Job[Any], gone: Iterable[tuple[str, int]]) -> None:
         job.ledger.forget(names)
 
 
-def _batches(homes: Iterator[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
-    while batch := list(itertools.islice(homes, BATCH)):
+def batched(items: Iterable[T]) -> Iterator[list[T]]:
+    """Yield items, BATCH at a time."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, BATCH)):
         yield batch

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,29 +11,29 @@ from pathlib import Path
 import platformdirs
 
 from tasks.base.errors import JobPaused, UserMistake
+from tasks.base.settings import Settings
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.lease_client import Exchange, Leaser
 from tasks.dispatch.limits.leases import LeaseRequest, Leases, traded
 from tasks.ledger.address import address_of, is_url
 from tasks.ledger.register import FileRegister, Register
-from tasks.providers.account import Account, read_environment
+from tasks.providers.account import Account
 
 VARIABLE = "DOCMILL_LIMITS"
 HERE, FILE = "here", "limits.sqlite"
 
 
 @contextlib.contextmanager
-def sharing(place: str | None, environment: Mapping[str, str] | None = None) -> Iterator["Sharing | None"]:
+def sharing(place: str | None, settings: Settings) -> Iterator["Sharing | None"]:
     """Open the register that a place names for the block, or none where nothing says so.
 
     Raises UserMistake where it can't be used.
     """
-    environment = read_environment() if environment is None else environment
-    named = place or environment.get(VARIABLE, "").strip()
+    named = place or settings.word(VARIABLE)
     if not named:
         yield None
         return
-    register = _register(named, environment)
+    register = _register(named, settings)
     # A thread of its own: the event loop waits for nobody.
     with contextlib.closing(register), ThreadPoolExecutor(1, "limits") as thread:
         yield Sharing(register, thread)
@@ -89,21 +89,21 @@ class LeaseTask:
         await self._leaser.leave()
 
 
-def _register(named: str, environment: Mapping[str, str]) -> Register:
+def _register(named: str, settings: Settings) -> Register:
     if is_url(named, "--share-limits", VARIABLE):
-        return _in_database(named, environment)
+        return _in_database(named, settings)
     register = FileRegister((platformdirs.user_state_path("docmill") if named == HERE else Path(named)) / FILE)
     register.open()
     return register
 
 
-def _in_database(url: str, environment: Mapping[str, str]) -> Register:
+def _in_database(url: str, settings: Settings) -> Register:
     try:
         from tasks.ledger.postgres_connection import Database  # noqa: PLC0415 - as above
         from tasks.ledger.postgres_register import SCHEMA, PostgresRegister  # noqa: PLC0415 - few ask for it
     except ImportError as error:
         raise UserMistake("--share-limits postgresql:// needs psycopg: pip install 'docmill[postgres]'") from error
-    address = address_of(url, environment.get("PGPASSWORD"))
+    address = address_of(url, settings.get("PGPASSWORD"))
     register = PostgresRegister(Database(address, SCHEMA, "shared limits", "--share-limits"))
     register.open()
     return register

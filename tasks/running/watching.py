@@ -11,13 +11,12 @@ from tasks.events.observing import VARIABLE, observing
 from tasks.jobs.job import Job
 from tasks.planning.job_routes import JobRoute
 from tasks.planning.prepare import Prepared, docmill_version
-from tasks.providers.account import read_environment
 from tasks.running.work import work_of
 
 
 def observed(prepared: Prepared, job_id: str, meter: Meter) -> contextlib.AbstractContextManager[Observer]:
     """Watch a job as its options or the environment say. Raises UserMistake where its log can't be written."""
-    log = prepared.options.log or read_environment().get(VARIABLE)
+    log = prepared.options.log or prepared.settings.get(VARIABLE)
     return observing(job_id, log, lambda words: meter.trouble("log and telemetry", words))
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from tasks.base.errors import DocmillError, JobPaused, LeaderLost, StorageFailed, UserMistake
+from tasks.base.settings import Settings
 from tasks.calls.progress import Meter
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.limits.gate import Limits
@@ -22,7 +23,7 @@ from tasks.jobs.job_context import DRAIN_SECONDS
 from tasks.planning.prepare import Prepared, prepare
 from tasks.planning.state_location import state_of
 from tasks.prompting.options import Options
-from tasks.providers.account import Account, Keys
+from tasks.providers.account import Account
 from tasks.results.job_file import read_job_file
 from tasks.running.garbage import calm_collector
 from tasks.running.runtime import RuntimeResources, opened_runtime
@@ -196,19 +197,25 @@ class WorkerClaiming:
 
 @contextlib.contextmanager
 def joined(
-    flow: str, inputs: Sequence[str], options: Options, place: LeaderAddress, name: str, *, keys: Keys = lambda _: None
+    flow: str,
+    inputs: Sequence[str],
+    options: Options,
+    place: LeaderAddress,
+    name: str,
+    settings: Settings | None = None,
 ) -> Iterator[WorkerSession]:
     """Work for the run at a place, for the block.
 
     Whatever ends the block by an error ends the run with it. Raises UserMistake where this
     process can't do the same job, LeaderLost where the run has gone.
     """
-    key = bytes.fromhex(state_of(options).read(place.key_note)) if place.key_note else None
+    settings = settings or Settings.read()
+    key = bytes.fromhex(state_of(options, settings).read(place.key_note)) if place.key_note else None
     name = f"{name}-{secrets.token_hex(3)}"  # an engine may run the same task again
     desk, pulse = RpcClient(place.address, key), RpcClient(place.address, key)
     with contextlib.closing(desk), contextlib.closing(pulse):
         try:
-            prepared = prepare(flow, inputs, options, keys=keys)
+            prepared = prepare(flow, inputs, options, settings)
             _require_results(options, place.job_id)
             pulse.join(name, f"{os.getpid()} on {socket.gethostname()}", prepared.fingerprint)
             with _opened(prepared, place.job_id, name, desk, pulse) as worker, worker.reporting():
@@ -224,13 +231,15 @@ def joined(
 
 @contextlib.contextmanager
 def _opened(prepared: Prepared, job_id: str, name: str, desk: LeaderApi, pulse: LeaderApi) -> Iterator[WorkerSession]:
-    options, state = prepared.options, state_of(prepared.options)
+    options, state = prepared.options, prepared.state
     with contextlib.ExitStack() as stack:
         stack.enter_context(calm_collector())
         threads = stack.enter_context(ThreadPoolExecutor(THREADS, "desk"))
         ledger = stack.enter_context(state.join(fresh=options.fresh))
         ledger.join(job_id)
-        share = stack.enter_context(sharing(options.share_limits)) or WorkerLimitSharing(name, desk, threads)
+        share = stack.enter_context(sharing(options.share_limits, prepared.settings)) or WorkerLimitSharing(
+            name, desk, threads
+        )
         spending = _spending(options, name, desk, threads)
         job = stack.enter_context(opened_runtime(prepared, ledger, state, Meter(), RuntimeResources(spending, share)))
         gauge(job)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from uvloop import new_event_loop
 
+from tasks.ledger.dialect import columns, of_many
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.postgres_state import PostgresState
 from tasks.ledger.state import local_ledger
@@ -123,10 +124,10 @@ def _postgres(server: PostgresServer, size: int) -> dict[str, float]:
     with state.hold():
         rate = _recorded(state.open(), size)
     rows = [answer_row(number, size) for number in range(COMMITS)]
-    sql = ANSWER.sql(1).replace("?", "%s").encode()
+    sql = of_many(ANSWER).encode()
     with contextlib.closing(server.connect()) as connection:
         connection.execute(b"SET search_path TO docmill_benchmark; TRUNCATE answers")
-        plain = _rate(COMMITS, lambda: [connection.execute(sql, row) for row in rows])
+        plain = _rate(COMMITS, lambda: [connection.execute(sql, columns(ANSWER, [row])) for row in rows])
         connection.execute(b"TRUNCATE answers")
     return {
         f"Ledger.record, {AT_ONCE} waiting at once, in PostgreSQL": rate,
@@ -140,7 +141,7 @@ def _plain(path: Path, level: str, size: int) -> float:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         prepare(connection)
         connection.execute(f"PRAGMA synchronous={level}")
-        return _rate(COMMITS, lambda: [connection.execute(ANSWER.sql(1), row) for row in rows])
+        return _rate(COMMITS, lambda: [connection.execute(ANSWER.in_sqlite(1), row) for row in rows])
 
 
 def _rate(count: int, work: Callable[[], object]) -> float:

@@ -105,7 +105,7 @@ class TestChoosing:
         first = chosen(tmp_path)
         listed(tmp_path, "together", input_price=0.01, output_price=0.01)
         assert labels(chosen(tmp_path))[0] == "together"
-        remember(first.job_routes, first.options)
+        remember(first.job_routes, first.options, first.state)
         ledger = local_ledger(tmp_path / "out" / ".docmill" / "ledger.sqlite")
         ledger.begin("work", "summarize")
         ledger.end("paused")

@@ -32,7 +32,7 @@ def offered(folder: Path, tmp_path: Path, provider: Simulator) -> Iterator[Job[A
 
 
 def taken(folder: Path, output: Path) -> AbstractContextManager[Job[Any]]:
-    return ready_job("summarize", [str(folder)], options(output), keys=lambda _: None)
+    return ready_job("summarize", [str(folder)], options(output))
 
 
 def test_the_flow_takes_the_job_that_was_offered_and_leaves_it_open(

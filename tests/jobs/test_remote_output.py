@@ -15,10 +15,11 @@ import pytest
 from rich.console import Console
 
 from tasks.base.errors import StorageRefused, UserMistake
+from tasks.base.settings import Settings
 from tasks.calls.progress import Meter
 from tasks.jobs import document_shard as shard
 from tasks.jobs.job import Job
-from tasks.planning.state_location import elsewhere
+from tasks.planning.state_location import elsewhere, state_of
 from tasks.prompting.options import EmbedOptions, ExtractOptions, Options
 from tasks.results import bucket_lock as holder
 from tasks.results.bucket_lock import NAME
@@ -59,8 +60,8 @@ def test_a_job_leaves_in_a_bucket_what_it_leaves_in_a_folder_and_its_ledger_here
     assert json.loads(found["a/b/job.json"])["status"] == "done"
     (state,) = (tmp_path / "states" / "docmill").iterdir()
     assert (state / "ledger.sqlite").is_file()
-    assert elsewhere(Options(output=f"{s3}/a/b")) == str(state)
-    assert elsewhere(Options(output=here.output)) is None
+    options = [Options(output=f"{s3}/a/b"), Options(output=here.output)]
+    assert [elsewhere(one, state_of(one, Settings.read())) for one in options] == [str(state), None]
 
 
 def test_a_later_job_pays_for_what_is_new_alone_and_replaces_what_changed(

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.base.errors import Interrupted, UserMistake
+from tasks.base.settings import Settings
 from tasks.dispatch.limits.leases import BOOK
 from tasks.jobs.job import Job
 from tasks.ledger.register import FileRegister
@@ -33,11 +34,12 @@ from tasks.dispatch.limits.gate import Limits
 from tasks.providers.effective_limits import SECOND
 from tasks.dispatch.limits.rate import Demand
 from tasks.dispatch.limits.leased_rate import SharedRate
+from tasks.base.settings import Settings
 from tasks.running.shared_limits import sharing
 from tasks.providers.account import Account
 
 async def main(seconds):
-    with sharing(sys.argv[1]) as share:
+    with sharing(sys.argv[1], Settings({})) as share:
         limits = Limits([SharedRate("requests", 100, SECOND)], concurrency=40)
         leasing = await share.lease(Account("p", "http://p"), limits, print, print)
         until = time.monotonic() + seconds
@@ -148,18 +150,18 @@ def test_a_job_goes_on_where_the_file_is_lost_and_says_so_once(
 
 
 def test_a_variable_says_where_and_an_option_says_so_instead(tmp_path: Path) -> None:
-    with sharing(None, {}) as share:
+    with sharing(None, Settings({})) as share:
         assert share is None
-    with sharing(None, {VARIABLE: str(tmp_path / "there")}) as share:
+    with sharing(None, Settings({VARIABLE: str(tmp_path / "there")})) as share:
         assert share is not None
-    with sharing(str(tmp_path / "here"), {VARIABLE: "mysql://user:secret@host"}) as share:
+    with sharing(str(tmp_path / "here"), Settings({VARIABLE: "mysql://user:secret@host"})) as share:
         assert share is not None
     assert [(tmp_path / name / FILE).is_file() for name in ("there", "here")] == [True, True]
 
 
 def test_here_is_a_file_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    with sharing("here", {}):
+    with sharing("here", Settings({})):
         assert list(tmp_path.rglob(FILE)) != []
 
 

@@ -59,7 +59,7 @@ def make_ledger(path: Path, answers: int, size: int = 800) -> None:
     """Make a ledger of many answers with one statement; `body` and `call_id` tell what is in it."""
     with closing(sqlite3.connect(path)) as connection, connection:
         prepare(connection)
-        connection.executemany(ANSWER.sql(1), (answer_row(number, size) for number in range(answers)))
+        connection.executemany(ANSWER.in_sqlite(1), (answer_row(number, size) for number in range(answers)))
 
 
 def answer_row(number: int, size: int) -> tuple[Value, ...]:

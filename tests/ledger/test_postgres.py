@@ -325,7 +325,7 @@ def test_both_kinds_have_the_same_tables(state: PostgresState, tmp_path: Path) -
     local = {(table, str(row[1])) for table in tables for row in store.read(f"PRAGMA table_info({table})")}
     store.close()
     with state.hold():
-        sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?"
+        sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s"
         found = {(str(table), str(column)) for table, column in state.peek(sql, (SCHEMA_NAME,))}
     assert {one for one in found if one[0] in tables} - local == {("jobs", "rowid")}
     assert local - found == {("answers", "number")}

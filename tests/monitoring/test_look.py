@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.base.errors import UserMistake
+from tasks.base.settings import Settings
 from tasks.models.catalogue import load_catalogue
 from tasks.monitoring.event_history import History, connected
 from tasks.monitoring.fold import fold
@@ -15,7 +16,6 @@ from tasks.monitoring.look import look
 from tasks.monitoring.monitor_options import MonitorOptions
 from tasks.monitoring.route_facts import facts
 from tasks.planning.job_register import registered
-from tasks.providers.account import read_environment
 from tests.conftest import RunJob
 from tests.providers.counterparts import Counterparts
 from tests.simulator import Simulator
@@ -31,7 +31,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
 
 
 def seen(history: History, **words: Any) -> Health:
-    return look(history, MonitorOptions(**words), read_environment(), lambda _: None)
+    return look(history, MonitorOptions(**words), Settings.read())
 
 
 def the_route(health: Health) -> RouteHealth:

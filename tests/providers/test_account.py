@@ -6,9 +6,10 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.base.errors import UserMistake
+from tasks.base.settings import Settings
 from tasks.models.catalogue import load_catalogue
 from tasks.planning.accounts import account_with, available
-from tasks.providers.account import Account, account_of, read_environment
+from tasks.providers.account import Account, account_of
 from tasks.providers.aws import region_of, signer
 from tasks.providers.protocol import Reply
 
@@ -104,7 +105,7 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(tmp_path: Path, monkeypa
     monkeypatch.setenv("DOCMILL_TEST_ONE", "from-environment")
     monkeypatch.delenv("DOCMILL_TEST_TWO", raising=False)
     monkeypatch.delenv("DOCMILL_TEST_EMPTY", raising=False)
-    found = read_environment(tmp_path)
+    found = Settings.read(folder=tmp_path)
     assert found["DOCMILL_TEST_ONE"] == "from-environment"
     assert found["DOCMILL_TEST_TWO"] == "quoted # word"
     assert "DOCMILL_TEST_EMPTY" not in found
@@ -114,12 +115,18 @@ def test_the_dotenv_file_beside_the_user_is_read_by_default(tmp_path: Path, monk
     (tmp_path / ".env").write_text("DOCMILL_TEST_HERE=yes\n", encoding="utf-8")
     monkeypatch.delenv("DOCMILL_TEST_HERE", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert read_environment()["DOCMILL_TEST_HERE"] == "yes"
+    assert Settings.read()["DOCMILL_TEST_HERE"] == "yes"
+
+
+def test_no_value_stands_in_their_repr() -> None:
+    settings = Settings({"MISTRAL_API_KEY": "sk-very-secret", "DOCMILL_STATE": " there "})
+    assert "secret" not in f"{settings!r} {settings}"
+    assert (settings.word("DOCMILL_STATE"), settings.word("DOCMILL_LOG"), settings.word(None)) == ("there", "", "")
 
 
 def test_without_a_dotenv_file_the_environment_is_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCMILL_TEST_ONE", "here")
-    assert read_environment(tmp_path)["DOCMILL_TEST_ONE"] == "here"
+    assert Settings.read(folder=tmp_path)["DOCMILL_TEST_ONE"] == "here"
 
 
 @pytest.mark.parametrize(
@@ -167,10 +174,10 @@ def test_half_set_aws_credentials_are_the_users_mistake_and_no_other_provider_s(
     monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK", raising=False)
     for name, value in (values | {"AWS_REGION": "us-east-1"}).items():
         monkeypatch.setenv(name, value)
-    environment = read_environment()
-    assert "bedrock" not in available(load_catalogue(), environment, lambda _: None)
+    settings = Settings.read()
+    assert "bedrock" not in available(load_catalogue(), settings)
     with pytest.raises(UserMistake, match="AWS credentials"):
-        account_with(load_catalogue().provider("bedrock"), environment, lambda _: None)
+        account_with(load_catalogue().provider("bedrock"), settings)
 
 
 @pytest.mark.parametrize(("region", "said"), [("", "AWS_REGION"), ("us east", "holds no region")])
