@@ -9,9 +9,9 @@ from tasks.chunking.gguf import trained_context
 from tasks.dispatch.transport import Client
 from tasks.models.candidates import COMPATIBLE, Candidate
 from tasks.providers.account import Account
-from tasks.providers.openai import model_entries
 from tasks.providers.protocol import Reply
 from tasks.providers.registry import wire_of
+from tasks.providers.wires.openai import model_entries
 
 ASK_SECONDS = 10.0
 LISTED = 12

@@ -1,15 +1,15 @@
 """Which module speaks with which provider."""
 
-from tasks.providers.apipie import APIpie
-from tasks.providers.bedrock import Bedrock
-from tasks.providers.deepinfra import DeepInfra
-from tasks.providers.edenai import EdenAI
-from tasks.providers.mistral import Mistral
-from tasks.providers.monster import Monster
-from tasks.providers.openai import OpenAI
-from tasks.providers.openrouter import OpenRouter
 from tasks.providers.protocol import Wire
-from tasks.providers.together import Together
+from tasks.providers.wires.apipie import APIpie
+from tasks.providers.wires.bedrock import Bedrock
+from tasks.providers.wires.deepinfra import DeepInfra
+from tasks.providers.wires.edenai import EdenAI
+from tasks.providers.wires.mistral import Mistral
+from tasks.providers.wires.monster import Monster
+from tasks.providers.wires.openai import OpenAI
+from tasks.providers.wires.openrouter import OpenRouter
+from tasks.providers.wires.together import Together
 
 # llama.cpp's server, which the local model runs in, speaks OpenAI's wire too.
 WIRES: dict[str, type[Wire]] = {

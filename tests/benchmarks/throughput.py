@@ -25,8 +25,8 @@ import pytest
 from tasks.jobs.document_shard import run_shard, shards
 from tasks.planning.prepare import prepare
 from tasks.prompting.options import Options
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Completion, Message, encode
+from tasks.providers.wires.openai import OpenAI
 from tasks.running import opening
 from tasks.running.opening import open_job
 from tests.benchmarks.provider import KEY, Provider

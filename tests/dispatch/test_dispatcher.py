@@ -25,8 +25,8 @@ from tasks.dispatch.transport import Client
 from tasks.providers.account import Account
 from tasks.providers.call import Call, build_call
 from tasks.providers.effective_limits import MINUTE
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Answer, Completion, Message, Reply
+from tasks.providers.wires.openai import OpenAI
 from tests.conftest import KEY
 from tests.quota import SPELLINGS, Allowance, Quota
 from tests.simulator import FAULTS, Fault, Reset, Settings, Simulator, Truncated, error, serving

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.base.errors import AccountRefused, CallRejected, DocmillError, ModelUnknown, Overflow, Transient
-from tasks.providers.apipie import APIpie
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Answer, Reply
+from tasks.providers.wires.apipie import APIpie
+from tasks.providers.wires.openai import OpenAI
 
 USAGE = {"prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150}
 # JSON nested deeper than Python's parser follows.

@@ -8,9 +8,9 @@ import pytest
 
 from tasks.base.errors import AccountRefused, CallRejected, DocmillError, ModelUnknown, Overflow, Transient
 from tasks.providers.adjustments import Adjustments
-from tasks.providers.openai import OpenAI
-from tasks.providers.openrouter import OpenRouter
 from tasks.providers.protocol import Reply
+from tasks.providers.wires.openai import OpenAI
+from tasks.providers.wires.openrouter import OpenRouter
 
 QUOTA = (
     "You exceeded your current quota, please check your plan and billing details. For more information on this error, "

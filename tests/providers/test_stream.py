@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tasks.base.errors import DocmillError
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Reply
 from tasks.providers.streaming import Gathering, asked_to_stream
+from tasks.providers.wires.openai import OpenAI
 
 EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
 

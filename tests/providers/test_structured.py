@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tasks.base.errors import CallFailed, CallRejected, Transient
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Completion, Message, encode
 from tasks.providers.structured import is_strict, refuses_format, response_format
+from tasks.providers.wires.openai import OpenAI
 
 CLOSED = {"type": "object", "properties": {"b": {}, "a": {}}, "required": ["a", "b"], "additionalProperties": False}
 

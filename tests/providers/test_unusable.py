@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tasks.base.errors import CallFailed, CallRejected, Transient
-from tasks.providers.bedrock import Bedrock
-from tasks.providers.edenai import EdenAI
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Answer, Reply, Wire
 from tasks.providers.usage import Usage, read_usage
+from tasks.providers.wires.bedrock import Bedrock
+from tasks.providers.wires.edenai import EdenAI
+from tasks.providers.wires.openai import OpenAI
 
 PAID = {"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 41}
 THINKING_PART = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}

@@ -13,9 +13,9 @@ from tasks.base.errors import AccountRefused, CallRejected, Overflow, Transient,
 from tasks.dispatch.transport import Client
 from tasks.models.catalogue import load_catalogue
 from tasks.providers.account import Account
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Reply, encode
 from tasks.providers.vectors import Embedding, Vectors
+from tasks.providers.wires.openai import OpenAI
 from tests.providers.counterparts import COST, KEY, Counterparts, playing, vector
 from tests.providers.test_counterparts import wire
 

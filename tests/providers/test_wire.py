@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.models.catalogue import load_catalogue
-from tasks.providers.apipie import APIpie
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Completion, Message, call_id, encode
 from tasks.providers.registry import WIRES, wire_of
+from tasks.providers.wires.apipie import APIpie
+from tasks.providers.wires.openai import OpenAI
 
 REQUEST = Completion(
     "mistral-large",

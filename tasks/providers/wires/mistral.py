@@ -5,8 +5,8 @@ longer to pass than a rate limit (code 1300).
 """
 
 from tasks.base.errors import Transient
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Answer, Reply
+from tasks.providers.wires.openai import OpenAI
 
 CAPACITY = ("3505", "service_tier_capacity_exceeded")
 CAPACITY_SECONDS = 30.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.models.model_lists import Listed
 from tasks.providers.numbers import amount, whole
-from tasks.providers.openai import OpenAI, entry_id, table
+from tasks.providers.wires.openai import OpenAI, entry_id, table
 
 
 class DeepInfra(OpenAI):

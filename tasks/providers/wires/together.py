@@ -11,8 +11,8 @@ from typing import Any
 from tasks.base.errors import AccountRefused, Overflow
 from tasks.models.model_lists import Listed
 from tasks.providers.numbers import amount, whole
-from tasks.providers.openai import OpenAI, entry_id, table
 from tasks.providers.protocol import Answer, Reply
+from tasks.providers.wires.openai import OpenAI, entry_id, table
 
 ABOUT_THE_ACCOUNT = re.compile(r"key|credit|billing|permission|auth|forbidden|account|access|balance", re.IGNORECASE)
 

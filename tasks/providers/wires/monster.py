@@ -1,6 +1,6 @@
 """MonsterAPI: OpenAI's wire; its model list lies at /models/info."""
 
-from tasks.providers.openai import OpenAI
+from tasks.providers.wires.openai import OpenAI
 
 
 class Monster(OpenAI):

@@ -12,8 +12,8 @@ from typing import Any
 from tasks.base.errors import AccountRefused, CallRejected
 from tasks.models.model_lists import Listed
 from tasks.providers.numbers import amount, per_million, whole
-from tasks.providers.openai import OpenAI, entry_id, table
 from tasks.providers.protocol import Answer, Reply
+from tasks.providers.wires.openai import OpenAI, entry_id, table
 
 FLAGGED = re.compile(r"moderation|flagged", re.IGNORECASE)
 

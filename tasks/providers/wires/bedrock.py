@@ -13,11 +13,11 @@ from tasks.base.errors import AccountRefused, CallRejected, DocmillError, ModelU
 from tasks.models.model_lists import Listed
 from tasks.providers.http_errors import message_of
 from tasks.providers.numbers import whole
-from tasks.providers.openai import decoded, table
 from tasks.providers.protocol import Answer, Completion, Message, Reply
 from tasks.providers.refusals import means
 from tasks.providers.unusable import fault_in, text_of
 from tasks.providers.vectors import Embedding, Vectors
+from tasks.providers.wires.openai import decoded, table
 
 NO_SYSTEM = ("mistral.mistral-7b", "mistral.mixtral-8x7b")
 # An answer that ran into the end of the window is cut off, not refused.

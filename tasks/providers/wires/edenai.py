@@ -13,11 +13,11 @@ from tasks.base.errors import Overflow, UserMistake
 from tasks.models.model_lists import Listed
 from tasks.providers.http_errors import error_in, failure, message_of
 from tasks.providers.numbers import amount, per_million
-from tasks.providers.openai import OpenAI, decoded, entry_id, table
 from tasks.providers.protocol import Answer, Completion, Reply
 from tasks.providers.refusals import means
 from tasks.providers.unusable import fault_in, text_of
 from tasks.providers.vectors import Embedding, Vectors, read_vectors
+from tasks.providers.wires.openai import OpenAI, decoded, entry_id, table
 
 V2 = "v2/"
 A_RATE = re.compile(r"per (second|minute|hour|day)|rate.?limit|429|try again|wait", re.IGNORECASE)

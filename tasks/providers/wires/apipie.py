@@ -12,9 +12,9 @@ from typing import Any
 
 from tasks.models.model_lists import Listed
 from tasks.providers.numbers import amount, per_million, whole
-from tasks.providers.openai import OpenAI
 from tasks.providers.protocol import Completion
 from tasks.providers.vectors import Embedding
+from tasks.providers.wires.openai import OpenAI
 
 # The documentation spells the third one both ways; this is its examples' way.
 SPELLINGS = {"price": "price", "perf": "perf", "perf-avg": "perf_avg"}
