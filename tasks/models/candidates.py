@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.base.errors import UserMistake
-from tasks.models.catalogue import AGGREGATOR, Catalogue, Model, Provider, Served
+from tasks.models.catalogue import Catalogue, Model, Provider, Served
 
 LOCAL = "local"
 COMPATIBLE = "openai-compatible"
@@ -114,15 +114,14 @@ def _automatic(wish: RouteRequest, catalogue: Catalogue, remote: Sequence[str], 
 
 
 def _routes(model: Model, catalogue: Catalogue, remote: Sequence[str]) -> Iterator[Candidate]:
-    """Yield a model's routes: straight, and through the aggregator."""
+    """Yield a model's routes: straight, and through aggregators."""
     served = [row for row in model.routes if row.available is not False]
     for row in served:
         if row.provider in remote:
             yield _at(catalogue.provider(row.provider), model.name, None, catalogue)
-    if AGGREGATOR in remote:
-        aggregator = catalogue.provider(AGGREGATOR)
+    for aggregator in (one for one in catalogue.aggregators if one.name in remote):
         for row in model.routes:
-            behind = catalogue.behind(model, row.provider)
+            behind = catalogue.behind(model, aggregator.name, row.provider)
             if row.provider != LOCAL and (behind or row).available is not False:
                 yield _at(aggregator, model.name, row.provider, catalogue)
 
@@ -139,7 +138,8 @@ def _unknown(name: str, catalogue: Catalogue, remote: Sequence[str]) -> list[Can
     """A model outside the catalogue: at all that list it, else at a compatible server, else at the aggregator."""
     listed = [(one, catalogue.live(one, name)) for one in remote]
     there = [one for one, row in listed if row is not None and row.available is not False]
-    order = [one for one in (COMPATIBLE, AGGREGATOR, *remote) if one in remote]
+    first = (COMPATIBLE, *(one.name for one in catalogue.aggregators))
+    order = [one for one in (*first, *remote) if one in remote]
     return [_at(catalogue.provider(one), name, None, catalogue) for one in there or order[:1]]
 
 
@@ -154,8 +154,9 @@ def _local(model: str | None, catalogue: Catalogue, local_model: str) -> Candida
 
 def _at(provider: Provider, name: str, upstream: str | None, catalogue: Catalogue) -> Candidate:
     model = catalogue.find(name)
-    if upstream is not None and provider.name != AGGREGATOR:
-        raise UserMistake(f"{provider.name}@{upstream}: only {AGGREGATOR} routes to other providers")
+    if upstream is not None and not provider.aggregator:
+        names = " and ".join(one.name for one in catalogue.aggregators)
+        raise UserMistake(f"{provider.name}@{upstream}: only {names} routes to other providers")
     if upstream == POOL:
         return Candidate(provider, name, name, upstream=POOL)
     if upstream is not None:
@@ -166,10 +167,10 @@ def _at(provider: Provider, name: str, upstream: str | None, catalogue: Catalogu
         places = ", ".join(row.provider for row in model.routes)
         raise UserMistake(f"{upstream} doesn't serve {name}: it is at {places}")
     if upstream and model:
-        served = catalogue.behind(model, upstream) or (
-            _not_listed(served) if catalogue.lists_behind(AGGREGATOR) else served
+        served = catalogue.behind(model, provider.name, upstream) or (
+            _not_listed(served) if catalogue.lists_behind(provider.name) else served
         )
-    wire_name = model.name if model and provider.name == AGGREGATOR else name
+    wire_name = model.name if model and provider.aggregator else name
     label = model.name if model else name
     wire_name = (served and not upstream and served.id) or wire_name
     if model is None and upstream is None:
@@ -190,8 +191,7 @@ def _listed(provider: Provider, catalogue: Catalogue, wish: RouteRequest) -> str
         for model in catalogue.models
         if (model.subtype == EMBEDDING) == wish.is_embedding
         and any(
-            provider.name == row.provider or (provider.name == AGGREGATOR and row.provider != LOCAL)
-            for row in model.routes
+            provider.name == row.provider or (provider.aggregator and row.provider != LOCAL) for row in model.routes
         )
     ]
     return ", ".join(names) if names else "ask the server for its list (GET /models)"

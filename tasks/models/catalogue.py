@@ -13,15 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tasks.base.errors import UserMistake
 from tasks.chunking.chat_template import TEMPLATES
 from tasks.chunking.tokenizer import NAMES
 from tasks.models.price import Price
 
-AGGREGATOR = "apipie"
 DATA = Path(__file__).parents[2] / "data"
+# Their names alone are of interest here.
+WIRES = Path(__file__).parents[1] / "providers" / "wires"
 T = TypeVar("T", bound="ModelEntry")
 Subtype = Literal["Chat", "Language", "Code", "Embedding"]
 
@@ -35,7 +36,8 @@ class ModelEntry(BaseModel):
 class Served(ModelEntry):
     """One model at one provider; a limit or price left out is unknown.
 
-    A row that is `pinned` was set by hand: what a provider's list tells never changes it.
+    A row that is `pinned` was set by hand: what a provider's list tells never changes it. One that isn't `listed` is
+    none of the models in that list.
     `available`, `is_gone` (the list lacks it) and `latency` (seconds by prompt size, then
     over all) come from such lists.
     """
@@ -49,6 +51,7 @@ class Served(ModelEntry):
     price_checked: date | None = None
     price_source: str | None = None
     pinned: bool = False
+    listed: bool = True
     available: bool | None = None
     is_gone: bool = False
     latency: tuple[float | None, ...] = ()
@@ -108,9 +111,11 @@ class Provider(ModelEntry):
 
     name: str
     title: str
-    wire: Literal[
-        "local", "openai", "apipie", "openrouter", "together", "deepinfra", "bedrock", "edenai", "monster", "mistral"
-    ]
+    # The module under tasks/providers/wires that speaks its language.
+    wire: str = "openai"
+    # Other providers are behind it, which a route may name; one that votes may ask a model several times.
+    aggregator: bool = False
+    votes: bool = False
     key_variable: str | None = None
     base_url: str | None = None
     base_url_variable: str | None = None
@@ -128,6 +133,14 @@ class Provider(ModelEntry):
     structured: Literal["json_schema", "json_object"] | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     extras: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("wire")
+    @classmethod
+    def _there(cls, wire: str) -> str:
+        names = sorted(path.stem for path in WIRES.glob("[a-z]*.py"))
+        if wire not in names:
+            raise ValueError(f"wire: {wire!r} is none of {', '.join(names)}")
+        return wire
 
     @model_validator(mode="after")
     def _json(self) -> "Provider":
@@ -155,10 +168,15 @@ class Catalogue:
         """Whether a list of an aggregator was read that says who serves its models."""
         return any(name == provider and upstream for name, upstream, _ in self.told)
 
-    def behind(self, model: Model, upstream: str) -> Served | None:
-        """Return what the aggregator's list tells of a model at a provider behind it, or None."""
+    @property
+    def aggregators(self) -> tuple[Provider, ...]:
+        """The providers that have others behind them."""
+        return tuple(provider for provider in self.providers if provider.aggregator)
+
+    def behind(self, model: Model, aggregator: str, upstream: str) -> Served | None:
+        """Return what an aggregator's list tells of a model at a provider behind it, or None."""
         names = (model.name, *model.aliases)
-        found = (self.told.get((AGGREGATOR, upstream, name.lower())) for name in names)
+        found = (self.told.get((aggregator, upstream, name.lower())) for name in names)
         return next((served for served in found if served), None)
 
     def provider(self, name: str) -> Provider:

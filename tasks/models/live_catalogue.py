@@ -15,9 +15,6 @@ from typing import Any, NamedTuple
 from tasks.models.catalogue import Catalogue, Model, Served
 from tasks.models.model_lists import Listed
 
-# Eden AI's second version has no list, and OpenRouter names what is free.
-UNLISTED, FREE = "v2/", ":free"
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -146,20 +143,18 @@ def _updated(model: Model, snapshots: Sequence[Snapshot]) -> Model:
 
 
 def _row(model: Model, row: Served, snapshot: Snapshot | None) -> Served:
-    if snapshot is None or row.pinned:
+    if snapshot is None or row.pinned or not row.listed:
         return row
     wanted = (row.id or model.name).lower()
-    if wanted.startswith(UNLISTED):
-        return row
     entry = next((entry for entry in snapshot.entries if entry.key == (None, wanted)), None)
     # A list that has other models and not this one says that it is gone.
     return row.model_copy(update={"is_gone": True}) if entry is None else _served(row, entry, snapshot)
 
 
 def _is_told(entry: Listed) -> bool:
-    """Whether a list tells a price: 0 is one for what is named free only, and else means that it isn't said."""
+    """Whether a list tells a price: 0 is one for what it names free only, and else means that it isn't said."""
     prices = (entry.input_price, entry.output_price)
-    return None not in prices and (all(prices) or entry.id.endswith(FREE))
+    return None not in prices and (all(prices) or entry.is_free)
 
 
 def _served(row: Served, entry: Listed, snapshot: Snapshot) -> Served:

@@ -8,7 +8,7 @@ class Listed(NamedTuple):
 
     Windows and answers in tokens, prices in USD per million of them. `upstream` is the
     provider behind an aggregator, `latency` seconds by prompt size (ranking.SIZES), then
-    over all.
+    over all. One that `is_free` is named so, beside its price of 0.
     """
 
     id: str
@@ -20,6 +20,7 @@ class Listed(NamedTuple):
     available: bool | None = None
     upstream: str | None = None
     latency: tuple[float | None, ...] = ()
+    is_free: bool = False
 
     @property
     def key(self) -> tuple[str | None, str]:

@@ -7,7 +7,7 @@ from tasks.base.errors import UserMistake
 from tasks.chunking.chat_template import Window
 from tasks.chunking.tokenizer import GGUF, tokenizer_for_unknown
 from tasks.models.candidates import LOCAL, Candidate
-from tasks.models.catalogue import AGGREGATOR, Model
+from tasks.models.catalogue import Model
 from tasks.models.price import Price
 
 
@@ -113,7 +113,7 @@ def price_of(candidate: Candidate) -> Price | None:
     """Return the row's own price; behind an aggregator's automatic routing, the dearest of its routes."""
     if candidate.served is not None:
         return candidate.served.price
-    if candidate.provider.name != AGGREGATOR or candidate.model is None:
+    if not candidate.provider.aggregator or candidate.model is None:
         return None
     return dearest(row.price for row in candidate.model.routes)
 

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from tasks.base.errors import DocmillError
-from tasks.models.catalogue import AGGREGATOR, load_catalogue
+from tasks.models.catalogue import load_catalogue
 from tasks.monitoring.event_history import History, connected
 from tasks.monitoring.health_records import HISTORY
 from tasks.planning.job_register import registered
@@ -48,7 +48,7 @@ with outcomes as (
   using (document_id)
 )
 select moment as "at", 'call' as source,
-       case when provider = '{aggregator}' and served_by is not null then provider || '@' || lower(served_by)
+       case when provider in ({aggregators}) and served_by is not null then provider || '@' || lower(served_by)
        else provider end as provider,
        model, case when embeds then 'embedding' when model in ({code}) then 'code' else 'chat' end as kind,
        characters as prompt_characters, prompt_tokens, completion_tokens, ok, error_kind, http_status,
@@ -98,8 +98,10 @@ def _number(name: str) -> str:
 
 def _new_rows(history: History, folder: Folder, names: Sequence[str]) -> pa.Table:
     job = read_job_file(folder)
-    code = [model.name.replace("'", "''") for model in load_catalogue().models if model.subtype == "Code"]
-    query = _OUTCOMES.format(aggregator=AGGREGATOR, code=", ".join(f"'{name}'" for name in (*code, "")))
+    catalogue = load_catalogue()
+    code = [model.name.replace("'", "''") for model in catalogue.models if model.subtype == "Code"]
+    aggregators = ", ".join(f"'{one.name}'" for one in catalogue.aggregators)
+    query = _OUTCOMES.format(aggregators=aggregators, code=", ".join(f"'{name}'" for name in (*code, "")))
     with connected(history.parts()) as base:
         for table in _COLUMNS:
             base.register(table, _table(folder, table, [name for name in names if name.startswith(f"{table}/")]))

@@ -22,7 +22,7 @@ from tasks.providers.account import Account
 from tasks.providers.call import Call, build_call
 from tasks.providers.protocol import Completion, Message, Reply, Wire
 from tasks.providers.registry import wire_of
-from tasks.providers.streaming import STREAMING, Gathering, asked_to_stream
+from tasks.providers.streaming import Gathering
 from tasks.providers.vectors import Embedding
 from tasks.running.runtime import declared
 
@@ -120,7 +120,7 @@ class Prober:
         transport = carrier or self.client
         provider = target.candidate.provider
         wire = wire_of(provider.wire)
-        timed = Timed(transport, self.clock, streams=target.kind != "embedding" and provider.wire in STREAMING)
+        timed = Timed(transport, self.clock, streams=target.kind != "embedding" and wire.streams)
         gate = self._gate(account, target)
         dispatcher = Dispatcher(Exchanger(timed, account, wire), gate, ONCE, told_period=provider.told_period)
         call = call_to(target, account, wire, characters)
@@ -231,8 +231,7 @@ def call_to(target: ProbeTarget, account: Account, wire: Wire, characters: int) 
     else:
         turns, extras = (Message("user", prompt),), candidate.provider.extras
         path, body = wire.completion(Completion(candidate.id, turns, most, candidate.upstream, extras=extras))
-        if candidate.provider.wire in STREAMING:
-            body = asked_to_stream(body, candidate.provider.wire)
+        body = wire.streamed(body) if wire.streams else body
     return build_call(account, (path, body), prompt_tokens=_most_tokens(characters), max_tokens=most, inputs=inputs)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tasks.base.errors import UserMistake
 from tasks.base.settings import Settings
 from tasks.models.candidates import COMPATIBLE, LOCAL, Candidate, RouteRequest, candidates
-from tasks.models.catalogue import AGGREGATOR, Catalogue
+from tasks.models.catalogue import Catalogue
 from tasks.models.price import Price
 from tasks.models.route import price_of
 from tasks.monitoring.health_records import Kind
@@ -110,13 +110,11 @@ class Looking:
     def _catalogued(self, provider: str) -> list[str]:
         """Return the models that the catalogue has at a provider; an aggregator has all."""
         place, _, upstream = provider.lower().partition("@")
+        has_all = self.catalogue.provider(place).aggregator and not upstream
         return [
             model.name
             for model in self.catalogue.models
-            if model.subtype in KINDS
-            and any(
-                (upstream or place) == row.provider or (place == AGGREGATOR and not upstream) for row in model.routes
-            )
+            if model.subtype in KINDS and any((upstream or place) == row.provider or has_all for row in model.routes)
         ]
 
     def _compatible(self) -> list[str]:

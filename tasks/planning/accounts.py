@@ -6,6 +6,7 @@ import platformdirs
 
 from tasks.base.errors import UserMistake
 from tasks.base.settings import Settings
+from tasks.models.candidates import LOCAL
 from tasks.models.catalogue import Catalogue, Provider, load_catalogue
 from tasks.models.live_catalogue import Snapshot, load_snapshots, with_live
 from tasks.providers.account import Account, account_of
@@ -55,7 +56,7 @@ def available(catalogue: Catalogue, settings: Settings) -> list[str]:
     """Return the providers that there is an account with."""
     found = []
     for provider in catalogue.providers:
-        if provider.wire == "local" or (provider.signed and not _seems_there(provider, settings)):
+        if provider.name == LOCAL or (provider.signed and not _seems_there(provider, settings)):
             continue
         try:
             account_with(provider, settings)

@@ -100,7 +100,7 @@ class RouteResolver:
             price=_price(options.price),
             gguf=str(self.local) if self.local else None,
         )
-        if options.integrity and provider.wire == "apipie":
+        if options.integrity and provider.votes:
             route = replace(route, price=_times(route.price, options.integrity - FIRST_VOTE))
         told = candidate.served.latency if candidate.served else ()
         latency = self.history.get((route.provider, route.upstream, route.model)) or told

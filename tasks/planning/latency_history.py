@@ -2,11 +2,10 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from tasks.calls.estimate import CHARACTERS_A_TOKEN
-from tasks.models.catalogue import AGGREGATOR
 from tasks.models.ranking import SIZES
 from tasks.results.footers import each
 from tasks.results.location import Folder
@@ -19,7 +18,7 @@ MOST_PARTS = 20
 Key = tuple[str, str | None, str]
 
 
-def latencies(folder: Folder) -> Mapping[Key, tuple[float | None, ...]]:
+def latencies(folder: Folder, aggregators: Collection[str]) -> Mapping[Key, tuple[float | None, ...]]:
     """Return the mean seconds of each route's calls by prompt size (ranking.SIZES), then over all.
 
     Raises StorageFailed.
@@ -27,7 +26,7 @@ def latencies(folder: Folder) -> Mapping[Key, tuple[float | None, ...]]:
     seconds: dict[Key, list[list[float]]] = defaultdict(lambda: [[] for _ in (*SIZES, 0)])
     for provider, served_by, model, milliseconds, tokens, reused in _rows(folder):
         if not reused and milliseconds:
-            upstream = str(served_by).lower() if served_by and provider == AGGREGATOR else None
+            upstream = str(served_by).lower() if served_by and provider in aggregators else None
             groups = seconds[str(provider), upstream, str(model)]
             groups[_size(int(tokens or 0))].append(milliseconds / 1000)
             groups[-1].append(milliseconds / 1000)

@@ -152,7 +152,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settin
     if embeds:
         _require_one_model([*found[:1], *others])
     local = None if embeds else _local_model(settings, [*found, *others])
-    history = latencies(options.folder)
+    history = latencies(options.folder, {one.name for one in catalogue.aggregators})
     resolver = RouteResolver(flow, options, settings, local, history, form=form, columns=tuple(table.names))
     state = state_of(options, settings)
     before = remembered(options, state)
@@ -165,7 +165,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settin
     _require_whole(options)
     if options.budget is not None:
         _require_prices(job_routes)
-    if options.integrity and not any(stop.provider.wire == "apipie" for stop in job_routes):
+    if options.integrity and not any(stop.provider.votes for stop in job_routes):
         raise UserMistake("--integrity: only apipie asks several times and votes: give --provider apipie")
     asked = dict.fromkeys(name for stop in job_routes for name in columns_in(stop.prompts))
     carried = carried_with(table, asked, TABLES["documents"].names, join=options.join)

@@ -2,8 +2,7 @@
 
 A provider is a small module with a class that follows `Wire`: it turns our
 request into a path and a JSON body, and a reply back into an Answer or one of
-our errors. It sends nothing itself. Name it in `WIRES` (tasks/providers/registry.py)
-and in `data/providers.toml`.
+our errors. It sends nothing itself. It lies in `wires/`, and `data/providers.toml` names it.
 """
 
 import json
@@ -78,12 +77,20 @@ class Answer(NamedTuple):
 
 
 class Wire(Protocol):
-    """How to speak with one kind of provider; `models_path` is where its model list lies, if it has one."""
+    """How to speak with one kind of provider.
+
+    `models_path` is where its model list lies, if it has one; `streams`: answers may come token by token, as OpenAI's.
+    """
 
     models_path: str | None
+    streams: bool
 
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return the path below the base URL and the JSON body of a request."""
+        ...
+
+    def streamed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the body of a completion that is to come token by token."""
         ...
 
     def answer(self, reply: Reply) -> Answer:

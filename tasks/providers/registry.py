@@ -1,31 +1,21 @@
-"""Which module speaks with which provider."""
+"""Which module speaks with which provider: `wire` in `data/providers.toml` names one of `tasks/providers/wires/`."""
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
 
 from tasks.providers.protocol import Wire
-from tasks.providers.wires.apipie import APIpie
-from tasks.providers.wires.bedrock import Bedrock
-from tasks.providers.wires.deepinfra import DeepInfra
-from tasks.providers.wires.edenai import EdenAI
-from tasks.providers.wires.mistral import Mistral
-from tasks.providers.wires.monster import Monster
-from tasks.providers.wires.openai import OpenAI
-from tasks.providers.wires.openrouter import OpenRouter
-from tasks.providers.wires.together import Together
 
-# llama.cpp's server, which the local model runs in, speaks OpenAI's wire too.
-WIRES: dict[str, type[Wire]] = {
-    "openai": OpenAI,
-    "local": OpenAI,
-    "apipie": APIpie,
-    "openrouter": OpenRouter,
-    "together": Together,
-    "deepinfra": DeepInfra,
-    "bedrock": Bedrock,
-    "edenai": EdenAI,
-    "monster": Monster,
-    "mistral": Mistral,
-}
+FOLDER = Path(__file__).parent / "wires"
 
 
-def wire_of(wire: str) -> Wire:
-    """Return the wire of that name, as `data/providers.toml` gives it to a provider."""
-    return WIRES[wire]()
+def wire_names() -> list[str]:
+    """Return the wires that there are."""
+    return sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
+
+
+@cache
+def wire_of(name: str) -> Wire:
+    """Return the wire of that name: the `WIRE` of its module, which keeps nothing between calls."""
+    wire: Wire = import_module(f"tasks.providers.wires.{name}").WIRE
+    return wire

@@ -6,15 +6,7 @@ import orjson
 
 from tasks.providers.protocol import Reply
 
-# The wires that stream as OpenAI does. Mistral tells the usage unasked, and refuses to be asked.
-STREAMING = frozenset({"openai", "local", "openrouter", "together", "deepinfra", "mistral"})
 EVENTS = "text/event-stream"
-
-
-def asked_to_stream(body: dict[str, Any], wire: str) -> dict[str, Any]:
-    """Return the body of a completion that is to come token by token."""
-    usage = {} if wire == "mistral" else {"stream_options": {"include_usage": True}}
-    return {**body, "stream": True, **usage}
 
 
 class Gathering:

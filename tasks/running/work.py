@@ -184,5 +184,5 @@ def transport_of(account: Account, client: Transport) -> Transport:
 
 
 def _extras(options: Options, provider: Provider) -> Mapping[str, Any]:
-    integrity = {"integrity": options.integrity} if options.integrity and provider.wire == "apipie" else {}
+    integrity = {"integrity": options.integrity} if options.integrity and provider.votes else {}
     return {**provider.extras, **integrity}

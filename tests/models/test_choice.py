@@ -203,7 +203,7 @@ class TestWindows:
         assert resolved(candidate, max_answer=100).window.max_answer == 100
 
     def test_automatic_routing_has_the_smallest_answer_limit_of_the_models_routes(self, tmp_path: Path) -> None:
-        aggregator = '[[providers]]\nname = "apipie"\ntitle = "APIpie"\nwire = "apipie"\n'
+        aggregator = '[[providers]]\nname = "apipie"\ntitle = "APIpie"\nwire = "apipie"\naggregator = true\n'
         text = MODEL + '\n[[models.routes]]\nprovider = "elsewhere"\ncontext = 8192\nmax_answer = 1024\n'
         small = load_catalogue(written(tmp_path, text, PROVIDERS + aggregator))
         automatic = candidates(RouteRequest("one", "apipie"), small, ("apipie",), HERE)[0]
@@ -266,7 +266,7 @@ class TestTheRestOfARoute:
 
     def test_one_unknown_route_makes_the_automatic_price_unknown(self, tmp_path: Path) -> None:
         priced = 'input_price = 1.0\noutput_price = 2.0\nprice_checked = 2026-11-01\nprice_source = "a page"\n'
-        behind = PROVIDERS.replace('"somewhere"', '"apipie"')
+        behind = PROVIDERS.replace('name = "somewhere"', 'name = "apipie"\naggregator = true')
         text = MODEL.replace('"somewhere"', '"elsewhere"') + priced
         small = load_catalogue(written(tmp_path, text, behind))
         candidate = candidates(RouteRequest("one", "apipie"), small, ("apipie",), HERE)[0]

@@ -57,11 +57,11 @@ def test_a_row_set_by_hand_is_kept_and_what_differs_is_said(tmp_path: Path) -> N
 def test_the_aggregator_s_list_tells_of_models_at_providers_behind_it(small: Catalogue) -> None:
     list_ = snapshot(Listed("Model-One", 1024, upstream="somewhere"), provider="apipie")
     live = with_live(small, [list_])
-    behind = live.behind(live.models[0], "somewhere")
+    behind = live.behind(live.models[0], "apipie", "somewhere")
     assert behind is not None
     assert (behind.context, behind.provider) == (1024, "somewhere")
     assert live.models[0].routes[0].context == 4096
-    assert live.behind(live.models[0], "elsewhere") is None
+    assert live.behind(live.models[0], "apipie", "elsewhere") is None
 
 
 def test_a_model_outside_the_catalogue_is_known_from_a_list(small: Catalogue) -> None:
@@ -182,7 +182,7 @@ def test_a_price_of_nothing_is_not_told_unless_the_name_says_free(
 ) -> None:
     row = with_live(small, [snapshot(Listed("vendor/model-one", None, None, *price))]).models[0].routes[0]
     assert (row.input_price == price[0]) is known
-    free = with_live(small, [snapshot(Listed("vendor/x:free", None, None, 0.0, 0.0))]).live(
+    free = with_live(small, [snapshot(Listed("vendor/x:free", None, None, 0.0, 0.0, is_free=True))]).live(
         "somewhere", "vendor/x:free"
     )
     assert free is not None

@@ -23,6 +23,7 @@ from tasks.monitoring.probe import Outcome, Prober, prompt_of
 from tasks.monitoring.statistics import health_of
 from tasks.monitoring.targets import ProbeTarget
 from tasks.providers.account import Account
+from tasks.providers.wires.openai import OpenAI
 from tests.conftest import KEY
 from tests.simulator import Settings, Simulator, error, serving
 
@@ -116,7 +117,7 @@ def test_a_probe_is_told_with_its_tokens_speed_and_first_token(one: Simulator) -
 
 
 def test_a_wire_that_does_not_stream_tells_no_first_token(one: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.monitoring.probe.STREAMING", frozenset())
+    monkeypatch.setattr(OpenAI, "streams", False)
     (event,) = events(probe([target(one)]))
     assert (event.ok, event.first_token_ms, event.completion_tokens) == (True, None, 5)
     assert "stream" not in one.counts.prompts[0]

@@ -11,7 +11,7 @@ from tasks.base.errors import AccountRefused, CallRejected, DocmillError, ModelU
 from tasks.models.catalogue import load_catalogue
 from tasks.models.model_lists import Listed
 from tasks.providers.protocol import Completion, Message, Reply
-from tasks.providers.registry import WIRES
+from tasks.providers.registry import wire_of
 from tests.conftest import RunJob
 from tests.jobs.texts import put
 from tests.providers.counterparts import (
@@ -158,7 +158,7 @@ REFUSALS: list[tuple[str, int, dict[str, str], Any, type[DocmillError]]] = [
 
 
 def wire(provider: str) -> Any:
-    return WIRES["openai" if provider == "openai-compatible" else provider]()
+    return wire_of("openai" if provider == "openai-compatible" else provider)
 
 
 @pytest.mark.parametrize(("provider", "status", "headers", "body", "kind"), REFUSALS)
@@ -231,9 +231,15 @@ LISTS: list[tuple[str, Any, list[Listed]]] = [
                 },
                 {"id": "fee", "pricing": {"prompt": "1e-6", "completion": "1e-6", "request": "0.005"}},
                 {"id": "openrouter/auto", "context_length": 2000000, "pricing": {"prompt": "-1", "completion": "-1"}},
+                {"id": "a/b:free", "pricing": {"prompt": "0", "completion": "0"}},
             ]
         },
-        [Listed("mistralai/mistral-nemo", 128000, 4096, 0.3, 0.3), Listed("fee"), Listed("openrouter/auto", 2000000)],
+        [
+            Listed("mistralai/mistral-nemo", 128000, 4096, 0.3, 0.3),
+            Listed("fee"),
+            Listed("openrouter/auto", 2000000),
+            Listed("a/b:free", None, None, 0.0, 0.0, is_free=True),
+        ],
     ),
     (
         "together",

@@ -7,7 +7,8 @@ import pytest
 
 from tasks.base.errors import DocmillError
 from tasks.providers.protocol import Reply
-from tasks.providers.streaming import Gathering, asked_to_stream
+from tasks.providers.streaming import Gathering
+from tasks.providers.wires.mistral import Mistral
 from tasks.providers.wires.openai import OpenAI
 
 EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
@@ -72,5 +73,5 @@ def test_a_server_that_does_not_stream_is_taken_at_its_word() -> None:
 
 
 def test_mistral_is_not_asked_for_the_usage() -> None:
-    assert asked_to_stream({"a": 1}, "mistral") == {"a": 1, "stream": True}
-    assert asked_to_stream({}, "openai")["stream_options"] == {"include_usage": True}
+    assert Mistral().streamed({"a": 1}) == {"a": 1, "stream": True}
+    assert OpenAI().streamed({})["stream_options"] == {"include_usage": True}

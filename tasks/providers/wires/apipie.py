@@ -23,6 +23,8 @@ SPELLINGS = {"price": "price", "perf": "perf", "perf-avg": "perf_avg"}
 class APIpie(OpenAI):
     """The aggregator."""
 
+    streams = False
+
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a chat completion's path and body, pinned to an upstream or routed by APIpie.
 
@@ -72,3 +74,6 @@ def _latency(value: object) -> tuple[float | None, ...]:
     parts = str(value).split("/") if isinstance(value, str) else []
     numbers = [amount(part) for part in parts]
     return tuple(number / 1000 if number else None for number in numbers)
+
+
+WIRE = APIpie()

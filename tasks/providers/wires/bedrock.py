@@ -38,6 +38,7 @@ class Bedrock:
     """The Converse API."""
 
     models_path: str | None = None
+    streams = False
 
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return the path, in which the model's id is percent-encoded, and the body."""
@@ -53,6 +54,10 @@ class Bedrock:
         if system := [{"text": turn.content} for turn in turns if turn.role == "system"]:
             body["system"] = system
         return f"/model/{urllib.parse.quote(request.model, safe='')}/converse", body
+
+    def streamed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the body as it is: what comes token by token is of another form there."""
+        return body
 
     def answer(self, reply: Reply) -> Answer:
         """Return the message's text, with usage. Raises CallFailed or RouteUnavailable."""
@@ -117,3 +122,6 @@ def _refusal(reply: Reply, body: dict[str, Any]) -> DocmillError:
     if means(said, "too_long"):
         return Overflow("context_overflow", said, status=reply.status)
     return CallRejected(f"http_{reply.status}", said, status=reply.status)
+
+
+WIRE = Bedrock()

@@ -25,3 +25,6 @@ class DeepInfra(OpenAI):
             amount(prices.get("input_tokens")),
             amount(prices.get("output_tokens")),
         )
+
+
+WIRE = DeepInfra()

@@ -27,6 +27,7 @@ class EdenAI(OpenAI):
     """The aggregator, both versions."""
 
     models_path: str | None = "/v3/models"
+    streams = False
 
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a completion's path and body, in the version that has the model."""
@@ -117,3 +118,6 @@ def _failed(result: Mapping[str, Any], reply: Reply) -> Exception:
     if means(said, "too_long") and not A_RATE.search(said):
         return Overflow("context_overflow", said, status=reply.status)
     return failure(Reply(200, reply.headers, reply.body), error or said)
+
+
+WIRE = EdenAI()

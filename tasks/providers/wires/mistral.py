@@ -4,6 +4,8 @@ A 429 with code 3505 (service_tier_capacity_exceeded) is a shortage of machines,
 longer to pass than a rate limit (code 1300).
 """
 
+from typing import Any
+
 from tasks.base.errors import Transient
 from tasks.providers.protocol import Answer, Reply
 from tasks.providers.wires.openai import OpenAI
@@ -15,6 +17,10 @@ CAPACITY_SECONDS = 30.0
 class Mistral(OpenAI):
     """La Plateforme."""
 
+    def streamed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the body: it tells the usage unasked, and refuses to be asked."""
+        return {**body, "stream": True}
+
     def answer(self, reply: Reply) -> Answer:
         """Return the answer in a reply; a shortage of machines is waited for."""
         try:
@@ -23,3 +29,6 @@ class Mistral(OpenAI):
             if error.status == 429 and error.retry_after is None and any(word in str(error) for word in CAPACITY):
                 error.retry_after = CAPACITY_SECONDS
             raise
+
+
+WIRE = Mistral()

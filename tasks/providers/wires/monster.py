@@ -7,3 +7,7 @@ class Monster(OpenAI):
     """MonsterAPI's models."""
 
     models_path: str | None = "/models/info"
+    streams = False
+
+
+WIRE = Monster()

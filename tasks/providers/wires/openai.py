@@ -26,6 +26,7 @@ class OpenAI:
     """Any server that speaks OpenAI's chat completions."""
 
     models_path: str | None = "/models"
+    streams = True
 
     def completion(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a chat completion's path and body; a base model's is a text completion."""
@@ -49,6 +50,10 @@ class OpenAI:
         listed = body.get("data")
         records = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
         return read_vectors(records, count, read_usage(usage).prompt_tokens, self.cost(body, usage))
+
+    def streamed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the body of a completion that is to come token by token, its usage with it."""
+        return {**body, "stream": True, "stream_options": {"include_usage": True}}
 
     def chat(self, request: Completion) -> tuple[str, dict[str, Any]]:
         """Return a chat completion's path and body."""
@@ -166,3 +171,6 @@ def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = body.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, Mapping) else {}
+
+
+WIRE = OpenAI()

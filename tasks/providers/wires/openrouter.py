@@ -15,6 +15,8 @@ from tasks.providers.numbers import amount, per_million, whole
 from tasks.providers.protocol import Answer, Reply
 from tasks.providers.wires.openai import OpenAI, entry_id, table
 
+# What it offers for nothing has a name that ends so.
+FREE = ":free"
 FLAGGED = re.compile(r"moderation|flagged", re.IGNORECASE)
 
 
@@ -42,4 +44,8 @@ class OpenRouter(OpenAI):
             whole(host.get("max_completion_tokens")),
             per_million(prices.get("prompt")),
             per_million(prices.get("completion")),
+            is_free=entry_id(entry).endswith(FREE),
         )
+
+
+WIRE = OpenRouter()

@@ -36,3 +36,6 @@ class Together(OpenAI):
         known = price if any(price) else (None, None)
         kind = str(entry["type"]) if entry.get("type") else None
         return Listed(entry_id(entry), whole(entry.get("context_length")), None, *known, kind)
+
+
+WIRE = Together()
