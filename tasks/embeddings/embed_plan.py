@@ -56,6 +56,7 @@ def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
         pool=[one.label for one in prepared.job_routes] if options.pool else [],
         rivals=[_rival(one, prepared, chunks, tokens) for one in prepared.rivals],
         left_out=prepared.left_out,
+        notes=sums.notes(),
     )
 
 

@@ -11,9 +11,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-import vl_convert
 from markupsafe import Markup, escape
 
 NARROW, WIDE = 332, 540
@@ -71,7 +71,7 @@ _NAMES = re.compile(r'((?:id|href|xlink:href)="#?|url\(#)((?:clip|gradient)[\w-]
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure: its title, what it shows in a sentence, two drawings, and the rows behind them as text."""
+    """A figure: its title, what it shows in a sentence, two drawings (or none), and the rows behind them as text."""
 
     title: str
     about: str
@@ -82,7 +82,12 @@ class Chart:
 
 
 def chart(title: str, about: str, spec: Spec, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Chart:
-    """Draw a chart of a Vega-Lite specification, which holds its values and no size but maybe a height."""
+    """Draw a chart of a Vega-Lite specification, which holds its values and no size but maybe a height.
+
+    Without the `pages` extra nothing is drawn: the rows stand alone.
+    """
+    if not can_draw():
+        return Chart(title, about, Markup(), Markup(), columns, rows)
     return Chart(title, about, _drawn(title, spec, NARROW), _drawn(title, spec, WIDE), columns, rows)
 
 
@@ -104,10 +109,18 @@ def _drawn(title: str, spec: Spec, width: int) -> Markup:
     return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))  # noqa: S704 - as above
 
 
+@functools.cache
+def can_draw() -> bool:
+    """Whether the package that draws is installed."""
+    return find_spec("vl_convert") is not None
+
+
 # A live page is made every few seconds, and most of its charts are as they were.
 @functools.lru_cache(maxsize=128)
 def _svg(spec: str) -> str:
     """Draw a whole specification, given as JSON."""
+    import vl_convert  # noqa: PLC0415 - the `pages` extra brings it
+
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=VERSION)
     return svg
 

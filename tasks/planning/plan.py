@@ -72,6 +72,7 @@ class Plan:
     pool: Sequence[str]
     rivals: Sequence[Rival]
     left_out: Mapping[str, str]
+    notes: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -130,6 +131,7 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: SampleTotals, found: Reusabl
         pool=[f"{one.label} {one.share:.0%}" for one in prepared.job_routes] if options.pool else [],
         rivals=[_rival(one, sums, cutter, prepared) for one in prepared.rivals[:RIVALS]],
         left_out=prepared.left_out,
+        notes=sums.notes(),
     )
 
 

@@ -14,6 +14,7 @@ from tasks.calls.cutting import Check, Cut
 from tasks.documents.document import Content, Document
 from tasks.documents.extract import extract
 from tasks.documents.groups import grouped
+from tasks.documents.readers.grammars import lacks_grammar
 from tasks.ledger.questions import DoneDocument
 from tasks.planning.extra_columns import ExtraColumns
 from tasks.planning.parallel import Ended, in_order
@@ -41,6 +42,15 @@ class SampleTotals:
     sizes: list[tuple[int, int, int]] = field(default_factory=list)
     factor: float = 1.0
     exact: bool = True
+    # Source code that is read as text alone.
+    plain_code: int = 0
+
+    def notes(self) -> list[str]:
+        """Return what is to be said of how the documents are read."""
+        if not self.plain_code:
+            return []
+        files = f"{self.plain_code:,} files of source code are"
+        return [f"{files} cut as plain text: pip install 'docmill[code]' has them cut where functions begin"]
 
     def error(self) -> float:
         """Return the share by which tokens scaled up by bytes may be off (a ratio estimator, Cochran, 1977)."""
@@ -138,6 +148,7 @@ def _add(sums: SampleTotals, document: Document, cut: Cut | DocumentFailed | Non
         sums.unreadable[cut.reason] += 1
     else:
         sums.characters += len(cut.text)
+        sums.plain_code += document.text is None and lacks_grammar(document.document_id)
         sums.long += len(cut.chunks) > 1
         sums.sizes.append((document.size, sum(chunk.tokens for chunk in cut.chunks), len(cut.chunks)))
 

@@ -93,6 +93,7 @@ def show_plan(plan: Plan, console: Console, state: str | None = None) -> None:
         *[("or at", _rival(rival)) for rival in plan.rivals],
         *[("ledger in", place) for place in [state] if place],
         *[("left out", f"{label}: {why}") for label, why in list(plan.left_out.items())[:MOST_LEFT_OUT]],
+        *[("note", note) for note in plan.notes],
     ]
     _print(rows, console)
 

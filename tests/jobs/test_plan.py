@@ -1,8 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 
 from tasks.base.errors import Interrupted
+from tasks.documents.readers import grammars
+from tasks.documents.readers.read import read
 from tasks.jobs.job import Job
 from tasks.planning import plan as planning
 from tasks.planning.plan import make_plan
@@ -94,3 +97,26 @@ def test_the_plan_tells_answers_that_a_stopped_job_has_paid(
     chosen = {"output": tmp_path / "out", "provider": "openai-compatible", "model": "sim-model"}
     plan = make_plan(prepare("summarize", [str(folder)], Options(**chosen, concurrency=1, patience=0.0)))
     assert plan.kept_answers == provider.counts.answers > 0
+
+
+@pytest.mark.usefixtures("provider")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_source_code_without_its_grammars_is_plain_text_and_the_plan_says_so(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, is_there: bool
+) -> None:
+    monkeypatch.setattr(grammars, "_is_there", lambda _: is_there)
+    for number in range(3):
+        put(folder, f"{number}.py", "def one():\n    return 1\n")
+    put(folder, "a.txt", "def two")
+    options = Options(output=tmp_path / "out", provider="openai-compatible", model="sim-model")
+    plan = make_plan(prepare("summarize", [str(folder)], options))
+    assert [note.startswith("3 files of source code are cut as plain text: pip install") for note in plan.notes] == (
+        [] if is_there else [True]
+    )
+
+
+def test_code_is_read_as_it_stands_without_a_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tree_sitter", None)
+    monkeypatch.delitem(sys.modules, "tasks.documents.readers.code", raising=False)
+    content = read(b"def one():\n    return 1\n", "code", "a.py")
+    assert (content.text, content.code, content.sections) == ("def one():\n    return 1\n", False, ())

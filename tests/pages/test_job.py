@@ -13,6 +13,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from tasks.pages import charts
 from tasks.pages.job_facts import JobFacts, job_facts
 from tasks.pages.job_page import job_page, write_job_page
 from tasks.pages.job_rows import LoadRow
@@ -245,3 +246,16 @@ def test_a_damaged_part_is_an_error_and_leaves_the_old_page(ran: Ran) -> None:
         job_facts(ran.folder)
     assert (ran.output / NAME).read_bytes() == before
     assert pq.read_metadata(ran.output / "documents" / "part-000001.parquet").num_rows == 15
+
+
+def test_without_the_package_that_draws_a_page_has_its_figures_and_says_what_is_missing(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = job_page(ran.folder, job_facts(ran.folder))
+    monkeypatch.setattr(charts, "can_draw", lambda: False)
+    plain = job_page(ran.folder, job_facts(ran.folder))
+    assert ("<svg role=" in drawn, "<svg role=" in plain) == (True, False)
+    assert "docmill[pages]" not in drawn
+    assert "<code>pip install 'docmill[pages]'</code>" in plain
+    figures = "<details open><summary>The figures</summary>"
+    assert plain.count(figures) == drawn.count("<details><summary>The figures</summary>") > 0
