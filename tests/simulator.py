@@ -11,6 +11,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import math
 import random
 import threading
 import time
@@ -51,6 +52,8 @@ class Settings:
     requests_per_minute: int | None = None
     answer: str = "A short answer about {prompt_sha}."
     cost: float | str | None = None
+    # That of each token, where a request asks for them.
+    probability: float | None = None
     key: str | None = "secret-key-of-the-tests"
     fault: Fault | None = None
     usage: bool = True
@@ -351,6 +354,8 @@ class Simulator:
         counts.prompt_tokens += prompt
         counts.completion_tokens += written
         answer = completion(body["model"], text, finish, counts.answers)
+        if body.get("logprobs") and settings.probability is not None:
+            answer["choices"][0]["logprobs"] = {"content": told_tokens(text, settings.probability)}
         if "prompt" in body:
             answer["choices"] = [{"index": 0, "text": text, "finish_reason": finish}]
         if settings.usage:
@@ -372,6 +377,16 @@ def vector_of(text: str, size: int) -> "NDArray[np.float32]":
     """Return the vector of a text, which no other has."""
     seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
     return np.random.Generator(np.random.SFC64(seed)).random(size, dtype=np.float32)
+
+
+def told_tokens(text: str, probability: float) -> list[dict[str, Any]]:
+    """Return a text as tokens of two bytes, each of the same probability."""
+    data, logarithm = text.encode(), math.log(probability)
+    pieces = [data[start : start + 2] for start in range(0, len(data), 2)]
+    return [
+        {"token": piece.decode(errors="replace"), "bytes": list(piece), "logprob": logarithm, "top_logprobs": []}
+        for piece in pieces
+    ]
 
 
 def completion(model: str, text: str, finish: str = "stop", number: int = 0) -> dict[str, Any]:

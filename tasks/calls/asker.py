@@ -15,7 +15,7 @@ from tasks.chunking.chat_template import TEMPLATES, conversation_tokens
 from tasks.models.route import Route
 from tasks.prompting.conversation import Conversation, ConversationBuilder, Prompt, Text, begun_with
 from tasks.providers.call import Call, build_call
-from tasks.providers.protocol import CUT, Answer, Completion
+from tasks.providers.protocol import CUT, Answer, Completion, TokenProbability
 from tasks.providers.structured import Structured, fails_format, refuses_format, response_format
 
 MAX_CONTINUATIONS = 3
@@ -26,7 +26,7 @@ class Asker:
     """Asks one route for one job, on one event loop.
 
     `extras` are fields of every body. `structured` is how the route is told of a schema (structured.py), None where it
-    isn't, or refused to be.
+    isn't, or refused to be; `logprobs` is what asks it for the probabilities of tokens.
     """
 
     client: RouteClient
@@ -35,6 +35,7 @@ class Asker:
     routing: str
     extras: Mapping[str, Any]
     structured: Structured | None = None
+    logprobs: bool | int | None = None
     # Whether a prompt with a schema may have been answered without, in this run.
     _asked_plainly: bool = False
     _in_flight: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class Asker:
 
         Raises CallRejected for the call, RouteUnavailable for the route, JobPaused.
         """
-        conversation, text = opening, ""
+        conversation, text, tokens = opening, "", tuple[TokenProbability, ...]()
         while True:
             try:
                 answer = await self._answer(context, conversation)
@@ -52,9 +53,9 @@ class Asker:
                 if not text:
                     raise
                 return Text(text, cut=True)
-            text += answer.text
+            text, tokens = text + answer.text, tokens + answer.tokens
             if answer.finish_reason not in CUT:
-                return Text(text, cut=False)
+                return Text(text, cut=False, tokens=tokens)
             # Not the same call again: the conversation goes on where it stopped.
             conversation = await asyncio.to_thread(self.builder.continued, opening, text)
             if not self._fits(conversation) or context.answers() > MAX_CONTINUATIONS:
@@ -188,6 +189,7 @@ class Asker:
             conversation.stop,
             base_model=route.is_base_model,
             response_format=form,
+            logprobs=None if route.is_base_model else self.logprobs,
         )
         return build_call(
             exchanger.account,

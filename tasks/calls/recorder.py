@@ -105,7 +105,7 @@ class CallRecorder:
         # More than the most are not all the answer's: the model reasoned.
         full = written == most or (written > most and self.tokenizer.count(answer.text) >= most)
         finish = "length" if answer.finish_reason in CUT or full else answer.finish_reason
-        return Answer(answer.text, finish, prompt, written, answer.cost, answer.served_by)
+        return answer._replace(finish_reason=finish, prompt_tokens=prompt, completion_tokens=written)
 
     def _cost(self, answer: Answer) -> float | None:
         """Return the USD of an answer: the provider's word, else by the route's price; None where that isn't known."""

@@ -31,11 +31,15 @@ class Got(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The answer over a text, how many of its characters are in it, and whether it ends cut off."""
+    """The answer over a text, how many of its characters are in it, and whether it ends cut off.
+
+    `labels` are the probabilities of the labels in it, where they are known.
+    """
 
     output: str
     covered: int
     cut: bool
+    labels: Mapping[str, float] | None = None
 
 
 class Result(NamedTuple):
@@ -140,6 +144,7 @@ def document_rows(
         "prompt_tokens": sum(call["prompt_tokens"] for call in progress.calls),
         "completion_tokens": sum(call["completion_tokens"] for call in progress.calls),
         "cost_usd": None if None in costs else sum(costs),
+        "confidence": None if isinstance(end, DocumentFailed) or not end.labels else min(end.labels.values()),
         "error_kind": kind,
         "error": words,
         "finished_at": datetime.now(UTC),

@@ -131,6 +131,8 @@ class Provider(ModelEntry):
     typical_seconds: float = Field(default=5.0, gt=0)
     signed: bool = False
     structured: Literal["json_schema", "json_object"] | None = None
+    # What `logprobs` of a completion is to be, that the probabilities of its tokens are told.
+    logprobs: bool | int | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     extras: dict[str, Any] = Field(default_factory=dict)
 

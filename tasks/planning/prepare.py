@@ -34,7 +34,7 @@ from tasks.prompting.templates import columns_in
 from tasks.providers.account import Account
 from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
 from tasks.providers.local_vectors import MODEL as WORDLLAMA
-from tasks.results.schemas import TABLES, Schemas
+from tasks.results.schemas import CONFIDENCE, TABLES, Schemas
 
 # Texts that routes are compared by.
 SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 1_000_000
@@ -73,6 +73,7 @@ class Prepared:
     def schemas(self) -> Schemas:
         """The schemas of the result tables: in `documents`, joined columns and the fields of the answers too."""
         fields = [*self.carried.joined, *(column.as_field() for column in (self.form.columns if self.form else ()))]
+        fields += [CONFIDENCE] if self.options.labels_field else []
         return {**TABLES, "documents": pa.schema([*TABLES["documents"], *fields])} if fields else TABLES
 
     @property
@@ -168,7 +169,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settin
     if options.integrity and not any(stop.provider.votes for stop in job_routes):
         raise UserMistake("--integrity: only apipie asks several times and votes: give --provider apipie")
     asked = dict.fromkeys(name for stop in job_routes for name in columns_in(stop.prompts))
-    carried = carried_with(table, asked, TABLES["documents"].names, join=options.join)
+    carried = carried_with(table, asked, _own_columns(options), join=options.join)
     left_out = resolver.left_out
     return Prepared(
         flow, tuple(inputs), options, settings, state, job_routes, local, tuple(rivals), left_out, form, carried
@@ -180,9 +181,13 @@ def _form(options: Options, table: pa.Schema) -> Form | None:
     read = options.answer_schema()
     if read is None:
         return None
-    joined = carried_with(table, (), TABLES["documents"].names, join=options.join).joined
-    taken = [*TABLES["documents"].names, *(field.name for field in joined)]
-    return make_form(read, options.merge_rule, taken)
+    joined = carried_with(table, (), _own_columns(options), join=options.join).joined
+    taken = [*_own_columns(options), *(field.name for field in joined)]
+    return make_form(read, options.merge_rule, taken, options.labels_field)
+
+
+def _own_columns(options: Options) -> list[str]:
+    return [*TABLES["documents"].names, *([CONFIDENCE.name] if options.labels_field else [])]
 
 
 def _chosen(

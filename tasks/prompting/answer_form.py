@@ -45,6 +45,8 @@ class Form:
     names: Mapping[str, Any]
     _whole: Validator
     _part: Validator
+    # The field that holds a label, or a list of them, where texts are classified.
+    labels: str | None = None
 
     @property
     def identity(self) -> str:
@@ -103,13 +105,18 @@ class Form:
         value = json.loads(output) if output is not None else {}
         return {column.name: column.kind.put(value.get(column.field)) for column in self.columns}
 
+    def labels_in(self, output: str) -> list[str]:
+        """Return the labels that a checked answer names; none where texts aren't classified."""
+        found = json.loads(output).get(self.labels) if self.labels else None
+        return [found] if isinstance(found, str) else list(found or ())
+
     def _put(self, value: Mapping[str, Any]) -> None:
         for column in self.columns:
             column.kind.put(value.get(column.field), column.field)
 
 
-def make_form(read: Read, rule: str, taken: Sequence[str]) -> Form:
-    """Return the form of a schema; columns called as one of `taken` get another name."""
+def make_form(read: Read, rule: str, taken: Sequence[str], labels: str | None = None) -> Form:
+    """Return the form of a schema; a column called as one of `taken` gets another name. `labels`: its field of them."""
     schema = read.schema
     kind, node = kind_of_answer(schema), resolved(schema, schema, frozenset())[0]
     make = validator_for(schema, default=Draft202012Validator)
@@ -120,7 +127,7 @@ def make_form(read: Read, rule: str, taken: Sequence[str]) -> Form:
         name for name, one in node["properties"].items() if whole.evolve(schema=_at_root(one, schema)).is_valid(None)
     )
     columns = tuple(columns_of(schema, taken))
-    return Form(schema, rule, columns, kind, nullable, part, read.model, node["properties"], whole, lenient)
+    return Form(schema, rule, columns, kind, nullable, part, read.model, node["properties"], whole, lenient, labels)
 
 
 def _of_part(schema: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tasks.chunking.tokenizer import Tokenizer
-from tasks.providers.protocol import Message
+from tasks.providers.protocol import Message, TokenProbability
 
 
 class Prompt(NamedTuple):
@@ -18,10 +18,15 @@ class Prompt(NamedTuple):
 
 
 class Text(NamedTuple):
-    """An answer's text, and whether it is still cut off at its end."""
+    """An answer's text, and whether it is still cut off at its end.
+
+    `tokens` are its own with their probabilities, where they were asked for; `labels` those of the labels in it.
+    """
 
     text: str
     cut: bool
+    tokens: tuple[TokenProbability, ...] = ()
+    labels: Mapping[str, float] | None = None
 
 
 class Conversation(NamedTuple):

@@ -181,6 +181,11 @@ class Options(BaseModel):
         """How typed answers over a long document's chunks become one."""
         return "list"
 
+    @property
+    def labels_field(self) -> str | None:
+        """The field of an answer that holds its label, or a list of them, where texts are classified."""
+        return None
+
     def answer_schema(self) -> Read | None:
         """Return the schema that answers follow, if any. Raises UserMistake for one that can't be read."""
         return None
@@ -246,6 +251,11 @@ class ClassifyOptions(Options):
         """The labels, in the shipped prompts."""
         wanted = "every one that fits" if self.several else "the one that fits best"
         return {"labels": listed(read_labels(self.labels or "")), "wanted": wanted}
+
+    @property
+    def labels_field(self) -> str:
+        """One of the two that the schema has."""
+        return "labels" if self.several else "label"
 
     def answer_schema(self) -> Read | None:
         """Return the schema that allows the labels and nothing else."""

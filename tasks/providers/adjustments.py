@@ -13,7 +13,9 @@ import orjson
 
 RENAMED = {"max_tokens": "max_completion_tokens"}
 # What an answer can do without.
-DROPPED = ("temperature", "stop", "encoding_format", "top_p", "seed", "presence_penalty", "frequency_penalty")
+DROPPED = (
+    "temperature", "stop", "encoding_format", "logprobs", "top_p", "seed", "presence_penalty", "frequency_penalty",
+)  # fmt: skip
 ENGLISH = frozenset({"stop", "seed"})
 # OpenAI, Azure, Anthropic ("Extra inputs are not permitted"), Gemini ("Unknown name"), xAI, Mistral, vLLM, LiteLLM.
 REFUSES = re.compile(

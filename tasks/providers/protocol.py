@@ -36,7 +36,7 @@ class Completion:
     """A completion to ask for: `model` is the provider's own id; `stop` ends the answer where it comes up.
 
     A base model is given one message, to be written on rather than answered. `response_format`
-    is OpenAI's; wires that have none leave it out.
+    is OpenAI's, `logprobs` what asks a provider for the tokens' probabilities; wires that have none leave them out.
     """
 
     model: str
@@ -48,6 +48,7 @@ class Completion:
     stop: str | None = None
     base_model: bool = False
     response_format: Mapping[str, Any] | None = None
+    logprobs: bool | int | None = None
 
 
 class Verbatim:
@@ -65,8 +66,15 @@ class Reply(NamedTuple):
     body: bytes
 
 
+class TokenProbability(NamedTuple):
+    """One token of an answer as its bytes (it may hold half a character), and the logarithm of its probability."""
+
+    data: bytes
+    logarithm: float
+
+
 class Answer(NamedTuple):
-    """A paid answer, parsed. Counts and cost (USD) are the provider's own, or None."""
+    """A paid answer, parsed. Counts and cost (USD) are the provider's own, or None; `tokens` come where asked for."""
 
     text: str
     finish_reason: str | None
@@ -74,6 +82,7 @@ class Answer(NamedTuple):
     completion_tokens: int | None
     cost: float | None
     served_by: str | None
+    tokens: tuple[TokenProbability, ...] = ()
 
 
 class Wire(Protocol):

@@ -102,4 +102,12 @@ def chunks_schema(dimensions: int) -> pa.Schema:
     )
 
 
+# Of documents that are classified.
+CONFIDENCE = _schema(
+    (
+        "confidence",
+        REAL,
+        "the least probability of the labels, by the tokens that the model told; null without them",
+    ),
+).field(0)
 TABLES = {"documents": DOCUMENTS, "calls": CALLS, "failures": FAILURES, "sections": SECTIONS}

@@ -111,7 +111,15 @@ class Completions:
         options, extras = job.prepared.options, _extras(job.prepared.options, route.provider)
         recorder = CallRecorder(client, job.meter, route.tokenizer, votes="integrity" in extras)
         builder = ConversationBuilder(route.tokenizer, route.prompts.continue_prompt, route.route.is_base_model)
-        asker = Asker(client, recorder, builder, options.routing, extras, route.provider.structured)
+        asker = Asker(
+            client,
+            recorder,
+            builder,
+            options.routing,
+            extras,
+            route.provider.structured,
+            route.provider.logprobs if options.labels_field else None,
+        )
         return TextAnswerer(client, asker, route.cutter(options), STRATEGIES[options.strategy], route.form)
 
     def groups(self, job: Job) -> Iterator[list[Document]]:

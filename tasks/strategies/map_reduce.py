@@ -34,7 +34,7 @@ class MapReduce:
         if not answered:
             raise ask.last_failure()
         last = (answered[0] if len(answers) == 1 else ask.joined(answered)) or await _reduced(ask, answered)
-        return Outcome(last.text, covered(ask.cut, answers), last.cut)
+        return Outcome(last.text, covered(ask.cut, answers), last.cut, last.labels)
 
     def estimate(self, cutter: Cutter, chunks: int, tokens: int, answer: int | None) -> Expected:
         """Return what the chunks come to, and the levels above them."""

@@ -30,7 +30,7 @@ class Refine:
             answer = got or answer
         if answer is None:
             raise ask.last_failure()
-        return Outcome(answer.text, covered(ask.cut, answers), answer.cut)
+        return Outcome(answer.text, covered(ask.cut, answers), answer.cut, answer.labels)
 
     def estimate(self, cutter: Cutter, chunks: int, tokens: int, answer: int | None) -> Expected:
         """Return what the chunks come to, each but the first with an answer before it."""

@@ -6,6 +6,7 @@ from tasks.calls.call_context import CallContext
 from tasks.calls.rows import INVALID
 from tasks.prompting.answer_form import Form
 from tasks.prompting.answer_parser import Invalid
+from tasks.prompting.confidence import label_probabilities
 from tasks.prompting.conversation import Prompt, Text
 from tasks.prompting.templates import FOLDER, fill
 
@@ -19,7 +20,7 @@ async def checked(asker: Asker, form: Form, context: CallContext, prompt: Prompt
     Raises CallRejected with reason `invalid_answer` where that isn't either; the raw answer is in its progress.
     """
     try:
-        return Text(form.checked(answer.text, whole=whole), cut=False)
+        return _checked(form, answer, whole=whole)
     except Invalid as error:
         faults = str(error)
     repaired = None
@@ -28,7 +29,7 @@ async def checked(asker: Asker, form: Form, context: CallContext, prompt: Prompt
         repaired = await asker.ask_again(context, prompt, answer.text, fill(REPAIR, faults=faults))
     if repaired is not None:
         try:
-            return Text(form.checked(repaired.text, whole=whole), cut=False)
+            return _checked(form, repaired, whole=whole)
         except Invalid as error:
             faults = str(error)
     last = repaired or answer
@@ -37,6 +38,11 @@ async def checked(asker: Asker, form: Form, context: CallContext, prompt: Prompt
     refused.attempts = 2 if repaired else 1
     asker.set_aside(context, refused)
     raise refused
+
+
+def _checked(form: Form, answer: Text, *, whole: bool) -> Text:
+    text = form.checked(answer.text, whole=whole)
+    return Text(text, cut=False, labels=label_probabilities(form.labels_in(text), answer.tokens))
 
 
 def _words(faults: str, *, cut: bool, repaired: bool) -> str:

@@ -20,7 +20,7 @@ class Stuff:
         answer = await ask.chunk(0)
         if answer is None:
             raise ask.last_failure()
-        return Outcome(answer.text, covered(ask.cut, [answer]), answer.cut)
+        return Outcome(answer.text, covered(ask.cut, [answer]), answer.cut, answer.labels)
 
     def estimate(self, cutter: Cutter, chunks: int, tokens: int, answer: int | None) -> Expected:
         """Return what one call over each text comes to."""

@@ -16,6 +16,7 @@ from tasks.chunking.splitter import Chunk
 from tasks.documents.document import Content
 from tasks.prompting.answer_form import Form
 from tasks.prompting.answer_parser import Invalid
+from tasks.prompting.confidence import joined_probabilities
 from tasks.prompting.conversation import Prompt, Text, begun_with
 from tasks.prompting.templates import fill, stop_of
 from tasks.strategies.repair import checked
@@ -136,7 +137,8 @@ class DocumentAsk:
         form = self._answerer.form
         if form is None or form.asks_to_merge:
             return None
-        return Text(form.joined([answer.text for answer in answers]), cut=False)
+        text = form.joined([answer.text for answer in answers])
+        return Text(text, cut=False, labels=joined_probabilities(form.labels_in(text), [one.labels for one in answers]))
 
     def overflowed(self, error: Overflow) -> None:
         """Learn that a route counts more tokens than was thought, for the calls that follow."""

@@ -1,7 +1,9 @@
 """Documents get labels of a list: typed columns, and the chunks of a long document vote."""
 
 import json
+import math
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ from hypothesis import strategies as st
 
 from tasks.base.errors import UserMistake
 from tasks.planning.prepare import prepare
+from tasks.prompting.confidence import joined_probabilities, label_probabilities
 from tasks.prompting.labels import labels_schema, listed, read_labels
 from tasks.prompting.merge import merged
 from tasks.prompting.options import ClassifyOptions, TransformOptions
+from tasks.providers.protocol import TokenProbability
 from tests.conftest import Ran, RunJob
 from tests.jobs.texts import prose, put
-from tests.simulator import Simulator
+from tests.simulator import Simulator, error
 
 LABELS = "mill,river,other"
 
@@ -147,3 +151,86 @@ def test_a_strategy_for_which_a_flow_has_no_prompt_is_a_mistake(
     with pytest.raises(UserMistake, match="no prompt for it"):
         prepare("transform", [str(folder)], options)
     assert provider.counts.requests == 0
+
+
+def test_the_confidence_is_the_probability_of_the_labels_tokens(
+    folder: Path, provider: Simulator, classified: RunJob
+) -> None:
+    put(folder, "a.txt", "The mill grinds.")
+    provider.settings.write, provider.settings.probability = by_words, 0.9
+    ran = classified()
+    assert provider.counts.prompts[0]["logprobs"] is True
+    # {"label": "mill"}: in tokens of two bytes the label's four letters are in two or three.
+    assert ran.documents["a.txt"]["confidence"] in (pytest.approx(0.9**2), pytest.approx(0.9**3))
+    field = pq.read_schema(next(iter((ran.output / "documents").glob("*.parquet")))).field("confidence")
+    assert pa.types.is_float64(field.type)
+    assert b"probability" in field.metadata[b"description"]
+
+
+def test_without_the_tokens_probabilities_there_is_no_confidence(
+    folder: Path, provider: Simulator, classified: RunJob
+) -> None:
+    put(folder, "a.txt", "The mill grinds.")
+    provider.settings.write = by_words
+    assert classified().documents["a.txt"]["confidence"] is None
+
+
+def test_a_route_that_refuses_to_tell_probabilities_is_asked_without(
+    folder: Path, provider: Simulator, classified: RunJob
+) -> None:
+    for number in range(5):
+        put(folder, f"{number}.txt", f"The mill grinds {number}.")
+    provider.settings.write = by_words
+    provider.settings.fault = lambda _, body: (
+        error(400, "This model does not support the 'logprobs' parameter.") if "logprobs" in body else None
+    )
+    ran = classified(concurrency=1)
+    assert {row["label"] for row in ran.documents.values()} == {"mill"}
+    assert sum("logprobs" in body for body in provider.counts.prompts) == 0  # those are answered ones alone
+    assert provider.counts.requests == provider.counts.answers + 1
+
+
+def test_only_labels_are_asked_for_with_probabilities(folder: Path, provider: Simulator, run_job: RunJob) -> None:
+    put(folder, "a.txt", "The mill grinds.")
+    run_job()
+    assert "logprobs" not in provider.counts.prompts[0]
+
+
+def tokens(text: str, *logarithms: float) -> list[TokenProbability]:
+    """A text cut into as many pieces as there are numbers."""
+    data = text.encode()
+    logarithms = logarithms[: len(data)]
+    count = len(logarithms)
+    edges = [len(data) * number // count for number in range(count + 1)]
+    return [TokenProbability(data[a:b], one) for (a, b), one in zip(pairwise(edges), logarithms, strict=True)]
+
+
+@given(
+    st.lists(st.text(min_size=1, max_size=5).filter(lambda text: not set(text) & set('"\\')), min_size=1, max_size=3),
+    st.integers(1, 40),
+)
+def test_a_labels_probability_is_that_of_the_tokens_that_touch_it(labels: list[str], pieces: int) -> None:
+    text = json.dumps({"labels": labels}, ensure_ascii=False)
+    found = label_probabilities(labels, tokens(text, *[-0.5] * pieces))
+    assert found is not None
+    assert set(found) == set(labels)
+    for label, probability in found.items():
+        touched = -2 * math.log(probability)
+        assert 1 <= round(touched) == pytest.approx(touched)
+        assert touched <= len(json.dumps(label, ensure_ascii=False).encode())
+
+
+def test_a_label_that_does_not_stand_in_the_answer_leaves_the_confidence_open() -> None:
+    assert label_probabilities(["river"], tokens('{"label": "mill"}', -0.1)) is None
+    assert label_probabilities(["mill"], []) is None
+    escaped = label_probabilities(["Mühle"], tokens('{"label": "M\\u00fchle"}', -0.1, -0.1))
+    assert escaped is not None
+    assert escaped["Mühle"] == pytest.approx(math.exp(-0.1))
+
+
+def test_over_chunks_it_is_the_mean_and_one_that_names_another_gives_none() -> None:
+    joined = joined_probabilities(["a"], [{"a": 0.9}, {"a": 0.6}, {"b": 0.9}])
+    assert joined is not None
+    assert joined["a"] == pytest.approx(0.5)
+    assert joined_probabilities(["a"], [{"a": 0.9}, None]) is None
+    assert joined_probabilities([], [{}, {}]) == {}

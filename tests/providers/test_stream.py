@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tasks.base.errors import DocmillError
-from tasks.providers.protocol import Reply
+from tasks.providers.protocol import Answer, Reply
 from tasks.providers.streaming import Gathering
 from tasks.providers.wires.mistral import Mistral
 from tasks.providers.wires.openai import OpenAI
@@ -39,7 +39,7 @@ def test_the_answer_is_the_same_wherever_its_bytes_are_cut(size: int) -> None:
     for start in range(0, len(WHOLE), size):
         gathering.feed(WHOLE[start : start + size])
     answer = OpenAI().answer(gathering.reply(Reply(200, EVENTS, WHOLE)))
-    assert answer == ("Réady now.", "stop", 7, 3, None, "Somebody")
+    assert answer == Answer("Réady now.", "stop", 7, 3, None, "Somebody")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The OpenAI-compatible wire: /chat/completions, /models and their many dialects."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from tasks.base.errors import CallRejected, Transient
 from tasks.models.model_lists import Listed
 from tasks.providers.http_errors import error_in, failure
 from tasks.providers.numbers import amount, whole
-from tasks.providers.protocol import Answer, Completion, Reply
+from tasks.providers.protocol import Answer, Completion, Reply, TokenProbability
 from tasks.providers.thoughts import answer_of
 from tasks.providers.unusable import fault_in, is_counted, text_of
 from tasks.providers.usage import read_usage
@@ -79,6 +80,7 @@ class OpenAI:
             usage.completion_tokens,
             cost,
             served_by if isinstance(served_by, str) else None,
+            tuple(_tokens(choice)),
         )
         if not choice and not is_counted(answer):
             raise Transient("empty_choices", "an answer without choices", status=reply.status)
@@ -109,8 +111,25 @@ class OpenAI:
 def _parameters(request: Completion) -> dict[str, Any]:
     stop = {"stop": [request.stop]} if request.stop else {}
     form = {"response_format": request.response_format} if request.response_format else {}
+    told = {"logprobs": request.logprobs} if request.logprobs is not None else {}
     settings = {"model": request.model, "max_tokens": request.max_tokens, "temperature": 0.0}
-    return {**settings, **stop, **form, **request.extras}
+    return {**settings, **stop, **form, **told, **request.extras}
+
+
+def _tokens(choice: Mapping[str, Any]) -> Iterator[TokenProbability]:
+    """Yield the tokens of a choice with their probabilities, where it tells any, up to one that can't be read."""
+    content = table(choice, "logprobs").get("content")
+    for one in content if isinstance(content, list) else ():
+        told = one if isinstance(one, dict) else {}
+        logarithm, raw, token = told.get("logprob"), told.get("bytes"), told.get("token")
+        if not isinstance(logarithm, int | float) or not math.isfinite(logarithm) or not isinstance(token, str):
+            return
+        data = bytes(raw) if isinstance(raw, list) and all(_is_byte(number) for number in raw) else token.encode()
+        yield TokenProbability(data, logarithm)
+
+
+def _is_byte(number: object) -> bool:
+    return isinstance(number, int) and 0 <= number < 256
 
 
 def decoded(reply: Reply) -> Any:
