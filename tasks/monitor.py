@@ -125,7 +125,7 @@ def _site() -> JobSite:
     def overview(lines: list[JobLine]) -> str:
         return health_page(health_of(History(folder), datetime.now(UTC)), live=True, jobs=lines)
 
-    return JobSite(lambda: (one.place for one in registered(folder)), overview)
+    return JobSite(lambda: (one.location for one in registered(folder)), overview)
 
 
 def _look_again(options: MonitorOptions, every: float | None, run_flow: RunFlow, tell: Callable[[Health], int]) -> int:

@@ -32,7 +32,7 @@ class RunningJob:
     threads: int = SHARDS_AT_ONCE
 
 
-# A task gets a bench's name and a shard's number: never a client or loop, and no documents,
+# A task gets a job's id and a shard's number: never a client or loop, and no documents,
 # as Prefect walks through every one of a parameter's.
 RUNNING: dict[str, RunningJob] = {}
 
@@ -60,41 +60,41 @@ def _heals(_: object, __: object, state: State[Any]) -> bool:
     retry_condition_fn=_heals,
     persist_result=False,
 )
-def answer_shard(bench_name: str, number: int) -> int:
+def answer_shard(job_id: str, number: int) -> int:
     """Answer one shard's documents and write their rows; return how many."""
-    bench = RUNNING[bench_name]
-    shard = bench.shards[number]
-    worked = bench.job.run(work_on(bench.job, shard))
-    bench.finished(shard, worked)
+    running = RUNNING[job_id]
+    shard = running.shards[number]
+    worked = running.job.run(work_on(running.job, shard))
+    running.finished(shard, worked)
     get_run_logger().info("%d of %d documents written; the others were there", worked.written, len(shard.documents))
     return worked.written
 
 
-def answer_all(name: str, bench: RunningJob, shards: Iterable[Shard | None]) -> None:
+def answer_all(name: str, running: RunningJob, shards: Iterable[Shard | None]) -> None:
     """Submit a task run a shard as they come, and wait for them all; None is no shard."""
-    RUNNING[name] = bench
+    RUNNING[name] = running
     try:
-        with ThreadPoolTaskRunner[int](max_workers=bench.threads) as threads:
-            _answer_all(name, bench, shards, threads)
+        with ThreadPoolTaskRunner[int](max_workers=running.threads) as threads:
+            _answer_all(name, running, shards, threads)
     finally:
         del RUNNING[name]
 
 
 def _answer_all(
-    name: str, bench: RunningJob, shards: Iterable[Shard | None], threads: ThreadPoolTaskRunner[int]
+    name: str, running: RunningJob, shards: Iterable[Shard | None], threads: ThreadPoolTaskRunner[int]
 ) -> None:
-    job, under_way, ended = bench.job, dict[int, PrefectFuture[int]](), deque[int]()
+    job, under_way, ended = running.job, dict[int, PrefectFuture[int]](), deque[int]()
     try:
         for shard in shards:
             if shard is not None:
-                bench.shards[shard.number] = shard
-                future = threads.submit(answer_shard, {"bench_name": name, "number": shard.number})
+                running.shards[shard.number] = shard
+                future = threads.submit(answer_shard, {"job_id": name, "number": shard.number})
                 under_way[shard.number] = future
                 future.add_done_callback(partial(_ended, ended, shard.number))
             while ended:
-                _collect(bench, under_way, ended.popleft())
+                _collect(running, under_way, ended.popleft())
         for number in list(under_way):
-            _collect(bench, under_way, number)
+            _collect(running, under_way, number)
     except BaseException as error:
         # The other shards still use the job: they end before it is closed.
         job.stop(error if isinstance(error, JobPaused) else JobPaused(str(error)))
@@ -106,7 +106,7 @@ def _ended(ended: deque[int], number: int, _: object) -> None:
     ended.append(number)
 
 
-def _collect(bench: RunningJob, under_way: "dict[int, PrefectFuture[int]]", number: int) -> None:
+def _collect(running: RunningJob, under_way: "dict[int, PrefectFuture[int]]", number: int) -> None:
     """Wait for a shard, and forget it."""
     under_way.pop(number).result()
-    del bench.shards[number]
+    del running.shards[number]

@@ -36,15 +36,15 @@ PARTING_SECONDS = 10.0
 
 
 @task(name="work", task_run_name="worker {name}", persist_result=False, cache_policy=NO_CACHE)
-def work(flow: str, inputs: Sequence[str], options: Options, place: LeaderAddress, name: str) -> None:
+def work(flow: str, inputs: Sequence[str], options: Options, leader: LeaderAddress, name: str) -> None:
     """Work on a run's job until it has no more shards: all of it that happens in one worker process."""
     try:
-        with joined(flow, inputs, options, place, name, Settings.read(block_key)) as worker:
+        with joined(flow, inputs, options, leader, name, Settings.read(block_key)) as worker:
             if options.runner == "processes":
                 worker.abandon = _leave  # Prefect's server may be gone with the run: it would be asked again and again
             # Those of a lost worker need threads, too, when all others wait for them.
-            bench = RunningJob(worker.job, worker.finished, threads=2 * SHARDS_AT_ONCE)
-            answer_all(worker.name, bench, worker.shards(SHARDS_AT_ONCE))
+            running = RunningJob(worker.job, worker.finished, threads=2 * SHARDS_AT_ONCE)
+            answer_all(worker.name, running, worker.shards(SHARDS_AT_ONCE))
     except LeaderLost:
         if options.runner == "processes":
             _leave()
@@ -60,8 +60,8 @@ def lead_workers(job: Job[Any]) -> None:
     """Have workers do all shards of a job. Raises what ended it, where that isn't a stop."""
     leading = Leader(job, shards_of(job))
     options = job.prepared.options
-    with _reached(job, leading) as place, engine(options) as one:
-        crew = _Crew(job, place, one)
+    with _reached(job, leading) as leader, engine(options) as one:
+        crew = _Crew(job, leader, one)
         get_run_logger().info("%d workers, by %s", one.workers, options.runner)
         job.meter.waiting = "for a worker to start"
         while not leading.is_over:
@@ -89,8 +89,8 @@ def _reached(job: Job[Any], leading: Leader) -> Iterator[LeaderAddress]:
 class _Crew:
     """The workers of a run, and those that came in the place of others."""
 
-    def __init__(self, job: Job[Any], place: LeaderAddress, one: Engine) -> None:
-        self._job, self._place, self._engine = job, place, one
+    def __init__(self, job: Job[Any], leader: LeaderAddress, one: Engine) -> None:
+        self._job, self._leader, self._engine = job, leader, one
         self._names = map(str, itertools.count(1))
         self._at_work: dict[str, PrefectFuture[Any]] = {}
         self._ended: list[str] = []
@@ -114,7 +114,7 @@ class _Crew:
             "flow": prepared.flow,
             "inputs": list(prepared.inputs),
             "options": prepared.options,
-            "place": self._place,
+            "leader": self._leader,
             "name": name,
         }
         with uninterrupted():

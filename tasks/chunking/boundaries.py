@@ -1,6 +1,6 @@
 r"""Where a text can be parted without changing its tokens: at a single space between two other characters.
 
-No token reaches across such a place, for either kind of vocabulary:
+No token reaches across such an offset, for either kind of vocabulary:
 
 - byte pairs behind a splitting pattern (tekken, cl100k, o200k, GPT-2): every alternative
   that takes a space takes it first (` ?\p{L}+`) or with nothing but white space around it
@@ -32,11 +32,11 @@ def seam_after(text: str, start: int, end: int) -> int | None:
 
 def seam_before(text: str, start: int, end: int) -> int | None:
     """Return the last seam with a character behind it before `end`, within NEAR characters and behind `start`."""
-    place = end - 1
+    offset = end - 1
     least = max(start, end - NEAR)
-    while (place := text.rfind(" ", least + 1, place)) > 0:
-        if SEAM.match(text, place):
-            return place
+    while (offset := text.rfind(" ", least + 1, offset)) > 0:
+        if SEAM.match(text, offset):
+            return offset
     return None
 
 

@@ -1,4 +1,4 @@
-"""A text's sections as the chunker uses them: good places to cut, and the headings above a place."""
+"""A text's sections as the chunker uses them: good places to cut, and the headings above an offset."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -30,32 +30,32 @@ class Outline:
         """Whether there are sections."""
         return bool(self._starts)
 
-    def kept(self, text: str, place: int) -> int:
+    def kept(self, text: str, offset: int) -> int:
         """Return where to cut instead, where a cut would part a heading from all that it is above."""
-        index = bisect_left(self._starts, place) - 1
-        if index < 0 or place - self._starts[index] > LONGEST_HEADING:
-            return place
+        index = bisect_left(self._starts, offset) - 1
+        if index < 0 or offset - self._starts[index] > LONGEST_HEADING:
+            return offset
         start = self._starts[index]
-        return start if text[start:place].strip().count("\n") <= 1 and text[place - 1 : place] == "\n" else place
+        return start if text[start:offset].strip().count("\n") <= 1 and text[offset - 1 : offset] == "\n" else offset
 
     def cut(self, least: int, most: int) -> int | None:
-        """Return the best place to cut behind `least` and up to `most`: the last of the outermost sections there."""
+        """Return the best offset to cut behind `least` and up to `most`: the last of the outermost sections there."""
         first, last = bisect_right(self._starts, least), bisect_right(self._starts, most)
         if first == last:
             return None
         return min(self._sections[first:last], key=lambda section: (section.level, -section.start)).start
 
-    def heading(self, place: int) -> str:
+    def heading(self, offset: int) -> str:
         """Return the headings that a text which begins at `place` lacks, outermost first, and a blank line."""
-        index = bisect_right(self._starts, place) - 1 if self._headings else -1
-        if index >= 0 and self._starts[index] == place:
+        index = bisect_right(self._starts, offset) - 1 if self._headings else -1
+        if index >= 0 and self._starts[index] == offset:
             index = self._parents[index]  # its own heading is in the text
         path = self._path(index)
         return path + UNDER if path else ""
 
-    def at(self, place: int) -> str:
-        """Return the headings of a place, its own among them."""
-        return self._path(bisect_right(self._starts, place) - 1)
+    def at(self, offset: int) -> str:
+        """Return the headings of an offset, its own among them."""
+        return self._path(bisect_right(self._starts, offset) - 1)
 
     def _path(self, index: int) -> str:
         """Return the headings from the outermost down to a section's own; -1 is before the first section."""

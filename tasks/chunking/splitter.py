@@ -21,7 +21,7 @@ import regex
 from tasks.base.errors import DocumentFailed
 from tasks.chunking.boundaries import seam_after, seam_before
 from tasks.chunking.outline import NO_OUTLINE, Outline
-from tasks.chunking.token_index import Places
+from tasks.chunking.token_index import TokenIndex
 from tasks.chunking.tokenizer import Tokenizer
 
 # From the best boundary to the least; each match ends where a chunk may end. The first is for
@@ -85,13 +85,13 @@ class _Cutter:
 
     def __init__(self, text: str, limit: int, tokenizer: Tokenizer, outline: Outline) -> None:
         self._text, self._limit, self._tokenizer, self._outline = text, limit, tokenizer, outline
-        self._places = Places(text, tokenizer)
+        self._index = TokenIndex(text, tokenizer)
 
     def chunk(self, start: int, done: int) -> Chunk:
         """Return the chunk that begins at `start` and ends behind `done`."""
-        first = self._places.tokens_before(start)
-        self._places.forget(first)
-        left = self._places.look_ahead(first, 2 * self._limit)
+        first = self._index.tokens_before(start)
+        self._index.forget(first)
+        left = self._index.look_ahead(first, 2 * self._limit)
         heading, room = self._heading(start)
         wanted = self._wanted(left, room)
         if wanted < room and _parts_cluster(self._text, start, self._end(start, done, first, wanted)):
@@ -122,11 +122,11 @@ class _Cutter:
 
     def _end(self, start: int, done: int, first: int, wanted: int) -> int:
         """Return the best boundary up to which there are at most `wanted` tokens, by the prefix sums."""
-        most = max(self._places.end_of(first + wanted), done + 1)
-        near = max(self._places.end_of(first + round(wanted * (1 - self._outline.back))), done)
+        most = max(self._index.end_of(first + wanted), done + 1)
+        near = max(self._index.end_of(first + round(wanted * (1 - self._outline.back))), done)
         if (best := self._outline.cut(near, most)) is not None:
             return _whole(self._text, max(start, done), best)
-        least = max(self._places.end_of(first + round(wanted * (1 - BACK))), done)
+        least = max(self._index.end_of(first + round(wanted * (1 - BACK))), done)
         for pattern in BOUNDARIES[1:] if self._outline else BOUNDARIES:
             last = None
             for match in pattern.finditer(self._text, least, most):
@@ -140,9 +140,9 @@ class _Cutter:
         """Return the tokens of a chunk on its own: from its ends to the nearest seams, anew."""
         text = self._text
         head, tail = seam_after(text, start, end), seam_before(text, start, end)
-        if head is None or tail is None or head >= tail or self._places.broken_between(head, tail):
+        if head is None or tail is None or head >= tail or self._index.broken_between(head, tail):
             return self._tokenizer.count(heading + text[start:end])
-        between = self._places.tokens_before(tail) - self._places.tokens_before(head)
+        between = self._index.tokens_before(tail) - self._index.tokens_before(head)
         return self._tokenizer.count(heading + text[start:head]) + between + len(self._tokenizer.sizes(text[tail:end]))
 
     def _least(self, start: int, done: int) -> Chunk:
@@ -157,8 +157,8 @@ class _Cutter:
 
     def repeated(self, chunk: Chunk, overlap: int) -> int:
         """Return where the next chunk begins: at a sentence, else a word, in the last `overlap` tokens of this one."""
-        after = self._places.tokens_before(chunk.end)
-        begin = max(self._places.end_of(after - overlap), chunk.start + 1)
+        after = self._index.tokens_before(chunk.end)
+        begin = max(self._index.end_of(after - overlap), chunk.start + 1)
         for pattern, end in ((SENTENCE, (begin + chunk.end) // 2), (WORD, chunk.end)):
             match = pattern.search(self._text, max(begin - 1, 0), end)
             if match and begin <= match.end() < chunk.end and _whole(self._text, begin, match.end()) == match.end():

@@ -1,4 +1,4 @@
-"""The places of a text's tokens: how far a number of them reaches, and how many end before a place.
+"""The places of a text's tokens: how far a number of them reaches, and how many end before an offset.
 
 Prefix sums over the bytes of the tokens, turned into characters. Only the part of the
 text around the chunk that is being cut is kept, so that memory doesn't grow with it.
@@ -22,7 +22,7 @@ PROCESSORS = os.cpu_count() or 1
 CONTINUES = 0x80  # the two highest bits of a byte that continues a character are 10
 
 
-class Places:
+class TokenIndex:
     """Where each token ends, in whole characters, as far as has been looked; tokens are numbered from 0."""
 
     def __init__(self, text: str, tokenizer: Tokenizer) -> None:
@@ -60,9 +60,9 @@ class Places:
         part = self._text[start:end]
         return _ends(part, self._tokenizer.sizes(part)) + start, end, seam
 
-    def tokens_before(self, place: int) -> int:
+    def tokens_before(self, offset: int) -> int:
         """Return how many tokens end at `place` or before it."""
-        return self._forgotten + int(np.searchsorted(self._ends, place, "right"))
+        return self._forgotten + int(np.searchsorted(self._ends, offset, "right"))
 
     def end_of(self, tokens: int) -> int:
         """Return how many whole characters the first `tokens` tokens hold, as far as has been looked."""

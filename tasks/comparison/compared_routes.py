@@ -95,7 +95,7 @@ def _labels(inputs: Sequence[str], options: CompareOptions, settings: Settings) 
     if options.routes:
         return list(dict.fromkeys(options.routes)), {}
     found = prepare(flow_of(options), inputs, _as_job(options, OWN), settings)
-    return [stop.label for stop in (*found.job_routes, *found.rivals)], dict(found.left_out)
+    return [job_route.label for job_route in (*found.job_routes, *found.rivals)], dict(found.left_out)
 
 
 def _as_job(options: CompareOptions, without: set[str], **changes: str | None) -> Options:
@@ -159,12 +159,12 @@ def _require_named(prices: Mapping[str, str], labels: Sequence[str]) -> None:
             raise UserMistake(f"--price {label}: no route is called so: {', '.join(labels)}")
 
 
-def terms_of(stop: JobRoute, options: Options) -> Terms:
+def terms_of(job_route: JobRoute, options: Options) -> Terms:
     """Return what a route takes and allows."""
-    route, limits = stop.route, EffectiveLimits.of(options, stop.provider)
+    route, limits = job_route.route, EffectiveLimits.of(options, job_route.provider)
     return Terms(
         route.label,
-        route.place,
+        route.provider_name,
         route.model,
         route.window.context,
         route.price.input if route.price else None,

@@ -86,35 +86,37 @@ def make_comparison_plan(compares: Compares, *, quick: bool = False) -> Comparis
 
 
 def _route_plan(job: Prepared, sample: SampleTotals, whole: SampleTotals, first: Prepared) -> RoutePlan:
-    stop, options = job.job_routes[0], job.options
+    job_route, options = job.job_routes[0], job.options
     ours = first.job_routes[0].cutter(first.options)
-    here, all_of_it = foreseen(stop, sample, ours, options), foreseen(stop, whole, ours, options)
-    likely = 1.0 if stop.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
-    longest = Expected(here.chunks, here.calls, here.prompt_tokens, here.calls * stop.route.window.max_answer)
+    here, all_of_it = foreseen(job_route, sample, ours, options), foreseen(job_route, whole, ours, options)
+    likely = 1.0 if job_route.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
+    longest = Expected(here.chunks, here.calls, here.prompt_tokens, here.calls * job_route.route.window.max_answer)
     return RoutePlan(
-        terms_of(stop, options),
+        terms_of(job_route, options),
         _unchanged(job),
         here,
-        _cost(stop, here, likely),
-        _cost(stop, longest),
-        time_at(stop, options, here),
+        _cost(job_route, here, likely),
+        _cost(job_route, longest),
+        time_at(job_route, options, here),
         all_of_it,
-        _cost(stop, all_of_it, likely),
-        time_at(stop, options, all_of_it),
+        _cost(job_route, all_of_it, likely),
+        time_at(job_route, options, all_of_it),
     )
 
 
 def expected_over(job: Prepared, names: Iterable[str]) -> Expected:
     """Return what these documents of the sample come to at a route, by the arithmetic of its plan."""
-    wanted, stop = frozenset(names), job.job_routes[0]
-    cutter = stop.cutter(job.options)
+    wanted, job_route = frozenset(names), job.job_routes[0]
+    cutter = job_route.cutter(job.options)
     documents = (document for document in job.documents() if document.document_id in wanted)
-    return foreseen(stop, sample_totals(job, documents, cutter, ReusableAnswers(), PLAN_BYTES), cutter, job.options)
+    return foreseen(
+        job_route, sample_totals(job, documents, cutter, ReusableAnswers(), PLAN_BYTES), cutter, job.options
+    )
 
 
-def _cost(stop: JobRoute, expected: Expected, likely: float = 1.0) -> float | None:
+def _cost(job_route: JobRoute, expected: Expected, likely: float = 1.0) -> float | None:
     """Return the USD of work of whose prompts' tokens so many are likely, where they are only bounded."""
-    price = stop.route.price
+    price = job_route.route.price
     return price.cost(round(expected.prompt_tokens * likely), expected.completion_tokens) if price else None
 
 

@@ -35,6 +35,6 @@ def comparison_set(
     folder: Folder, comparison: Comparison, answers: tuple[ComparedAnswer, ...], exit_code: int
 ) -> ComparisonSet:
     """Return what a run left in a folder."""
-    place = folder.place if folder.path is None else str(folder.path.absolute())
+    place = folder.location if folder.path is None else str(folder.path.absolute())
     tables = {table: f"{place}/{table}/*.parquet" for table in COMPARISON_TABLES}
     return ComparisonSet(place, tables, comparison, answers, exit_code)

@@ -129,16 +129,16 @@ def mistakes(url: str) -> Iterator[None]:
         raise UserMistake(f"{shown(url)}: can't be read: {said(error)}") from None
 
 
-def entry(place: ObjectStore) -> ObjectEntry:
-    """Return what lies at a place. Raises UserMistake where nothing does, or nobody tells."""
-    with mistakes(place.url):
-        return _entry(place.system.info(place.path))
+def entry(remote: ObjectStore) -> ObjectEntry:
+    """Return what lies at a remote. Raises UserMistake where nothing does, or nobody tells."""
+    with mistakes(remote.url):
+        return _entry(remote.system.info(remote.path))
 
 
-def entries(place: ObjectStore, folder: str) -> list[ObjectEntry]:
+def entries(remote: ObjectStore, folder: str) -> list[ObjectEntry]:
     """Return what a folder holds, in name order; UserMistake where it can't be listed."""
-    with mistakes(place.url):
-        found = place.system.ls(folder, detail=True)
+    with mistakes(remote.url):
+        found = remote.system.ls(folder, detail=True)
     inside = (_entry(one) for one in found if one["name"].strip("/") != folder.strip("/"))
     # A key that ends with / is how some tools mark an empty folder.
     return sorted(one for one in inside if one.is_folder or not one.path.endswith("/"))

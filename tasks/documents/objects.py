@@ -43,17 +43,17 @@ def objects(url: str, skip: str | None) -> Iterator[Document]:
     if has_magic(url):
         yield from _matches(url, left_out)
         return
-    place = store(url)
-    found = entry(place)
+    remote = store(url)
+    found = entry(remote)
     if found.is_folder:
-        yield from _folder(place, place.path.rstrip("/"), left_out, [(ANY_DEPTH,)])
+        yield from _folder(remote, remote.path.rstrip("/"), left_out, [(ANY_DEPTH,)])
     else:
-        yield _document(place, found, found.name)
+        yield _document(remote, found, found.name)
 
 
 def _web(url: str) -> Document:
-    place = store(url)
-    return Document(web_name(url), shown(url), entry(place).size, remote=Remote(url, place.path))
+    remote = store(url)
+    return Document(web_name(url), shown(url), entry(remote).size, remote=Remote(url, remote.path))
 
 
 def _matches(pattern: str, skip: str | None) -> Iterator[Document]:
@@ -61,26 +61,26 @@ def _matches(pattern: str, skip: str | None) -> Iterator[Document]:
     fixed = next(number for number, part in enumerate(parts) if has_magic(part))
     if fixed < BUCKET_PARTS and scheme_of(pattern) != "memory":
         raise UserMistake(f"{shown(pattern)}: no wildcard in the name of a bucket, please")
-    place = store("/".join(parts[:fixed]))
-    yield from _folder(place, place.path.rstrip("/"), skip, [tuple(parts[fixed:])])
+    remote = store("/".join(parts[:fixed]))
+    yield from _folder(remote, remote.path.rstrip("/"), skip, [tuple(parts[fixed:])])
 
 
-def _folder(place: ObjectStore, folder: str, skip: str | None, patterns: list[Segments]) -> Iterator[Document]:
+def _folder(remote: ObjectStore, folder: str, skip: str | None, patterns: list[Segments]) -> Iterator[Document]:
     """Walk depth first in name order; `patterns` are what paths from this folder on may match."""
-    found = entries(place, folder)
-    root = place.path.rstrip("/")
+    found = entries(remote, folder)
+    root = remote.path.rstrip("/")
     if folder == skip or is_result_set({one.name for one in found}):
         if folder == root:
-            raise refuse_results(shown(place.url))
+            raise refuse_results(shown(remote.url))
         return  # of another job, or of this one
     for one in found:
         if one.name.startswith("."):
             continue
         left = _after(patterns, one.name)
         if one.is_folder and any(left):
-            yield from _folder(place, one.path.rstrip("/"), skip, left)
+            yield from _folder(remote, one.path.rstrip("/"), skip, left)
         elif not one.is_folder and any(pattern in {(), (ANY_DEPTH,)} for pattern in left):
-            yield _document(place, one, one.path.removeprefix(root).lstrip("/"))
+            yield _document(remote, one, one.path.removeprefix(root).lstrip("/"))
 
 
 def _after(patterns: list[Segments], name: str) -> list[Segments]:
@@ -95,7 +95,7 @@ def _after(patterns: list[Segments], name: str) -> list[Segments]:
     return left
 
 
-def _document(place: ObjectStore, found: ObjectEntry, document_id: str) -> Document:
-    scheme = scheme_of(place.url)
+def _document(remote: ObjectStore, found: ObjectEntry, document_id: str) -> Document:
+    scheme = scheme_of(remote.url)
     source = f"{scheme}://{found.path.lstrip('/')}"
-    return Document(document_id, source, found.size, remote=Remote(place.url, found.path))
+    return Document(document_id, source, found.size, remote=Remote(remote.url, found.path))

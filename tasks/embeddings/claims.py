@@ -93,8 +93,8 @@ class Claims:
         """Return the leaves of texts whose vectors are in kept answers. On the event loop."""
         by_call: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for text_id, owned in known.items():
-            if owned.call_id is not None and owned.place is not None:
-                by_call[owned.call_id].append((text_id, owned.place))
+            if owned.call_id is not None and owned.row is not None:
+                by_call[owned.call_id].append((text_id, owned.row))
         leaves: dict[str, Leaves] = {}
         for call_id, texts in by_call.items():
             if self.shared:

@@ -126,7 +126,7 @@ class EmbedJob(Job[Embedder]):
         held = read_part(self.output, part_name("chunks", 0)).schema.field("embedding").type.list_size
         if held != known:
             raise JobPaused(
-                f"{self.output.place} holds vectors of {held} dimensions, not {known}: give another --output"
+                f"{self.output.location} holds vectors of {held} dimensions, not {known}: give another --output"
             )
         return True
 

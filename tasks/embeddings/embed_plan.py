@@ -20,19 +20,19 @@ def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
 
     Equal texts, which are asked once, aren't foreseen. Raises UserMistake where there are no documents.
     """
-    options, stop, found = embed_options(prepared), prepared.job_routes[0], kept(prepared)
-    cutter = embed_cutter(stop.route, stop.tokenizer, options)
+    options, job_route, found = embed_options(prepared), prepared.job_routes[0], kept(prepared)
+    cutter = embed_cutter(job_route.route, job_route.tokenizer, options)
     documents = itertools.islice(prepared.documents(), options.limit)
     sums = sample_totals(prepared, documents, cutter, found, QUICK_BYTES if quick else PLAN_BYTES, prepared.sizes)
     chunks, tokens = _whole(sum(count for *_, count in sums.sizes), sums), _tokens(sums)
-    price, likely = stop.route.price, tokens if stop.tokenizer.exact else tokens // CHARACTERS_A_TOKEN
+    price, likely = job_route.route.price, tokens if job_route.tokenizer.exact else tokens // CHARACTERS_A_TOKEN
     return Plan(
-        provider=stop.route.place,
-        model=stop.route.model,
-        context=stop.route.window.context,
-        tokenizer=stop.route.tokenizer,
-        tokenizer_exact=stop.tokenizer.exact,
-        strategy=f"chunks of at most {cutter.limit:,} tokens, {stop.packing(options).inputs:,} of them a request",
+        provider=job_route.route.provider_name,
+        model=job_route.route.model,
+        context=job_route.route.window.context,
+        tokenizer=job_route.route.tokenizer,
+        tokenizer_exact=job_route.tokenizer.exact,
+        strategy=f"chunks of at most {cutter.limit:,} tokens, {job_route.packing(options).inputs:,} of them a request",
         documents=sums.documents,
         unreadable=sum(sums.unreadable.values()),
         unreadable_kinds=dict(sums.unreadable),
@@ -40,8 +40,8 @@ def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
         kept_answers=found.answers,
         characters=_whole(sums.characters, sums),
         chunks=chunks,
-        calls=_requests(stop, prepared, chunks, tokens),
-        calls_by_level=[_requests(stop, prepared, chunks, tokens), 0],
+        calls=_requests(job_route, prepared, chunks, tokens),
+        calls_by_level=[_requests(job_route, prepared, chunks, tokens), 0],
         prompt_tokens=tokens,
         completion_tokens=0,
         completion_expected=0,
@@ -49,8 +49,8 @@ def make_embed_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
         price_expected=price.cost(likely, 0) if price else None,
         price_high=price.cost(tokens, 0) if price else None,
         price_source=source_of(price),
-        unpriced=[] if price else [stop.label],
-        seconds=_seconds(stop, prepared, chunks, tokens),
+        unpriced=[] if price else [job_route.label],
+        seconds=_seconds(job_route, prepared, chunks, tokens),
         exact=sums.exact,
         error=0.0 if sums.exact else round(sums.error(), 4),
         pool=[one.label for one in prepared.job_routes] if options.pool else [],
@@ -68,22 +68,22 @@ def _tokens(sums: SampleTotals) -> int:
     return _whole(sum(tokens for _, tokens, _ in sums.sizes), sums)
 
 
-def _requests(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> int:
+def _requests(job_route: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> int:
     """Return about how many requests so many chunks make."""
-    packing = stop.packing(embed_options(prepared))
+    packing = job_route.packing(embed_options(prepared))
     by_tokens = math.ceil((tokens + SPECIAL_TOKENS * chunks) / packing.tokens) if packing.tokens else 0
     return max(math.ceil(chunks / packing.inputs), by_tokens)
 
 
-def _seconds(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> float:
-    limits = EffectiveLimits.of(prepared.options, stop.provider)
-    return limits.seconds(_requests(stop, prepared, chunks, tokens), tokens)
+def _seconds(job_route: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> float:
+    limits = EffectiveLimits.of(prepared.options, job_route.provider)
+    return limits.seconds(_requests(job_route, prepared, chunks, tokens), tokens)
 
 
-def _rival(stop: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> Rival:
+def _rival(job_route: JobRoute, prepared: Prepared, chunks: int, tokens: int) -> Rival:
     """Judge a rival by the tokens counted for the first route."""
-    price = stop.route.price
-    requests = _requests(stop, prepared, chunks, tokens)
+    price = job_route.route.price
+    requests = _requests(job_route, prepared, chunks, tokens)
     cost = price.cost(tokens, 0) if price else None
-    seconds = _seconds(stop, prepared, chunks, tokens)
-    return Rival(stop.label, stop.route.window.context, requests, cost, source_of(price), seconds)
+    seconds = _seconds(job_route, prepared, chunks, tokens)
+    return Rival(job_route.label, job_route.route.window.context, requests, cost, source_of(price), seconds)

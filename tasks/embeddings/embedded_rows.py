@@ -116,7 +116,7 @@ def _put(item: EmbeddedDocument, found: Iterable[Stretch], chunks: list[ChunkRow
         route, call_id = came.route, came.call_id
         chunks.append(
             ChunkRow(
-                document_id, position, start, end, text[start:end], leaf.tokens, came.vectors, leaf.place, route.model,
+                document_id, position, start, end, text[start:end], leaf.tokens, came.vectors, leaf.row, route.model,
                 route.provider, call_id,
             )
         )  # fmt: skip

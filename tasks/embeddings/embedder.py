@@ -50,7 +50,7 @@ class EmbeddingReply(NamedTuple):
 
 
 class VectorSlice(NamedTuple):
-    """A stretch of a text and its vector: the `place` in a request that came, or why it failed.
+    """A stretch of a text and its vector: the `row` of a request that came, or why it failed.
 
     All of a text, unless the provider took it for too long.
     """
@@ -59,7 +59,7 @@ class VectorSlice(NamedTuple):
     end: int
     tokens: int
     came: EmbeddingReply | None
-    place: int
+    row: int
     error: CallRejected | None = None
     call_id: str | None = None
 
@@ -186,7 +186,7 @@ class Embedder:
         if call.call_id in progress.given_up:
             raise progress.given_up[call.call_id]
         delivered = await self.client.pay(
-            progress, call, partial(self._note, pieces), lambda: self._place(call, pieces)
+            progress, call, partial(self._note, pieces), lambda: self._note_texts(call, pieces)
         )
         try:
             vectors = self._checked(delivered.answer)
@@ -241,7 +241,7 @@ class Embedder:
             raise TypeError("an answer in place of vectors")
         return PaidUsage(_tokens(paid, call), 0, self._cost(paid, call))
 
-    def _place(self, call: Call, pieces: Sequence[TextToEmbed]) -> None:
+    def _note_texts(self, call: Call, pieces: Sequence[TextToEmbed]) -> None:
         """Note where the texts of a request are that wasn't foreseen: a half, or another route's."""
         if call.call_id not in self.foreseen:
             places = [(piece.text_id, piece.document_id, place) for place, piece in enumerate(pieces)]

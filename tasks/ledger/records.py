@@ -59,7 +59,7 @@ class Owned(NamedTuple):
     job_id: str
     document_id: str
     call_id: str | None
-    place: int | None
+    row: int | None
 
 
 class Finished(NamedTuple):

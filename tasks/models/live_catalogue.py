@@ -18,12 +18,12 @@ from tasks.models.model_lists import Listed
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One provider's list at one time; `place` is the base URL it was read from."""
+    """One provider's list at one time; `base_url` is where it was read."""
 
     provider: str
     at: datetime
     entries: tuple[Listed, ...]
-    place: str = ""
+    base_url: str = ""
 
 
 class Change(NamedTuple):
@@ -49,7 +49,7 @@ def save_snapshot(folder: Path, snapshot: Snapshot) -> None:
     beside = latest.with_suffix(".new")
     value = {
         "at": snapshot.at.isoformat(),
-        "place": snapshot.place,
+        "place": snapshot.base_url,
         "models": [entry._asdict() for entry in snapshot.entries],
     }
     beside.write_text(json.dumps(value, indent=1), encoding="utf-8")

@@ -26,14 +26,14 @@ class Route:
     subtype: str = "Chat"
 
     @property
-    def place(self) -> str:
+    def provider_name(self) -> str:
         """Its provider, and the one behind that."""
         return f"{self.provider}@{self.upstream}" if self.upstream else self.provider
 
     @property
     def label(self) -> str:
         """How the route is called."""
-        return f"{self.place}/{self.model}"
+        return f"{self.provider_name}/{self.model}"
 
     @property
     def is_base_model(self) -> bool:

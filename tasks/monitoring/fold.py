@@ -72,13 +72,13 @@ def fold(history: History) -> tuple[int, list[str]]:
         try:
             count += _fold(history, folder)
         except (DocmillError, OSError, duckdb.Error, pa.ArrowException) as error:
-            troubles.append(f"{folder.place}: {str(error).splitlines()[0]}")
+            troubles.append(f"{folder.location}: {str(error).splitlines()[0]}")
     return count, troubles
 
 
 def _fold(history: History, folder: Folder) -> int:
     """Fold in the parts of a result set that have changed since the last time."""
-    marks = history.folder / FOLDED / f"{hashlib.sha256(folder.place.encode()).hexdigest()[:16]}.json"
+    marks = history.folder / FOLDED / f"{hashlib.sha256(folder.location.encode()).hexdigest()[:16]}.json"
     sizes = {name: size for table in _COLUMNS for name, size in folder.parts(table).items()}
     before = _read(marks)
     changed = {_number(name) for name, size in sizes.items() if before.get(name) != size}

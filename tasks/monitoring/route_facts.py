@@ -60,7 +60,7 @@ def _facts(folder: Folder, catalogue: Catalogue, available: Collection[str]) -> 
     with duckdb.connect() as base:
         rows = base.execute(_CALLS, {"calls": str(folder.path / "calls" / "*.parquet")}).fetchall()
     for row in rows:
-        yield _fact(folder.place, spec, catalogue, available, row)
+        yield _fact(folder.location, spec, catalogue, available, row)
 
 
 def _fact(

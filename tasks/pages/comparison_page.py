@@ -64,7 +64,7 @@ def comparison_page(
 
 def write_comparison_page(folder: Folder, comparison: Comparison, answers: Sequence[ComparedAnswer]) -> None:
     """Write OUTPUT/dashboard.html, whole or not at all. Raises StorageFailed."""
-    write_page(folder, comparison_page(comparison, answers, folder.place))
+    write_page(folder, comparison_page(comparison, answers, folder.location))
 
 
 def _seconds(comparison: Comparison) -> float | None:

@@ -63,5 +63,5 @@ def _place(folder: Folder, connection: duckdb.DuckDBPyConnection) -> str:
     """Return where the tables lie, as DuckDB names it: nothing in a path is taken for a pattern."""
     if folder.path is not None:
         return glob.escape(str(folder.path.absolute()))
-    connection.register_filesystem(opened(folder.place).system)
-    return glob.escape(folder.place)
+    connection.register_filesystem(opened(folder.location).system)
+    return glob.escape(folder.location)

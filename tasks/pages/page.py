@@ -40,7 +40,7 @@ def write_page(folder: Folder, html: str) -> None:
 
 def place_of(folder: Folder) -> str:
     """Return the URL of a folder's page."""
-    return (folder.path.absolute() / NAME).as_uri() if folder.path else f"{folder.place}/{NAME}"
+    return (folder.path.absolute() / NAME).as_uri() if folder.path else f"{folder.location}/{NAME}"
 
 
 def options_of(spec: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -77,7 +77,7 @@ def _line(folder: Folder) -> JobLine:
     totals: dict[str, Any] = record.get("totals") or {}
     return JobLine(
         path_of(folder),
-        folder.place,
+        folder.location,
         str(record.get("flow", "")),
         str(record.get("status", "")),
         _moment(record.get("started_at")),

@@ -28,9 +28,9 @@ def live_catalogue(settings: Settings) -> Catalogue:
 
 def lists_of(settings: Settings) -> list[Snapshot]:
     """Return the latest lists that were read where the providers are reached now: another server's tell nothing."""
-    places = {provider.name: _base_url(provider, settings) for provider in load_catalogue().providers}
+    base_urls = {provider.name: _base_url(provider, settings) for provider in load_catalogue().providers}
     found = load_snapshots(catalogue_folder(settings))
-    return [snapshot for snapshot in found if snapshot.place == places.get(snapshot.provider)]
+    return [snapshot for snapshot in found if snapshot.base_url == base_urls.get(snapshot.provider)]
 
 
 def _base_url(provider: Provider, settings: Settings) -> str | None:

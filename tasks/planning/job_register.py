@@ -28,7 +28,7 @@ def register(output: Folder, settings: Settings) -> None:
 
     Where that can't be noted, the job is none the worse: the monitor lacks its calls.
     """
-    place = str(output.path.absolute()) if output.path is not None else output.place
+    place = str(output.path.absolute()) if output.path is not None else output.location
     path = history_folder(settings) / JOBS / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.json"
     text = json.dumps({"place": place}, ensure_ascii=False)
     with contextlib.suppress(OSError, StorageFailed):

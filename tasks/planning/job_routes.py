@@ -83,7 +83,7 @@ class RouteResolver:
     form: Form | None = None
     columns: tuple[str, ...] = ()
 
-    def stop(self, candidate: Candidate, *, ask: bool = True) -> JobRoute:
+    def resolve(self, candidate: Candidate, *, ask: bool = True) -> JobRoute:
         """Return the route of a candidate, settled; `ask` the server for a window that nobody else tells.
 
         Raises UserMistake where it can't be one.
@@ -105,18 +105,18 @@ class RouteResolver:
         told = candidate.served.latency if candidate.served else ()
         latency = self.history.get((route.provider, route.upstream, route.model)) or told
         doubtful = candidate.served is not None and candidate.served.is_gone
-        stop = JobRoute(
+        job_route = JobRoute(
             route, provider, account, load_tokenizer(route.tokenizer), NO_PROMPTS, latency, is_doubtful=doubtful
         )
         if options.embedding:
-            return _embedding(stop, candidate.model, options.embedding)
+            return _embedding(job_route, candidate.model, options.embedding)
         wire_of(provider.wire).completion(Completion(route.id, (Message("user", ""),), 1))  # which may refuse the id
         fields = Fields(self.columns, self.form is not None)
         prompts = load_prompts(self.flow, route.subtype, options.prompt, fields, options.prompt_words)
-        stop = replace(stop, prompts=prompts, form=self.form)
-        _require_templates(stop, options, self.flow)
-        _require_room(stop, options)
-        return stop
+        job_route = replace(job_route, prompts=prompts, form=self.form)
+        _require_templates(job_route, options, self.flow)
+        _require_room(job_route, options)
+        return job_route
 
     def possible(self, candidates: Sequence[Candidate]) -> list[JobRoute]:
         """Return the routes of those that fit, and note why others don't. Raises UserMistake where none does."""
@@ -128,11 +128,11 @@ class RouteResolver:
                 if (why := _unwanted(candidate, self.options)) is not None:
                     self.left_out[candidate.label] = why
                     continue
-                stop = self.stop(candidate, ask=alone)  # lists were read just now
-                if stop.route.window.context < (self.options.min_context or 0):
-                    self.left_out[candidate.label] = f"its window of {stop.route.window.context:,} is too small"
+                job_route = self.resolve(candidate, ask=alone)  # lists were read just now
+                if job_route.route.window.context < (self.options.min_context or 0):
+                    self.left_out[candidate.label] = f"its window of {job_route.route.window.context:,} is too small"
                     continue
-                found.append(stop)
+                found.append(job_route)
             except UserMistake as error:
                 if alone:
                     raise
@@ -143,44 +143,52 @@ class RouteResolver:
         return found
 
 
-def _embedding(stop: JobRoute, model: Model | None, options: EmbedOptions) -> JobRoute:
+def _embedding(job_route: JobRoute, model: Model | None, options: EmbedOptions) -> JobRoute:
     """Return the route of an embedding model. Raises UserMistake for dimensions or chunks that it hasn't."""
-    wire_of(stop.provider.wire).embedding(Embedding(stop.route.id, ("",)))  # which may refuse the id
-    embed_cutter(stop.route, stop.tokenizer, options)
+    wire_of(job_route.provider.wire).embedding(Embedding(job_route.route.id, ("",)))  # which may refuse the id
+    embed_cutter(job_route.route, job_route.tokenizer, options)
     known = model.dimensions if model else None
     if model and known and options.dimensions not in (None, known, *model.smaller_dimensions):
         sizes = ", ".join(map(str, (*model.smaller_dimensions, known)))
         raise UserMistake(f"--dimensions {options.dimensions}: {model.name} has vectors of {sizes}")
-    return replace(stop, dimensions=known, tokens_per_request=model.tokens_per_request if model else None)
+    return replace(job_route, dimensions=known, tokens_per_request=model.tokens_per_request if model else None)
 
 
 def best_first(job_routes: Sequence[JobRoute], texts: Sequence[str], options: Options) -> list[JobRoute]:
     """Return the routes by `--routing`, for a job over texts like these, with their shares of a pool."""
     sizes: dict[str, list[int]] = {}
-    for stop in job_routes:
-        if stop.route.tokenizer not in sizes:
-            sizes[stop.route.tokenizer] = [stop.tokenizer.count(text) for text in texts]
-    offers = ranked([_offer(stop, sizes[stop.route.tokenizer], options) for stop in job_routes], options.routing)
+    for job_route in job_routes:
+        if job_route.route.tokenizer not in sizes:
+            sizes[job_route.route.tokenizer] = [job_route.tokenizer.count(text) for text in texts]
+    offers = ranked(
+        [_offer(job_route, sizes[job_route.route.tokenizer], options) for job_route in job_routes], options.routing
+    )
     shares = weights(offers, options.routing)
     ordered = [replace(offer.route, share=share) for offer, share in zip(offers, shares, strict=True)]
-    return sorted(ordered, key=lambda stop: stop.is_doubtful)
+    return sorted(ordered, key=lambda job_route: job_route.is_doubtful)
 
 
-def _offer(stop: JobRoute, sizes: Sequence[int], options: Options) -> Offer[JobRoute]:
+def _offer(job_route: JobRoute, sizes: Sequence[int], options: Options) -> Offer[JobRoute]:
     if options.embedding:
-        cost = stop.route.price.cost(sum(sizes), 0) if stop.route.price else None
-        return Offer(stop, cost, latency_at(stop.latency, 0), average(stop.latency), stop.route.window.context)
-    cutter = stop.cutter(options)
+        cost = job_route.route.price.cost(sum(sizes), 0) if job_route.route.price else None
+        return Offer(
+            job_route,
+            cost,
+            latency_at(job_route.latency, 0),
+            average(job_route.latency),
+            job_route.route.window.context,
+        )
+    cutter = job_route.cutter(options)
     answer = usual_answer(cutter, custom=options.prompt is not None)
     expected = sum((of_text(tokens, cutter, answer) for tokens in sizes), Expected())
-    price = stop.route.price
+    price = job_route.route.price
     characters = CHARACTERS_A_TOKEN * expected.prompt_tokens / max(expected.calls, 1)
     return Offer(
-        stop,
+        job_route,
         price.cost(expected.prompt_tokens, expected.completion_tokens) if price else None,
-        latency_at(stop.latency, characters),
-        average(stop.latency),
-        stop.route.window.context,
+        latency_at(job_route.latency, characters),
+        average(job_route.latency),
+        job_route.route.window.context,
     )
 
 
@@ -235,21 +243,21 @@ def _price(text: str | None, flag: str = "--price") -> Price | None:
         raise UserMistake(message) from None
 
 
-def _require_templates(stop: JobRoute, options: Options, flow: str) -> None:
+def _require_templates(job_route: JobRoute, options: Options, flow: str) -> None:
     """Raise UserMistake where the flow's shipped prompts lack what a strategy asks by."""
     strategy = STRATEGIES[options.strategy]
-    needed = strategy.more_stages if strategy.name == "refine" or stop.cutter(options).reduces else ()
-    if not all(getattr(stop.prompts, stage) for stage in needed):
+    needed = strategy.more_stages if strategy.name == "refine" or job_route.cutter(options).reduces else ()
+    if not all(getattr(job_route.prompts, stage) for stage in needed):
         raise UserMistake(f"--strategy {options.strategy}: {flow} has no prompt for it: leave it out, or give --prompt")
 
 
-def _require_room(stop: JobRoute, options: Options) -> None:
+def _require_room(job_route: JobRoute, options: Options) -> None:
     """Refuse at once a prompt that leaves no room for any text in its window."""
-    room = stop.cutter(options).room(stop.prompts.stuff)
+    room = job_route.cutter(options).room(job_route.prompts.stuff)
     if room < LEAST_ROOM:
         raise UserMistake(
             f"the prompt and --max-output-tokens {options.max_output_tokens} leave no room for text in the "
-            f"{stop.route.window.context} tokens of {stop.route.model}: shorten --prompt or the answer"
+            f"{job_route.route.window.context} tokens of {job_route.route.model}: shorten --prompt or the answer"
         )
 
 

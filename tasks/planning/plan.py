@@ -91,23 +91,24 @@ def make_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
 
 
 def _plan(prepared: Prepared, cutter: Cutter, sums: SampleTotals, found: ReusableAnswers) -> Plan:
-    stop, options = prepared.job_routes[0], prepared.options
-    most = stop.route.window.max_answer
+    job_route, options = prepared.job_routes[0], prepared.options
+    most = job_route.route.window.max_answer
     usual = usual_answer(cutter, custom=options.prompt is not None)
     low, middle, high = (_total(sums, cutter, answer).times(sums.factor) for answer in (1, usual, most))
     # Where tokens are only bounded, the likely ones are a quarter.
-    likely = 1.0 if stop.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
-    price = stop.route.price
-    prices = [one.route.price for one in prepared.job_routes] if options.pool else [price]
+    likely = 1.0 if job_route.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
+    price = job_route.route.price
+    asked = prepared.job_routes if options.pool else (job_route,)
+    prices = [one.route.price for one in asked]
     costs = [_costs(one, low, middle, high, likely) for one in prices if one]
     known = costs if len(costs) == len(prices) else []
     return Plan(
-        provider=stop.route.place,
-        model=stop.route.model,
-        context=stop.route.window.context,
-        tokenizer=stop.route.tokenizer.split("/")[-1],
-        tokenizer_exact=stop.tokenizer.exact,
-        strategy=_explained(options.strategy, sums, cutter.room(stop.prompts.stuff)),
+        provider=job_route.route.provider_name,
+        model=job_route.route.model,
+        context=job_route.route.window.context,
+        tokenizer=job_route.route.tokenizer.split("/")[-1],
+        tokenizer_exact=job_route.tokenizer.exact,
+        strategy=_explained(options.strategy, sums, cutter.room(job_route.prompts.stuff)),
         documents=sums.documents,
         unreadable=sum(sums.unreadable.values()),
         unreadable_kinds=dict(sums.unreadable),
@@ -124,7 +125,9 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: SampleTotals, found: Reusabl
         price_expected=_weighted(known, [one.share for one in prepared.job_routes]) if known else None,
         price_high=max((cost[2] for cost in known), default=None),
         price_source="the cheapest and the dearest of the pool" if options.pool else source_of(price),
-        unpriced=[one.label for one in (prepared.job_routes if options.pool else [stop]) if one.route.price is None],
+        unpriced=[
+            one.label for one in (prepared.job_routes if options.pool else [job_route]) if one.route.price is None
+        ],
         seconds=_seconds(prepared, middle),
         exact=sums.exact,
         error=0.0 if sums.exact else round(sums.error(), 4),
@@ -155,20 +158,20 @@ def _total(sums: SampleTotals, cutter: Cutter, answer: int | None) -> Expected:
     return sum((of_chunks(chunks, tokens, cutter, answer) for _, tokens, chunks in sums.sizes), Expected())
 
 
-def _rival(stop: JobRoute, sums: SampleTotals, ours: Cutter, prepared: Prepared) -> Rival:
-    expected = foreseen(stop, sums, ours, prepared.options)
-    price = stop.route.price
+def _rival(job_route: JobRoute, sums: SampleTotals, ours: Cutter, prepared: Prepared) -> Rival:
+    expected = foreseen(job_route, sums, ours, prepared.options)
+    price = job_route.route.price
     cost = price.cost(expected.prompt_tokens, expected.completion_tokens) if price else None
-    seconds = time_at(stop, prepared.options, expected)
-    return Rival(stop.label, stop.route.window.context, expected.calls, cost, source_of(price), seconds)
+    seconds = time_at(job_route, prepared.options, expected)
+    return Rival(job_route.label, job_route.route.window.context, expected.calls, cost, source_of(price), seconds)
 
 
-def foreseen(stop: JobRoute, sums: SampleTotals, ours: Cutter, options: Options) -> Expected:
-    """Judge a stop by the tokens that another one's cutter counted; another tokenizer's aren't far from them."""
-    cutter = stop.cutter(options)
+def foreseen(job_route: JobRoute, sums: SampleTotals, ours: Cutter, options: Options) -> Expected:
+    """Judge a job_route by the tokens that another one's cutter counted; another tokenizer's aren't far from them."""
+    cutter = job_route.cutter(options)
     usual = usual_answer(cutter, custom=options.prompt is not None)
-    share = 1.0 if ours.tokenizer.exact == stop.tokenizer.exact else CHARACTERS_A_TOKEN
-    share = 1 / share if ours.tokenizer.exact is False and stop.tokenizer.exact else share
+    share = 1.0 if ours.tokenizer.exact == job_route.tokenizer.exact else CHARACTERS_A_TOKEN
+    share = 1 / share if ours.tokenizer.exact is False and job_route.tokenizer.exact else share
     works = (of_text(round(tokens * share), cutter, usual) for _, tokens, _ in sums.sizes)
     return sum(works, Expected()).times(sums.factor)
 
@@ -197,7 +200,7 @@ def _seconds(prepared: Prepared, expected: Expected) -> float:
     """Return the time at the first route, or at all of a pool together, each with its share."""
     if not prepared.options.pool:
         return time_at(prepared.job_routes[0], prepared.options, expected)
-    speeds = [1 / max(time_at(stop, prepared.options, expected), 1e-9) for stop in prepared.job_routes]
+    speeds = [1 / max(time_at(job_route, prepared.options, expected), 1e-9) for job_route in prepared.job_routes]
     return 1 / sum(speeds)
 
 
@@ -205,7 +208,7 @@ def _others(count: int) -> str:
     return f"the {count:,} others" if count > 1 else "the other"
 
 
-def time_at(stop: JobRoute, options: Options, expected: Expected) -> float:
+def time_at(job_route: JobRoute, options: Options, expected: Expected) -> float:
     """Return the longest of what the limits demand: requests, tokens, and calls in flight at a typical speed."""
-    limits = EffectiveLimits.of(options, stop.provider)
+    limits = EffectiveLimits.of(options, job_route.provider)
     return limits.seconds(expected.calls, expected.prompt_tokens, expected.completion_tokens)

@@ -66,7 +66,7 @@ class Prepared:
     def fingerprint(self) -> str:
         """The identity of all that decides about an answer, inputs apart."""
         form = [self.form.identity] if self.form else []
-        prompts = sorted({astuple(stop.prompts) for stop in self.job_routes})
+        prompts = sorted({astuple(job_route.prompts) for job_route in self.job_routes})
         return _hash([self._answers(), *self._cutting(), prompts, *form])
 
     @property
@@ -107,13 +107,13 @@ class Prepared:
         """What decides about the answers; where routes are chosen by price or speed, which model and no place."""
         options = self.options
         asked = [options.context, options.strategy, options.integrity]
-        if _is_automatic(options) and not {stop.provider.name for stop in self.job_routes} & {LOCAL, COMPATIBLE}:
-            return ["auto", sorted({stop.route.model for stop in self.job_routes}), options.max_output_tokens, asked]
+        if _is_automatic(options) and not {one.provider.name for one in self.job_routes} & {LOCAL, COMPATIBLE}:
+            return ["auto", sorted({one.route.model for one in self.job_routes}), options.max_output_tokens, asked]
         # Not the window: a provider's list may tell another one tomorrow.
         routes = [
-            [stop.route.provider, stop.route.id, stop.route.upstream, self._place(stop), stop.route.tokenizer,
-             stop.route.window.max_answer, dict(stop.provider.extras)]
-            for stop in self.job_routes
+            [one.provider.name, one.route.id, one.route.upstream, self._endpoint(one), one.route.tokenizer,
+             one.route.window.max_answer, dict(one.provider.extras)]
+            for one in self.job_routes
         ]  # fmt: skip
         return [routes, options.routing, asked]
 
@@ -122,9 +122,9 @@ class Prepared:
         embedding = self.options.embedding
         return [embedding.chunk_tokens, embedding.overlap, embedding.dimensions] if embedding else []
 
-    def _place(self, stop: JobRoute) -> str:
-        if stop.account is not None:
-            return stop.account.place
+    def _endpoint(self, job_route: JobRoute) -> str:
+        if job_route.account is not None:
+            return job_route.account.endpoint
         return local_identity(self.local_model) if self.local_model else LOCAL
 
 
@@ -160,15 +160,15 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settin
     chosen, rivals = _chosen(resolver, found, inputs, before)
     # Beside a pool that was chosen for the user they wait until it fails; named by hand, all are the pool.
     share = 0.0 if _is_automatic(options) else 1.0
-    fallbacks = [replace(resolver.stop(candidate), share=share) for candidate in others]
-    new = [stop for stop in fallbacks if stop.label not in {one.label for one in chosen}]
-    job_routes = tuple(before.as_begun(stop) for stop in (*chosen, *new))
+    fallbacks = [replace(resolver.resolve(candidate), share=share) for candidate in others]
+    new = [job_route for job_route in fallbacks if job_route.label not in {one.label for one in chosen}]
+    job_routes = tuple(before.as_begun(job_route) for job_route in (*chosen, *new))
     _require_whole(options)
     if options.budget is not None:
         _require_prices(job_routes)
-    if options.integrity and not any(stop.provider.votes for stop in job_routes):
+    if options.integrity and not any(job_route.provider.votes for job_route in job_routes):
         raise UserMistake("--integrity: only apipie asks several times and votes: give --provider apipie")
-    asked = dict.fromkeys(name for stop in job_routes for name in columns_in(stop.prompts))
+    asked = dict.fromkeys(name for job_route in job_routes for name in columns_in(job_route.prompts))
     carried = carried_with(table, asked, _own_columns(options), join=options.join)
     left_out = resolver.left_out
     return Prepared(
@@ -196,16 +196,16 @@ def _chosen(
     """Return the routes of what was asked for, and its rivals: all of a pool, else the best one."""
     options = resolver.options
     if not _is_automatic(options):
-        return [resolver.stop(found[0])], []
+        return [resolver.resolve(found[0])], []
     job_routes = resolver.possible(found)
     if options.budget is not None:
-        job_routes = [stop for stop in job_routes if stop.route.price is not None] or job_routes
+        job_routes = [job_route for job_route in job_routes if job_route.route.price is not None] or job_routes
     texts = sampled(_texts(inputs, options), SAMPLE_CHARACTERS) if len(job_routes) > 1 else []
     ordered = before.ordered(best_first(job_routes, texts, options))
     if not options.pool:
         return ordered[:1], ordered[1:]
     model = ordered[0].route.model  # answers of several models don't make one result set
-    return [stop for stop in ordered if stop.route.model == model], []
+    return [job_route for job_route in ordered if job_route.route.model == model], []
 
 
 def _texts(inputs: Sequence[str], options: Options) -> Iterator[str]:
@@ -263,9 +263,9 @@ def _require_whole(options: Options) -> None:
 
 
 def _require_prices(job_routes: Sequence[JobRoute]) -> None:
-    for stop in job_routes:
-        if stop.route.price is None:
-            route = f"{stop.route.provider}/{stop.route.model}"
+    for job_route in job_routes:
+        if job_route.route.price is None:
+            route = f"{job_route.route.provider}/{job_route.route.model}"
             raise UserMistake(f"--budget needs a price, and that of {route} isn't known: give it with --price IN/OUT")
 
 

@@ -35,17 +35,20 @@ class Remembered:
         labels = list(self.windows)
         if self.unfinished:
             return sorted(
-                job_routes, key=lambda stop: labels.index(stop.label) if stop.label in labels else len(labels)
+                job_routes,
+                key=lambda job_route: labels.index(job_route.label) if job_route.label in labels else len(labels),
             )
         model = labels[0].split("/", 1)[1]
-        return sorted(job_routes, key=lambda stop: stop.route.model != model)
+        return sorted(job_routes, key=lambda job_route: job_route.route.model != model)
 
-    def as_begun(self, stop: JobRoute) -> JobRoute:
-        """Return a stop with the window it had when its unfinished job began, if it isn't smaller now."""
-        context = self.windows.get(stop.label)
-        if not self.unfinished or context is None or context >= stop.route.window.context:
-            return stop
-        return replace(stop, route=replace(stop.route, window=replace(stop.route.window, context=context)))
+    def as_begun(self, job_route: JobRoute) -> JobRoute:
+        """Return a job_route with the window it had when its unfinished job began, if it isn't smaller now."""
+        context = self.windows.get(job_route.label)
+        if not self.unfinished or context is None or context >= job_route.route.window.context:
+            return job_route
+        return replace(
+            job_route, route=replace(job_route.route, window=replace(job_route.route.window, context=context))
+        )
 
 
 def remembered(options: Options, state: State) -> Remembered:
@@ -61,7 +64,10 @@ def remembered(options: Options, state: State) -> Remembered:
 
 def remember(job_routes: Sequence[JobRoute], options: Options, state: State) -> None:
     """Keep the routes and their windows."""
-    value = {"wish": _wish(options), "windows": {stop.label: stop.route.window.context for stop in job_routes}}
+    value = {
+        "wish": _wish(options),
+        "windows": {job_route.label: job_route.route.window.context for job_route in job_routes},
+    }
     state.write(NOTE, json.dumps(value))
 
 

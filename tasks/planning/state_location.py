@@ -36,7 +36,7 @@ def state_of(options: Options, settings: Settings) -> State:
     path, named = options.folder.path, state_name(options, settings)
     if path is not None and not named:
         return LocalState(path / BESIDE)
-    place = options.folder.place if path is None else str(path.absolute())
+    place = options.folder.location if path is None else str(path.absolute())
     name = result_set_name(place)
     if is_url(named):
         return _in_database(named, name, settings)

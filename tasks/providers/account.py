@@ -34,7 +34,7 @@ class Account:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def place(self) -> str:
+    def endpoint(self) -> str:
         """What an answer depends on of where it was asked."""
         return self.identity or self.base_url
 

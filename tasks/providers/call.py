@@ -33,6 +33,6 @@ def build_call(
     """Return the call that asks an account for the path and the body that its wire made of a request."""
     path, body = asked
     encoded = encode(body)
-    identity = call_id(account.provider, account.place, path, encoded)
+    identity = call_id(account.provider, account.endpoint, path, encoded)
     form = next((field for field in (RESPONSE_FORMAT, ENCODING_FORMAT) if field in body), None)
     return Call(identity, path, encoded, prompt_tokens, max_tokens, form, inputs)

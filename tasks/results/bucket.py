@@ -24,15 +24,15 @@ class RemoteFolder:
 
     path = None
 
-    def __init__(self, place: str) -> None:
-        self.place = place.rstrip("/")
-        store = _opened(self.place)
+    def __init__(self, location: str) -> None:
+        self.location = location.rstrip("/")
+        store = _opened(self.location)
         self._files, self._root = store.system, str(store.path).rstrip("/")
 
     @property
     def identity(self) -> str:
         """The URL."""
-        return self.place
+        return self.location
 
     def make(self, folders: Iterable[str]) -> None:  # noqa: ARG002 - a bucket has none
         """Mark it as a result set. Raises StorageFailed; StorageRefused where the user has something to mend."""
@@ -91,19 +91,19 @@ class RemoteFolder:
         try:
             yield
         except Exception as error:
-            raise _failed(f"{self.place}/{name} can't be {verb}", error) from error
+            raise _failed(f"{self.location}/{name} can't be {verb}", error) from error
 
 
-def _opened(place: str) -> ObjectStore:
-    """Open a place. Raises UserMistake, StorageRefused or StorageFailed."""
+def _opened(location: str) -> ObjectStore:
+    """Open a location. Raises UserMistake, StorageRefused or StorageFailed."""
     try:
-        return opened(place)
+        return opened(location)
     except ValueError as error:
-        raise UserMistake(f"{place} can't be opened: {said(error)}: set what it needs in the environment") from error
+        raise UserMistake(f"{location} can't be opened: {said(error)}: set what it needs in the environment") from error
     except UserMistake:
         raise
     except Exception as error:
-        raise _failed(f"{place} can't be opened", error) from error
+        raise _failed(f"{location} can't be opened", error) from error
 
 
 def _failed(what: str, error: Exception) -> StorageFailed:

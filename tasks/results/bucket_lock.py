@@ -32,7 +32,7 @@ class TakenOver(StorageFailed):
 class BucketObjects(Protocol):
     """What the holder needs of a bucket."""
 
-    place: str
+    location: str
 
     def read(self, name: str) -> bytes | None:
         """Return an object, or None."""
@@ -67,15 +67,15 @@ class BucketHolder:
                 return
             held = self._held()
             if held is not None and not _is_dead(held, self.clock()):
-                raise in_use(self.folder.place, named(json.dumps(held)))
+                raise in_use(self.folder.location, named(json.dumps(held)))
             self.folder.remove(NAME)
-        raise in_use(self.folder.place, "a run that began this very moment")
+        raise in_use(self.folder.location, "a run that began this very moment")
 
     def beat(self) -> None:
         """Say that this run lives. Raises TakenOver, and StorageFailed."""
         held = self._held()
         if held is not None and held.get("token") != self._me["token"]:
-            raise TakenOver(f"{self.folder.place} was taken over by {named(json.dumps(held))}: let that end first")
+            raise TakenOver(f"{self.folder.location} was taken over by {named(json.dumps(held))}: let that end first")
         self.folder.put(NAME, self._beaten())
 
     def leave(self) -> None:

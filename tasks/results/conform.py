@@ -41,8 +41,8 @@ def _require_castable(folder: Folder, name: str, held: pa.Schema, wanted: pa.Sch
         here = held.field(field.name).type if field.name in held.names else field.type
         if not (_widens(here, field.type) or _holds(folder, name, here, field)):
             raise UserMistake(
-                f"{folder.place}: the column {field.name} of {name.partition('/')[0]} is {here} there and {field.type} "
-                "in this job: give another --output"
+                f"{folder.location}: the column {field.name} of {name.partition('/')[0]} is {here} there and "
+                f"{field.type} in this job: give another --output"
             )
 
 

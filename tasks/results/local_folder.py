@@ -12,8 +12,8 @@ from tasks.results.files import replace_file
 class LocalFolder:
     """A folder: what is replaced is written beside its place, flushed, and renamed."""
 
-    def __init__(self, place: str, path: Path) -> None:
-        self.place = place
+    def __init__(self, location: str, path: Path) -> None:
+        self.location = location
         self.path = path
 
     @property
@@ -27,7 +27,9 @@ class LocalFolder:
             for name in ("", *folders):
                 (self.path / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f"{self.place} can't be written: {error.strerror}: give another --output, or mend its permissions"
+            message = (
+                f"{self.location} can't be written: {error.strerror}: give another --output, or mend its permissions"
+            )
             raise UserMistake(message) from error
 
     def parts(self, table: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The place of a result set: a folder of this machine or a place in a bucket, under the same laws.
+"""The location of a result set: a folder of this machine, or a place in a bucket, under the same laws.
 
 What is written is there whole or not at all, and can be read at any time; names are
 relative, in POSIX form, as in `documents/part-000001.parquet`.
@@ -22,8 +22,8 @@ class Folder(Protocol):
     """What jobs need of a place; each method raises StorageFailed where it can't be reached, or refuses."""
 
     @property
-    def place(self) -> str:
-        """The place as it was named."""
+    def location(self) -> str:
+        """The location as it was named."""
         ...
 
     @property
@@ -33,7 +33,7 @@ class Folder(Protocol):
 
     @property
     def identity(self) -> str:
-        """One and the same for all names of a place."""
+        """One and the same for all names of a location."""
         ...
 
     def make(self, folders: Iterable[str]) -> None:
@@ -53,38 +53,38 @@ class Folder(Protocol):
         ...
 
 
-def named_place(place: str) -> str:
-    """Return the name of a result set's place as it is kept. Raises UserMistake for one that can't be."""
-    if not place.strip():
+def named_place(location: str) -> str:
+    """Return the name of a result set's location as it is kept. Raises UserMistake for one that can't be."""
+    if not location.strip():
         raise UserMistake("--output is empty: name a folder, or a URL as in s3://bucket/folder")
-    scheme, mark, rest = place.partition("://")
+    scheme, mark, rest = location.partition("://")
     if not mark:
-        return place
+        return location
     scheme = scheme.lower()
     user, at, _ = rest.partition("/")[0].rpartition("@")
     if "?" in rest or (at and (":" in user or scheme not in AZURE)):
         raise UserMistake(f"--output {scheme}://…: a key has no place in a URL: set it in the environment")
     if scheme != FILE and scheme not in SCHEMES.keys() - set(WEB):
-        raise UserMistake(f"--output {place}: give a folder, or a URL that begins with s3://, gs:// or abfs://")
+        raise UserMistake(f"--output {location}: give a folder, or a URL that begins with s3://, gs:// or abfs://")
     if not rest.strip("/") or (scheme not in (FILE, "memory") and rest.startswith("/")):
-        raise UserMistake(f"--output {place} names no bucket: give one as in {scheme}://bucket/folder")
+        raise UserMistake(f"--output {location} names no bucket: give one as in {scheme}://bucket/folder")
     return f"{scheme}://{rest}"
 
 
-def folder_at(place: str) -> Folder:
-    """Return the place of a result set, by its path or URL; nothing is made or asked yet.
+def folder_at(location: str) -> Folder:
+    """Return the location of a result set, by its path or URL; nothing is made or asked yet.
 
     Raises UserMistake where the package for such URLs isn't installed.
     """
-    scheme, mark, _ = place.partition("://")
+    scheme, mark, _ = location.partition("://")
     if not mark:
-        return LocalFolder(place, Path(place))
+        return LocalFolder(location, Path(location))
     if scheme == FILE:
-        return LocalFolder(place, Path(unquote(urlsplit(place).path)))
-    return _remote(place)
+        return LocalFolder(location, Path(unquote(urlsplit(location).path)))
+    return _remote(location)
 
 
 @functools.cache
-def _remote(place: str) -> RemoteFolder:
-    """One connection a place."""
-    return RemoteFolder(place)
+def _remote(location: str) -> RemoteFolder:
+    """One connection a location."""
+    return RemoteFolder(location)

@@ -66,7 +66,7 @@ def _parsed(folder: Folder, name: str, data: bytes, columns: Sequence[str] | Non
         return file.read(None if columns is None else [name for name in columns if name in file.schema_arrow.names])
     except (OSError, pa.ArrowException) as error:
         fix = "remove it and run the same command again, which writes it anew"
-        raise Damaged(f"{folder.place}/{name} is damaged: {fix}") from error
+        raise Damaged(f"{folder.location}/{name} is damaged: {fix}") from error
 
 
 def write_part(

@@ -41,5 +41,5 @@ class ResultSet:
 
 def result_set(folder: Folder, schemas: Schemas, job: JobRecord, exit_code: int) -> ResultSet:
     """Return what a run left in a folder: a table for each schema."""
-    place = folder.place if folder.path is None else str(folder.path.absolute())
+    place = folder.location if folder.path is None else str(folder.path.absolute())
     return ResultSet(place, {table: f"{place}/{table}/*.parquet" for table in schemas}, job, exit_code)

@@ -90,7 +90,7 @@ def opened_runtime(
                 if share is not None:
                     leasing = _on(loop, share.lease(account, gates[key], meter.trouble, job.stop))
                     stack.callback(lambda one: _on(loop, one.end()), leasing)
-            measures = TokenCalibration(state, f"{route.route.provider} {route.route.id} {account.place}")
+            measures = TokenCalibration(state, f"{route.route.provider} {route.route.id} {account.endpoint}")
             transport = transport_of(account, client)
             asked = _client(job, route, account, transport, resources.spending, gates[key], measures)
             job.answerers.append(work.answerer(job, route, asked))

@@ -200,25 +200,25 @@ def joined(
     flow: str,
     inputs: Sequence[str],
     options: Options,
-    place: LeaderAddress,
+    leader: LeaderAddress,
     name: str,
     settings: Settings | None = None,
 ) -> Iterator[WorkerSession]:
-    """Work for the run at a place, for the block.
+    """Work for the run of a leader, for the block.
 
     Whatever ends the block by an error ends the run with it. Raises UserMistake where this
     process can't do the same job, LeaderLost where the run has gone.
     """
     settings = settings or Settings.read()
-    key = bytes.fromhex(state_of(options, settings).read(place.key_note)) if place.key_note else None
+    key = bytes.fromhex(state_of(options, settings).read(leader.key_note)) if leader.key_note else None
     name = f"{name}-{secrets.token_hex(3)}"  # an engine may run the same task again
-    desk, pulse = RpcClient(place.address, key), RpcClient(place.address, key)
+    desk, pulse = RpcClient(leader.address, key), RpcClient(leader.address, key)
     with contextlib.closing(desk), contextlib.closing(pulse):
         try:
             prepared = prepare(flow, inputs, options, settings)
-            _require_results(options, place.job_id)
+            _require_results(options, leader.job_id)
             pulse.join(name, f"{os.getpid()} on {socket.gethostname()}", prepared.fingerprint)
-            with _opened(prepared, place.job_id, name, desk, pulse) as worker, worker.reporting():
+            with _opened(prepared, leader.job_id, name, desk, pulse) as worker, worker.reporting():
                 yield worker
                 worker.job.check_leader()
         except LeaderLost:
@@ -262,6 +262,6 @@ def _require_results(options: Options, job_id: str) -> None:
     record = read_job_file(options.folder)
     if record.get("job_id") != job_id:
         raise UserMistake(
-            f"{options.folder.place} on {socket.gethostname()} isn't the run's own: give an --output that all "
+            f"{options.folder.location} on {socket.gethostname()} isn't the run's own: give an --output that all "
             "workers share, as a bucket or a mounted folder"
         )

@@ -33,7 +33,9 @@ def test_the_figures_are_those_of_the_parquet(written: Folder, browser: Browser)
     shown |= {name: [row[name.removeprefix("all_")] for row in browser.table("projected")]
               for name in ("all_cost_usd", "all_seconds")}  # fmt: skip
     with duckdb.connect() as connection:
-        table = connection.execute(f"select {', '.join(shown)} from '{written.place}/comparison/*.parquet'").fetchall()
+        table = connection.execute(
+            f"select {', '.join(shown)} from '{written.location}/comparison/*.parquet'"
+        ).fetchall()
     for name, column in zip(shown, zip(*table, strict=True), strict=True):
         assert [float(value) if value else None for value in shown[name]] == pytest.approx(list(column)), name
 

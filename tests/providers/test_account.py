@@ -52,8 +52,8 @@ def test_the_key_goes_into_the_headers_alone() -> None:
 
 
 def test_what_an_answer_depends_on_is_the_url_or_what_stands_for_it() -> None:
-    assert Account("apipie", URL).place == URL
-    assert Account("local", URL, identity="local:model.gguf:123").place == "local:model.gguf:123"
+    assert Account("apipie", URL).endpoint == URL
+    assert Account("local", URL, identity="local:model.gguf:123").endpoint == "local:model.gguf:123"
 
 
 def test_a_base_url_comes_from_its_variable_or_from_the_provider() -> None:

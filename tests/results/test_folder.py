@@ -97,7 +97,7 @@ def test_a_write_that_breaks_off_leaves_what_was_there_and_nothing_beside_it(at:
 
 
 def everything(folder: Folder) -> dict[str, bytes]:
-    files = fsspec.core.url_to_fs(str(folder.path or folder.place), use_listings_cache=False)
+    files = fsspec.core.url_to_fs(str(folder.path or folder.location), use_listings_cache=False)
     return {name: files[0].cat_file(name) for name in files[0].find(files[1])}
 
 

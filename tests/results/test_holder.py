@@ -55,7 +55,7 @@ def test_the_second_is_told_who_holds_it(folder: RemoteFolder) -> None:
     BucketHolder(folder, clock).take()
     clock.now += 80
     with pytest.raises(
-        UserMistake, match=rf"{folder.place} is in use by process {os.getpid()} on {HERE} since .*--output"
+        UserMistake, match=rf"{folder.location} is in use by process {os.getpid()} on {HERE} since .*--output"
     ):
         BucketHolder(folder, clock).take()
 
@@ -107,7 +107,7 @@ def test_one_that_was_taken_over_is_told_and_leaves_the_other_its_own(folder: Re
     first.take()
     clock.now += 91
     second.take()
-    with pytest.raises(TakenOver, match=f"{folder.place} was taken over by process"):
+    with pytest.raises(TakenOver, match=f"{folder.location} was taken over by process"):
         first.beat()
     first.leave()
     second.beat()
