@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tasks.base.errors import RouteDown, UserMistake
-from tasks.base.option import Flag
+from tasks.base.option import Flag, options_of
 from tasks.base.settings import Settings
 from tasks.command import MISTAKE, PAUSED, said
 from tasks.models.candidates import LOCAL
@@ -126,7 +126,7 @@ def _show_list(one: Refreshed, console: Console) -> None:
 
 def command_line(about: str) -> CommandLine:
     """Return the catalogue's command line."""
-    return CommandLine("catalogue", about, (CatalogueFilters,), takes_inputs=False)
+    return CommandLine("catalogue", about, tuple(options_of(CatalogueFilters)), takes_inputs=False)
 
 
 def block_key(provider: str) -> str | None:

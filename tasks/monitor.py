@@ -16,6 +16,7 @@ from prefect import task
 from prefect.events import emit_event
 from rich.console import Console
 
+from tasks.base.option import options_of
 from tasks.base.settings import Settings
 from tasks.command import WAITING_FOR, prefect_server, said, settled
 from tasks.monitoring.event_history import History
@@ -90,7 +91,8 @@ def raise_alarms(health: Health) -> None:
 
 def command_line(about: str) -> CommandLine:
     """Return the monitor's command line."""
-    return CommandLine("monitor", f"{about}\n{ABOUT}", (MonitorOptions, MonitorSwitches), takes_inputs=False)
+    options = (*options_of(MonitorOptions), *options_of(MonitorSwitches))
+    return CommandLine("monitor", f"{about}\n{ABOUT}", options, takes_inputs=False)
 
 
 def main(about: str, run_flow: RunFlow, words: Sequence[str] | None = None) -> int:

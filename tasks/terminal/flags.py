@@ -52,17 +52,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """The command line of a flow: the options of several models, and inputs where it takes any."""
+    """The command line of a flow: its options, and inputs where it takes any."""
 
     name: str
     about: str
-    models: tuple[type[BaseModel], ...]
+    options: tuple[Option, ...]
     takes_inputs: bool = True
-
-    def options(self) -> Iterator[Option]:
-        """Yield the options that have a flag here."""
-        for model in self.models:
-            yield from flow_options(model) if issubclass(model, Options) else options_of(model)
 
     def parse(self, words: Sequence[str] | None = None) -> Given:
         """Return what was typed (the process's own arguments). Raises UserMistake; ends the process after `--help`."""
@@ -103,7 +98,7 @@ class CommandLine:
         if self.takes_inputs:
             given = Annotated[str, Parameter(name="INPUT", help=INPUTS)]
             yield inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL, annotation=given)
-        for option in self.options():
+        for option in self.options:
             yield inspect.Parameter(
                 option.field,
                 inspect.Parameter.KEYWORD_ONLY,
@@ -119,7 +114,7 @@ def flow_options(model: type[Options]) -> Iterator[Option]:
 
 def command_line(name: str, about: str) -> CommandLine:
     """Return the command line of a flow over documents."""
-    return CommandLine(name, about, (FLOWS[name], Switches))
+    return CommandLine(name, about, (*flow_options(FLOWS[name]), *options_of(Switches)))
 
 
 def _parameter(option: Option) -> Parameter:

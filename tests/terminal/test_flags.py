@@ -30,7 +30,7 @@ def test_every_option_can_be_given_and_is_explained(flow: str) -> None:
 
 @pytest.mark.parametrize("name", LINES)
 def test_no_flag_stands_twice(name: str) -> None:
-    names = [option.name for option in LINES[name].options()]
+    names = [option.name for option in LINES[name].options]
     assert len(names) == len(set(names))
 
 
@@ -41,7 +41,7 @@ def test_help_names_every_flag_by_its_heading(name: str, capsys: pytest.CaptureF
     shown = capsys.readouterr().out
     assert ended.value.code == 0
     assert shown.startswith(f"Usage: python -m flows.{name} ")
-    for option in LINES[name].options():
+    for option in LINES[name].options:
         assert f"{option.name} " in shown
         assert f"─ {option.flag.group} ─" in shown
 
