@@ -25,7 +25,7 @@ DocmillError
 
 
 class DocmillError(Exception):
-    """The root; its message is one line that names the thing and the fix."""
+    """Base class of all errors; the message is one line that names what failed and how to fix it."""
 
     kind: str = "error"
 
@@ -58,7 +58,7 @@ class CallFailed(DocmillError):
 
 
 class Transient(CallFailed):
-    """Worth asking again; `retry_after` is what the server wished for, in seconds."""
+    """The call is worth retrying; `retry_after` is the delay that the server asked for, in seconds."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Transient(CallFailed):
 
 
 class CallRejected(CallFailed):
-    """Asking again would fail again; only this call is lost. One that is `paid` is not asked again in later runs."""
+    """Retrying would fail again; only this call is lost. Later runs don't repeat a call that is `paid`."""
 
 
 class Overflow(CallRejected):
@@ -119,9 +119,9 @@ class CertificateRefused(RouteUnavailable):
 
 
 class RouteDown(RouteUnavailable):
-    """The provider answers nobody now; it may come back.
+    """The provider answers no calls for now; it may recover.
 
-    `exhausted` is the error of the call that used up its attempts, where it was one.
+    `exhausted` is the error of the call that used up its attempts, if that was the cause.
     """
 
     kind = "route_down"
@@ -138,7 +138,7 @@ class ModelUnknown(RouteUnavailable):
 
 
 class NoRouteLeft(JobPaused):
-    """Every route is unavailable, the last one for the reason `cause`; `kind` is that one's."""
+    """Every route is unavailable; `cause` is the error of the last one, which also gives `kind`."""
 
     def __init__(self, cause: RouteUnavailable) -> None:
         super().__init__(cause)
@@ -159,7 +159,7 @@ class StorageFailed(JobPaused):
 
 
 class StorageRefused(StorageFailed):
-    """The place of the results refuses, until the user mends keys or permissions."""
+    """The result location refuses access until the user fixes keys or permissions."""
 
 
 class LeaderLost(JobPaused):

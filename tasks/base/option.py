@@ -1,4 +1,4 @@
-"""What is to be known of an option beside its type, its default and its description."""
+"""What a command has to know about an option besides its type, default and description."""
 
 import re
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """An option's flag: its heading in `--help`, its value's name there, and its own name where that is another.
+    """An option's flag: its heading in `--help`, the name of its value there, and its own name if not the field's.
 
-    `decides`: with another value a document is asked about anew. `is_text`: the option's own type reads its value.
-    `may_be_dash`: `-` is a value of it.
+    `decides`: with another value, a document is asked about again. `is_text`: the command line passes the value
+    on as text, which the option's own type parses. `may_be_dash`: `-` is a valid value.
     """
 
     group: str
@@ -29,7 +29,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a model as a command has it."""
+    """One option of a model, as it appears on a command line."""
 
     field: str
     flag: Flag
@@ -42,7 +42,7 @@ class Option:
 
     @property
     def default(self) -> str:
-        """The default in words; empty where nothing is meant by it."""
+        """The default as text; empty for None, False and tuples."""
         value = self.info.default
         if value is None or value is False or isinstance(value, tuple):
             return ""
@@ -58,7 +58,7 @@ def options_of(model: type[BaseModel]) -> Iterator[Option]:
 
 
 def seconds_in(value: object) -> object:
-    """Return the seconds of a time as 90s, 30m or 2h; any other value as it is. Raises ValueError for a text."""
+    """Return a time such as 90s, 30m or 2h in seconds; a non-string unchanged. Raises ValueError for other strings."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", value.strip())
@@ -68,7 +68,7 @@ def seconds_in(value: object) -> object:
 
 
 def time_in_words(seconds: float) -> str:
-    """Return a time as `seconds_in` reads it: 1800 is 30m; no time is none."""
+    """Return a time in the notation that `seconds_in` reads: 1800 becomes 30m, 0 an empty string."""
     for unit in ("h", "m"):
         if seconds and seconds % UNITS[unit] == 0:
             return f"{seconds / UNITS[unit]:g}{unit}"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def repeated(work: Callable[[], object], seconds: float) -> Iterator[None]:
-    """Do the work after each so many seconds, in the context of the caller, until the block ends."""
+    """Call `work` every `seconds` seconds, in the context of the caller, until the block ends."""
     done = threading.Event()
-    # Which of Prefect's servers it is stands in the context, and a thread begins with an empty one.
+    # The context names the Prefect server to use, and a new thread would start with an empty one.
     context = contextvars.copy_context()
 
     def keep_up() -> None:

@@ -1,4 +1,4 @@
-"""What is set outside of a command: environment variables over a `.env` file, and keys in a store."""
+"""Settings from outside the command line: environment variables, which override `.env`, and keys in a key store."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -14,13 +14,13 @@ Keys = Callable[[str], str | None]
 
 
 def no_keys(_: str) -> str | None:
-    """There is no store of keys."""
+    """Return None: there is no key store."""
 
 
 class Settings(Mapping[str, str]):
-    """The variables by their names, read once for a job; `stored_key` asks a store for those of providers.
+    """The variables by name, read once for a job; `stored_key` looks up a provider's key in a key store.
 
-    Its repr shows no value: some are secret.
+    The repr shows no values, as some are secret.
     """
 
     def __init__(self, variables: Mapping[str, str], keys: Keys = no_keys) -> None:

@@ -1,4 +1,4 @@
-"""Ask one route: what was paid before first, then the provider."""
+"""Answer calls at one route: from the ledger if an answer was paid before, else from the provider."""
 
 import asyncio
 import contextlib
@@ -25,8 +25,8 @@ MAX_CONTINUATIONS = 3
 class Asker:
     """Asks one route for one job, on one event loop.
 
-    `extras` are fields of every body. `structured` is how the route is told of a schema (structured.py), None where it
-    isn't, or refused to be; `logprobs` is what asks it for the probabilities of tokens.
+    `extras` are fields of every body. `structured` is how requests pass on a schema (structured.py); None if the
+    route doesn't take one, or has refused it. `logprobs` is the field's value that asks for the tokens' probabilities.
     """
 
     client: RouteClient
@@ -36,7 +36,7 @@ class Asker:
     extras: Mapping[str, Any]
     structured: Structured | None = None
     logprobs: bool | int | None = None
-    # Whether a prompt with a schema may have been answered without, in this run.
+    # Whether a prompt with a schema may have been asked without it in this run.
     _asked_plainly: bool = False
     _in_flight: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ class Asker:
             text, tokens = text + answer.text, tokens + answer.tokens
             if answer.finish_reason not in CUT:
                 return Text(text, cut=False, tokens=tokens)
-            # Not the same call again: the conversation goes on where it stopped.
+            # Not the same call again: the conversation continues where the answer was cut off.
             conversation = await asyncio.to_thread(self.builder.continued, opening, text)
             if not self._fits(conversation) or context.answers() > MAX_CONTINUATIONS:
                 return Text(text, cut=True)
@@ -81,17 +81,17 @@ class Asker:
         return any(ledger.may_know(self.call(conversation).call_id) for conversation in conversations)
 
     def set_aside(self, context: CallContext, error: CallRejected) -> None:
-        """Note that the last answer at a position, which was paid, is of no use."""
+        """Record that the last answer at a position, which was paid for, is unusable."""
         call_id = context.last_call_id()
         if context.begin_row(f"{call_id} set aside", 0):
             self.recorder.failed(context, call_id, error)
             self.client.dispatcher.notes.set_aside(call_id, context.document_id, error)
 
     async def _answer(self, context: CallContext, conversation: Conversation) -> Answer:
-        """Get one answer, kept or paid; each exchange that it took is a row.
+        """Return one answer, stored or newly paid; each exchange that it takes becomes a row.
 
-        One that the route can't give in the format it is told of is asked for by the instructions alone, which every
-        prompt has: this time, or from now on where the route refuses the format.
+        If the route can't answer in the requested format, the call is repeated without it, as the prompt holds the
+        instructions anyway: only this time, or from now on if the route refuses the format.
         """
         was_refused = False
         while True:
@@ -115,7 +115,7 @@ class Asker:
                 was_refused, conversation = not fails_format(error), self._without_format(conversation, error)
             else:
                 if was_refused:
-                    self.structured = None  # it is answered so, and was not otherwise
+                    self.structured = None  # the route answers without the format, and didn't with it
                 return answer
 
     def _known(self, context: CallContext, call: Call, turns: int) -> Answer | None:
@@ -152,7 +152,7 @@ class Asker:
         return conversation._replace(schema=None)
 
     def _given_up(self, context: CallContext, call: Call, turns: int, error: CallFailed) -> CallRejected:
-        """Return why a call isn't asked any more, once that is put down."""
+        """Record that a call is given up, and return the error."""
         progress = context.progress
         aside = progress.given_up[call.call_id] = error if isinstance(error, CallRejected) else given_up(error)
         cut_again = isinstance(error, Overflow) and progress.may_cut_again
@@ -161,9 +161,9 @@ class Asker:
         return aside
 
     def _worded(self, conversation: Conversation) -> Conversation:
-        """Return the conversation as it is to be asked: without its schema where the route isn't told of any.
+        """Return the conversation as it is sent: without its schema if the route takes none.
 
-        So too where it was answered without, by a route that refused it in an earlier run.
+        The same holds if a stored answer was given without the schema, after a refusal in an earlier run.
         """
         if conversation.schema is None:
             return conversation

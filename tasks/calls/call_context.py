@@ -53,14 +53,14 @@ class DocumentProgress:
         return self.cuts < MOST_CUTS
 
     def begin_row(self, call_id: str, position: CallPosition, turns: int) -> bool:
-        """Whether a call has no row yet: a document that is taken up again finds its answers again."""
+        """Whether a call has no row yet: a document that is tried again finds the answers of its calls again."""
         positions = self._rows.setdefault(call_id, set())
         known = (position, turns) in positions
         positions.add((position, turns))
         return not known
 
     def looks_beside(self, call_id: str) -> bool:
-        """Whether what was paid beside a call's kept answer has no rows yet: once for each call."""
+        """Whether this is the first time that a call's other paid exchanges are looked up."""
         new = call_id not in self._beside
         self._beside.add(call_id)
         return new
@@ -70,7 +70,7 @@ class DocumentProgress:
         return any(other != position for other, _ in self._rows.get(call_id, ()))
 
     async def heard_out(self, *, cut_off: bool = False) -> None:
-        """Wait for the slower of requests that were asked twice; where the job is cut off, they are too."""
+        """Wait for the slower of hedged requests; if the job is cut off, cancel them."""
         while late := [task for task in self.late if not task.done()]:
             if cut_off:
                 for task in late:
@@ -89,7 +89,7 @@ class CallContext(NamedTuple):
 
     @property
     def document_id(self) -> str:
-        """The document's."""
+        """The id of the document."""
         return self.progress.document_id
 
     def begin_row(self, call_id: str, turns: int) -> bool:
@@ -97,7 +97,7 @@ class CallContext(NamedTuple):
         return self.progress.begin_row(call_id, self.position, turns)
 
     def last_call_id(self) -> str | None:
-        """Return the call that was put down last at this position."""
+        """Return the id of the call that was recorded last at this position."""
         return next((row["call_id"] for row in reversed(self.progress.calls) if self.position.is_of(row)), None)
 
     def answers(self) -> int:

@@ -20,13 +20,13 @@ SEAM = 4
 LEAST_ROOM = 16
 # What is said about an answer that isn't valid.
 REPAIR_TOKENS = 600
-# Of an answer's most tokens, so much is filled by a chunk whose answer is about as long: other languages take more.
+# A chunk whose answer is about as long gets this share of the largest answer: other languages take more tokens.
 KEPT_LENGTH = 0.75
 Check = Callable[[], object]
 
 
 class Cutting(Protocol):
-    """What a strategy says of how texts are cut for it (tasks/strategies/strategy.py)."""
+    """The properties of a strategy that decide how texts are cut for it (tasks/strategies/strategy.py)."""
 
     name: str
     chunk_stage: str
@@ -35,7 +35,7 @@ class Cutting(Protocol):
 
 
 def unwatched() -> None:
-    """Let work go on to its end."""
+    """Never stop the work."""
 
 
 def watched(chunks: Iterable[Chunk], check: Check) -> Iterator[Chunk]:
@@ -77,7 +77,7 @@ class Cutter:
     _counted: dict[str, int] = field(default_factory=dict)
 
     def measured(self, measure: TokenMeasure) -> "Cutter":
-        """Return the cutter for what the route was learned to count."""
+        """Return the cutter that uses this measure of how the route counts."""
         return self if measure == self.measure else replace(self, measure=measure)
 
     def about(self, fields: Mapping[str, str]) -> "Cutter":
@@ -124,7 +124,7 @@ class Cutter:
         """
         text = content.text
         whole = self.whole_room(text)
-        # The first chunk tells it without counting a long text to its end.
+        # The first chunk shows whether the text fits, without counting a long one to its end.
         first = next(split(text, whole, self.tokenizer), Chunk(0, 0, 0))
         if first.end == len(text):
             return Cut(text, (first,), self.measure, is_whole=True)

@@ -1,4 +1,4 @@
-"""What the calls over documents come to: chunks, calls, tokens."""
+"""Sums expected for the calls over documents: chunks, calls, tokens."""
 
 from dataclasses import dataclass
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# A model puts so many tokens of its own around a text, at the most.
+# The most special tokens that a model puts around a text.
 SPECIAL_TOKENS = 2
-# Of a request, whatever its limits: more would only be held in memory.
+# The most characters of a request, whatever its other limits, to save memory.
 CHARACTERS_A_REQUEST = 8_000_000
 
 

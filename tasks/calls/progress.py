@@ -1,4 +1,4 @@
-"""Live counts of a job, read by whoever shows them."""
+"""Live counts of a job, for displays."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -78,7 +78,7 @@ class Meter:
             return {name: getattr(self, name) for name in COUNTS}
 
     def merge(self, counts: Mapping[str, float], troubles: Iterable[str], waiting: str) -> None:
-        """Add what another process has counted since it last told."""
+        """Add what another process has counted since its last report."""
         with self._lock:
             for name, count in counts.items():
                 setattr(self, name, getattr(self, name) + count)

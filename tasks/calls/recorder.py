@@ -1,4 +1,4 @@
-"""Put down the answers of one route's completions as rows, whether they were kept or are paid for now."""
+"""Record the answers of one route's completions as rows, whether they are stored or newly paid."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ class KeptAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CallRecorder:
-    """Knows what was paid at one route, and writes it down; `votes`: its counts are those of several answers."""
+    """Finds stored answers of one route, and records paid ones; `votes`: its token counts cover several answers."""
 
     client: RouteClient
     meter: Meter
@@ -97,12 +97,12 @@ class CallRecorder:
         context.progress.failures.append(row)
 
     def completed(self, answer: Answer, call: Call) -> Answer:
-        """Fill in the counts a provider left out, and say `length` where the answer is at its most."""
+        """Fill in counts that the provider left out; set the finish reason `length` if the answer reached its limit."""
         prompt = call.prompt_tokens if answer.prompt_tokens is None else answer.prompt_tokens
         written, most = answer.completion_tokens, call.max_tokens
         if written is None:
             written = self.tokenizer.count(answer.text)
-        # More than the most are not all the answer's: the model reasoned.
+        # A count beyond the limit includes reasoning.
         full = written == most or (written > most and self.tokenizer.count(answer.text) >= most)
         finish = "length" if answer.finish_reason in CUT or full else answer.finish_reason
         return answer._replace(finish_reason=finish, prompt_tokens=prompt, completion_tokens=written)

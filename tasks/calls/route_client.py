@@ -22,7 +22,7 @@ from tasks.providers.protocol import Reply
 
 
 class PaidUsage(NamedTuple):
-    """What an exchange took: tokens, as its row has them, and USD (None: not known)."""
+    """The tokens of an exchange, as in its row, and its cost in USD (None: not known)."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -47,7 +47,7 @@ class RouteClient:
     meter: Meter
     stopped: Callable[[], JobPaused | None]
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
-    # How many times the worst case the dearest answer cost.
+    # The highest ratio of an answer's cost to its expected worst case.
     _dearer: float = 1.0
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,10 +64,10 @@ class RouteClient:
         came: Callable[[], None] = lambda: None,
         unwanted: Unwanted = lambda: None,
     ) -> Delivered:
-        """Ask the provider. With a budget the first call goes alone: its answer tells how the route counts.
+        """Ask the provider. With a budget, the first call is sent alone: its answer shows how the route counts.
 
-        `came` is called just before a reply is recorded; `unwanted` says why a call isn't to
-        be sent. Raises as `Dispatcher.send` does.
+        `came` is called just before a reply is recorded; `unwanted` returns the reason if a call
+        isn't to be sent. Raises as `Dispatcher.send` does.
         """
         payment = Payment(self, progress, call, note, came, unwanted)
         is_alone = await self._goes_alone()
@@ -96,7 +96,7 @@ class RouteClient:
         return False
 
     def worst(self, call: Call) -> float:
-        """Return the most that one exchange may cost, in USD, by all that is known of the route; 0 without a price."""
+        """Return the most that one exchange may cost, in USD, by what is known of the route; 0 without a price."""
         price = self.route.price
         known = price.cost(self.measures.latest.told(call.prompt_tokens), call.max_tokens) if price else 0.0
         return known * self._dearer
@@ -110,7 +110,7 @@ class RouteClient:
 
 @dataclass(slots=True)
 class Payment:
-    """The books of one call: what is reserved for it, and what its exchanges cost. A Bookkeeper."""
+    """The accounts of one call: what is reserved for it, and what its exchanges cost. A Bookkeeper."""
 
     client: RouteClient
     progress: DocumentProgress
@@ -128,9 +128,9 @@ class Payment:
         return self.unwanted() or self.client.stopped() or self.client.spending.overdrawn()
 
     async def reserve(self) -> None:
-        """Have one more attempt within the budget: what an earlier one cost is no longer reserved.
+        """Reserve the worst case of one more attempt; the cost of an earlier one is no longer reserved.
 
-        What is left of that is freed first: two who hold some and wait for more would wait for ever.
+        The rest of an earlier reservation is freed first: two calls that hold some and wait for more would deadlock.
         """
         self._worst = self.client.worst(self.call)
         needed = (2 if self.client.dispatcher.exchanger.hedge else 1) * self._worst
@@ -194,7 +194,7 @@ class Payment:
         self._pay_beside(exchange, PaidUsage(0, 0, None))
 
     def _pay_beside(self, exchange: Exchange, usage: PaidUsage) -> None:
-        """Have the ledger keep what an exchange cost whose answer isn't kept, or will be replaced by another."""
+        """Record in the ledger the cost of an exchange whose answer isn't stored, or will be replaced by another."""
         reason = exchange.error.reason if exchange.error else ""
         tokens = None if exchange.paid is None else (usage.prompt_tokens, usage.completion_tokens)
         served_by = getattr(exchange.paid, "served_by", None)
@@ -223,6 +223,6 @@ class Payment:
 
 
 def is_kept(exchange: Exchange) -> bool:
-    """Whether a paid answer of no use is what the ledger keeps of its call: it isn't asked for again."""
+    """Whether the ledger keeps a paid but unusable answer for its call, so that the call isn't repeated."""
     error = exchange.error
     return isinstance(error, CallRejected) and error.paid is not None

@@ -1,4 +1,4 @@
-"""The rows that a document leads to in the result tables."""
+"""The rows of a document in the result tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -119,7 +119,7 @@ def document_rows(
     route: Route,
     cut: Cut | None = None,
 ) -> Result:
-    """Return all rows of a document that came to its end, good or bad."""
+    """Return all rows of a document that was answered or has failed."""
     characters = len(reading.content.text) if reading else 0
     covered = 0 if isinstance(end, DocumentFailed) else end.covered
     unread = reading.content.unread if reading else ()

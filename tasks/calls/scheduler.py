@@ -1,9 +1,9 @@
-"""Which route a document goes to next; where all are down, wait for one with patience.
+"""Choose the route for a document; if all are down, wait for one for a limited time.
 
-A route that answers nobody is down, or it fails only these documents. A document
-whose call used up its attempts is a suspect: others are asked before it is asked
-again. Once only suspects are left, and they are few beside what was answered, or the
-server is seen to be up, they are the trouble and not the route: their calls are given up.
+When calls fail, either the route is down or these documents cause it. A document
+whose call used up its attempts becomes a suspect: others are sent before it is tried
+again. Once only suspects are left, and they are few compared with the answered calls, or the
+server is seen to be up, the documents and not the route are at fault: their calls are given up.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tasks.dispatch.dispatcher import Dispatcher, Sleep
 from tasks.dispatch.retry import DOUBTFUL
 
 LOOK_AGAIN_SECONDS = 0.25
-# Suspects are few beside the answered, or few at all where the server is seen to be up.
+# The most suspects per answered call, and their most at all where the server is seen to be up.
 FEW, VERY_FEW = 0.05, 3
 
 
@@ -54,7 +54,7 @@ class RouteScheduler(Generic[S]):
     patience: float
     shares: Mapping[str, float] | None = None
     listed_all: bool = False
-    # Counted by the thread that lists and by the event loop: each has its own.
+    # `listed` is counted by the thread that lists, the others by the event loop.
     listed: int = 0
     read: int = 0
     ended: int = 0
@@ -66,7 +66,7 @@ class RouteScheduler(Generic[S]):
     _seen_up: tuple[float, bool] = (-1.0, False)
 
     async def route(self, progress: DocumentProgress, preferred: S | None = None) -> S:
-        """Return the first route that is there for a document (`preferred`, if it is), once there is one.
+        """Return the first route that is available for a document (`preferred` first), waiting until there is one.
 
         Raises the reason for which the job stopped: every route lost, or down for
         longer than the patience.
@@ -123,7 +123,7 @@ class RouteScheduler(Generic[S]):
         return sorted(open_ones, key=lambda one: self._given[one.client.route.label] / shares[one.client.route.label])
 
     async def _beyond_doubt(self, progress: DocumentProgress) -> S | None:
-        """Where only suspects are left and not the route is to blame: have their calls given up."""
+        """Give up a suspect's calls if only suspects are left and the route isn't to blame; then return the route."""
         user = next((one for one in self.users if _suspected(progress, one)), None)
         if user is None:
             return None
@@ -137,7 +137,7 @@ class RouteScheduler(Generic[S]):
             progress.exhausted_at.clear()
             return user
         if not user.client.dispatcher.breaker.is_open:
-            user.client.dispatcher.breaker.trip(self.clock())  # so that they are asked again, one at a time
+            user.client.dispatcher.breaker.trip(self.clock())  # so that the suspects are tried again, one at a time
         return None
 
     async def _document_is_at_fault(self, progress: DocumentProgress, dispatcher: Dispatcher) -> bool:

@@ -16,9 +16,9 @@ from typing import NamedTuple
 from tasks.ledger.state import State
 
 NOTE = "measures.jsonl"
-# A prompt of fewer tokens tells what is put around each, a longer one how they are counted.
+# A shorter prompt (in tokens) shows the overhead of each prompt, a longer one the ratio of the counts.
 LONG = 1000
-# More than this isn't a way of counting: the provider asked a model several times, say.
+# A larger difference isn't due to counting: for example, the provider asked a model several times.
 MOST_RATIO, MOST_EXTRA = 2.0, 4096
 SPARE = 1.01
 # Where an overflow doesn't say how large the window is.
@@ -61,7 +61,7 @@ class TokenCalibration:
 
     @property
     def latest(self) -> TokenMeasure:
-        """What the budget is to use."""
+        """The latest measure, which the budget uses."""
         return self.all[-1]
 
     def look_again(self) -> None:
@@ -89,7 +89,7 @@ class TokenCalibration:
     def _add(self, measure: TokenMeasure) -> None:
         self.all.append(measure)
         # A line that a kill left unfinished ends where this one begins.
-        # Where it can't be kept, a resumed job may pay for a document's calls again; it goes on all the same.
+        # If it can't be written, a resumed job may pay for a document's calls again; this job continues anyway.
         self._state.append(NOTE, "\n" + json.dumps([self._route, *measure]) + "\n")
 
 

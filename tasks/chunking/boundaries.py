@@ -31,7 +31,7 @@ def seam_after(text: str, start: int, end: int) -> int | None:
 
 
 def seam_before(text: str, start: int, end: int) -> int | None:
-    """Return the last seam with a character behind it before `end`, within NEAR characters and behind `start`."""
+    """Return the last seam after `start`, within NEAR characters of `end`, and at least one character before it."""
     offset = end - 1
     least = max(start, end - NEAR)
     while (offset := text.rfind(" ", least + 1, offset)) > 0:

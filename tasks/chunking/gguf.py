@@ -21,7 +21,7 @@ PATTERNS = {
 
 
 # Without any special token, tiktoken looks for the empty word at every character. This one is
-# made of characters that are none, and isn't allowed where texts are counted.
+# made of noncharacters, and isn't allowed where texts are counted.
 NO_TEXT = "\U0010ffff\U0010fffe"
 
 
@@ -38,7 +38,7 @@ def byte_pairs(path: Path) -> tiktoken.Encoding | None:
 
 
 def encoding_of(name: str, pattern: str, ranks: dict[bytes, int]) -> tiktoken.Encoding:
-    """Return a byte-pair encoding that takes all of a text for text."""
+    """Return a byte-pair encoding that treats everything in a text as ordinary text."""
     return tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens={NO_TEXT: len(ranks)})
 
 

@@ -29,7 +29,7 @@ class HuggingFace:
         return len(self._ids(text))
 
     def sizes(self, text: str) -> NDArray[np.int64]:
-        """Return the bytes of each token of `text`; its first space is the one that is put there anyway."""
+        """Return the bytes of each token of `text`; a leading space is left to the tokenizer, which adds one anyway."""
         follows = len(text) > 1 and text.startswith(" ")
         found: NDArray[np.int64] = self._bytes[self._ids(text[1:] if follows else text)]
         if found.size and not follows:

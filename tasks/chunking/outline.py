@@ -14,9 +14,9 @@ LONGEST_PATH = 300  # characters; the outermost headings are left out first
 
 
 class Outline:
-    """The sections of one text, in order; of `code` they are definitions. Without any, it says nothing.
+    """The sections of one text, in order; in `code` they are definitions. There may be none.
 
-    Without `headings` it only says where to cut.
+    Without `headings`, the outline gives only places to cut.
     """
 
     def __init__(self, sections: Sequence[Section] = (), *, code: bool = False, headings: bool = True) -> None:
@@ -31,7 +31,7 @@ class Outline:
         return bool(self._starts)
 
     def kept(self, text: str, offset: int) -> int:
-        """Return where to cut instead, where a cut would part a heading from all that it is above."""
+        """Return `offset`, or a place before the heading that a cut at `offset` would separate from its text."""
         index = bisect_left(self._starts, offset) - 1
         if index < 0 or offset - self._starts[index] > LONGEST_HEADING:
             return offset
@@ -46,7 +46,7 @@ class Outline:
         return min(self._sections[first:last], key=lambda section: (section.level, -section.start)).start
 
     def heading(self, offset: int) -> str:
-        """Return the headings that a text which begins at `place` lacks, outermost first, and a blank line."""
+        """Return the headings above a text that begins at `offset`, outermost first, and a blank line."""
         index = bisect_right(self._starts, offset) - 1 if self._headings else -1
         if index >= 0 and self._starts[index] == offset:
             index = self._parents[index]  # its own heading is in the text

@@ -61,7 +61,7 @@ class TokenIndex:
         return _ends(part, self._tokenizer.sizes(part)) + start, end, seam
 
     def tokens_before(self, offset: int) -> int:
-        """Return how many tokens end at `place` or before it."""
+        """Return how many tokens end at or before `offset`."""
         return self._forgotten + int(np.searchsorted(self._ends, offset, "right"))
 
     def end_of(self, tokens: int) -> int:
@@ -70,11 +70,11 @@ class TokenIndex:
         return int(self._ends[index]) if index >= 0 else 0
 
     def broken_between(self, start: int, end: int) -> bool:
-        """Whether the text was parted there where it has no seam, so that its tokens aren't known exactly."""
+        """Whether the text was split between the offsets where it has no seam: its tokens there aren't exact."""
         return bisect_right(self._breaks, start) < bisect_right(self._breaks, end)
 
     def forget(self, tokens: int) -> None:
-        """Forget the first `tokens` tokens but one."""
+        """Drop the first `tokens` tokens except the last of them, where that frees much."""
         spare = tokens - 1 - self._forgotten
         if spare > len(self._ends) // 2:
             self._ends = self._ends[spare:].copy()

@@ -59,10 +59,10 @@ class Tokenizer(Protocol):
         ...
 
     def sizes(self, text: str) -> Sizes:
-        """Return the UTF-8 bytes of each token of at most SLICE characters that begin a text or at a seam.
+        """Return the UTF-8 bytes of each token of `text`: at most SLICE characters, from the start of a text or a seam.
 
-        Their sum is the bytes of `text`. Of a bound, `count` may be more than their number
-        by a constant.
+        They add up to the bytes of `text`. For a tokenizer that isn't `exact`, `count` may exceed
+        their number by a constant.
         """
         ...
 
@@ -88,7 +88,7 @@ class BytePairs:
         return found
 
     def _tokens(self, text: str) -> NDArray[np.uint32]:
-        """Return the tokens without a list of them, which would be made under Python's lock."""
+        """Return the tokens as an array; a list would be built under Python's lock."""
         found: NDArray[np.uint32] = self._encoding.encode_to_numpy(text, allowed_special=set(), disallowed_special=())
         return found
 
@@ -108,7 +108,7 @@ class SentencePieces:
         return len(self._processor.encode(text))
 
     def sizes(self, text: str) -> Sizes:
-        """Return the bytes of each token of `text`; its first space is the one that SentencePiece puts first itself."""
+        """Return the bytes of each token of `text`; a leading space is left to SentencePiece, which adds one anyway."""
         follows = len(text) > 1 and text.startswith(" ")
         found: Sizes = self._bytes[np.array(self._processor.encode(text[1:] if follows else text), dtype=np.int64)]
         if found.size and not follows:
@@ -130,7 +130,7 @@ class ByteBound:
         return len(text.encode("utf-8", "replace")) + 2
 
     def sizes(self, text: str) -> Sizes:
-        """Return one byte for each."""
+        """Return a size of one for each byte of `text`."""
         return np.ones(len(text.encode("utf-8", "replace")), dtype=np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Put likeness beside the measures: how far the answers agree, and how near they are to the reference."""
+"""Add similarities to the measures: how far the answers agree, and how close they are to the reference."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ Scores = Mapping[tuple[str, str], float]
 
 
 class Likened(NamedTuple):
-    """Routes and answers with their likeness, that of each pair of routes, and what wasn't measured, and why."""
+    """Routes and answers with their similarities, the agreement of each pair of routes, and notes on gaps."""
 
     routes: list[Compared]
     answers: list[ComparedAnswer]
@@ -23,7 +23,7 @@ class Likened(NamedTuple):
 
 
 def likened(routes: Sequence[Compared], answers: Sequence[ComparedAnswer], references: Mapping[str, str]) -> Likened:
-    """Return routes and answers with their likeness."""
+    """Return routes and answers with their similarities."""
     texts: dict[str, dict[str, str]] = defaultdict(dict)
     for one in answers:
         if one.output and one.output.strip():

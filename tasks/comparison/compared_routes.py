@@ -20,7 +20,7 @@ from tasks.prompting.options import CompareOptions, ExtractOptions, Options
 from tasks.providers.effective_limits import EffectiveLimits
 
 PLAIN = re.compile(r"[\w.@+-]+--[\w.@+-]+")
-# What chooses routes, and what the job of one route isn't told besides.
+# The options that choose routes, and others that the job of a single route doesn't get.
 CHOICE = {"exclude", "max_price", "min_context"}
 OWN = {"limit", "fallback", "pool", "retry_failed", "prune", "join"}
 
@@ -153,14 +153,14 @@ def _prices(given: Sequence[str]) -> dict[str, str]:
 
 
 def _require_named(prices: Mapping[str, str], labels: Sequence[str]) -> None:
-    """Refuse a price of a route that isn't compared: its name is misspelt, and the route meant has none."""
+    """Refuse a price for a route that isn't compared: misspelt, it would leave the intended route without one."""
     for label in prices:
         if label not in labels:
             raise UserMistake(f"--price {label}: no route is called so: {', '.join(labels)}")
 
 
 def terms_of(job_route: JobRoute, options: Options) -> Terms:
-    """Return what a route takes and allows."""
+    """Return a route's prices and limits."""
     route, limits = job_route.route, EffectiveLimits.of(options, job_route.provider)
     return Terms(
         route.label,

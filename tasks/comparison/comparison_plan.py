@@ -1,4 +1,4 @@
-"""What a comparison will come to, and what each route would come to over all documents."""
+"""Estimate a comparison, and each route's work over all documents."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -115,7 +115,7 @@ def expected_over(job: Prepared, names: Iterable[str]) -> Expected:
 
 
 def _cost(job_route: JobRoute, expected: Expected, likely: float = 1.0) -> float | None:
-    """Return the USD of work of whose prompts' tokens so many are likely, where they are only bounded."""
+    """Return the USD of work; `likely` is the likely share of its prompt tokens, where these are an upper bound."""
     price = job_route.route.price
     return price.cost(round(expected.prompt_tokens * likely), expected.completion_tokens) if price else None
 

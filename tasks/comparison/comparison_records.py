@@ -1,4 +1,4 @@
-"""What a comparison comes to: a measure a route, the answers side by side, and what is recommended."""
+"""The results of a comparison: measures of each route, the answers side by side, and a recommendation."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 Status = Literal["running", "done", "paused"]
-# What holds the whole job up: calls in flight at their measured length, requests or tokens a minute.
+# What limits the speed of the whole job: calls in flight at their measured latency, or requests or tokens a minute.
 Bound = Literal["latency", "requests", "tokens"]
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a route takes and allows: USD per million tokens (None: not known), and its limits."""
+    """A route's prices, in USD per million tokens (None: not known), and its limits."""
 
     route: str
     provider: str

@@ -1,4 +1,4 @@
-"""What the flow returns: where the tables lie, and what the comparison came to."""
+"""What the flow returns: the location of the tables, and the comparison's results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ComparisonSet:
     page: str | None = None
 
     def raise_for_status(self) -> "ComparisonSet":
-        """Return it, where all routes were asked. Raises JobPaused with the reason where it is paused."""
+        """Return the comparison if all routes were asked. Raises JobPaused with the reason if it is paused."""
         if self.comparison.status != "done":
             raise JobPaused(f"{self.place}: {self.comparison.reason}")
         return self

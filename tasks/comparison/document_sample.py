@@ -10,7 +10,7 @@ from tasks.base.errors import DocumentFailed, UserMistake
 from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
 
-# A document that can't be read tells nothing of a route: the next ones in size are tried in its place.
+# A document that can't be read doesn't test a route: up to this many others of similar size are tried in its place.
 NEIGHBOURS = 4
 
 
@@ -55,8 +55,8 @@ def take_sample(listed: Callable[[], Documents], count: int) -> Sample:
 def spread(sizes: Sequence[int], count: int) -> list[list[int]]:
     """Return for each place in a sample the numbers of documents that may take it, the best first.
 
-    The sizes are parted into `count` groups of equal number: the middle of each stands for it.
-    Empty documents take no place where others are there.
+    The documents are divided by size into `count` groups of equal number; the middle of each represents it.
+    Empty documents are left out if there are others.
     """
     values = np.asarray(sizes, np.int64)
     order = np.argsort(values, kind="stable")

@@ -2,7 +2,7 @@
 
 
 def money(usd: float | None) -> str:
-    """Return an amount in USD with two digits that tell something."""
+    """Return an amount in USD with two decimals, or below $1 with two significant digits."""
     if usd is None:
         return "an unknown price"
     if usd == 0:

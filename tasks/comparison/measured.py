@@ -31,7 +31,7 @@ class MeasuredRows:
 
 
 def found(job: Prepared) -> MeasuredRows:
-    """Read what a route's result set holds of the sample; answers to another question tell nothing.
+    """Read a route's rows for the sample, except for documents that were asked about with another fingerprint.
 
     Raises StorageFailed.
     """
@@ -77,7 +77,7 @@ def measure(
 
 
 def cost_of(call: Row, price: Price | None) -> float | None:
-    """Return what a call costs at its route: of an answer that was there already, what it would."""
+    """Return what a call costs at its route; for a reused answer, what it would have cost."""
     if not call["reused"]:
         cost: float | None = call["cost_usd"]
         return cost

@@ -1,4 +1,4 @@
-"""From a sample to all documents: what was measured, times as much work, under the limits of the route."""
+"""Project a sample's measures onto all documents, in proportion to the work and within the route's limits."""
 
 from tasks.calls.estimate import Expected
 from tasks.comparison.comparison_records import Bound, Measured, Projected, Terms

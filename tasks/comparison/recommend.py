@@ -1,8 +1,8 @@
 """Which route to take, in words: the cheapest, the fastest, and the best of those that no other beats in both.
 
-Only routes that are as sound as any count: those that answered about as much of the sample
-as the soundest did. Differences below a cent or a minute are none, so that a small job isn't
-sent to a poor place for nothing; beyond, twice as dear is worth it where it is more than twice as fast.
+Only sound routes count: those that answered about as much of the sample as the
+one that answered most. Differences below a cent or a minute are ignored, so that they don't decide
+about a small job; beyond that, twice the price is worth it for more than twice the speed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -126,7 +126,7 @@ def _speed(one: Compared) -> str:
 
 
 def _why(best: Compared, front: Sequence[Compared], usable: Sequence[Compared]) -> str:
-    """Say what is gained and given up against the ends of the front."""
+    """Compare the best route with the cheapest and the fastest of the front."""
     if len(usable) == 1:
         return "no other answered as much of the sample"
     if best not in front:
@@ -137,7 +137,7 @@ def _why(best: Compared, front: Sequence[Compared], usable: Sequence[Compared]) 
 
 
 def _against(best: Compared, other: Compared) -> str:
-    """Say what another route of the front takes of time and money, measured by the best."""
+    """Return another route's time and price in words, relative to those of the best."""
     cost, time = (_cost(best), _cost(other)), (_time(best), _time(other))
     if max(cost) < CENT and max(time) < MINUTE:
         return f"{other.route} differs by less than a cent and a minute"

@@ -49,7 +49,7 @@ def _listed(reference: str, id_column: str | None) -> Documents:
 
 
 def _of(listed: Documents, sample: Sample) -> dict[str, str]:
-    """Return the texts that are called as documents of the sample are, endings apart where none is called just so."""
+    """Return the texts by the sample's document of the same name; without one, the file extension is ignored."""
     stems = {_stem(name): name for name in sample.names}
     found: dict[str, str] = {}
     for document in listed:

@@ -49,13 +49,13 @@ class Comparing:
         for label, job in self.compares.routes.items():
             if self.stopped is not None:
                 return
-            # With --fresh too, what this comparison has paid for is no answer of an earlier one.
+            # Even with --fresh, a job that ended within this comparison isn't an earlier one, and its answers are used.
             fresh = job.options.fresh and not has_ended(job, self.began)
             changes = {"budget": left_for(label, self.compares, self.began), "fresh": fresh}
             yield label, replace(job, options=job.options.model_copy(update=changes))
 
     def asked(self, label: str, stopped: JobPaused | None) -> None:
-        """Note how a route's job ended: what is wrong with a route is no trouble of the others'."""
+        """Record how a route's job ended; only an interruption or a storage failure stops the other routes."""
         self.ended[label] = stopped
         if isinstance(stopped, Interrupted | StorageFailed):
             self.stop(stopped)
@@ -146,9 +146,9 @@ class Comparing:
 
 @contextlib.contextmanager
 def open_comparison(compares: Compares, plan: ComparisonPlan, meter: Meter | None = None) -> Iterator[Comparing]:
-    """Hold the result set of a comparison while the block runs; an unfinished one of the same routes goes on.
+    """Hold the result set of a comparison while the block runs; an unfinished one of the same routes is resumed.
 
-    Raises UserMistake or StorageRefused where it can't be written, or another run holds it.
+    Raises UserMistake or StorageRefused if it can't be written, or another run holds it.
     """
     options, opened = compares.options, list[Comparing]()
     create_tables(options.folder, COMPARISON_TABLES)

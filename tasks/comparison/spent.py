@@ -17,7 +17,7 @@ def left_for(route: str, compares: Compares, began: datetime) -> float | None:
     if budget is None:
         return None
     others = sum(paid_since(job.state, began) for label, job in compares.routes.items() if label != route)
-    # An unfinished job is taken up again: it counts its own.
+    # An unfinished job will be resumed, and counts what it has spent itself.
     return max(0.0, budget - others - paid_since(compares.routes[route].state, began, ended=True))
 
 

@@ -11,7 +11,7 @@ from rapidfuzz.distance import LCSseq
 from tasks.comparison.comparison_records import Agreement
 from tasks.providers.local_vectors import LocalVectors
 
-# A word; of scripts that put no space between them, a character.
+# A word, or in scripts without spaces between words, a character.
 WORD = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]|[\w--\p{Han}]+", regex.V1)
 # By route, then by document.
 Texts = Mapping[str, Mapping[str, str]]

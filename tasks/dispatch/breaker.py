@@ -8,16 +8,16 @@ call every half minute, not every document its retries.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# So many different calls failed in a row, with no answer in between.
+# How many different calls have to fail in a row, with no answer in between.
 RUN = 12
 FIRST_SECONDS, LONGEST_SECONDS = 1.0, 30.0
-# How fast the share of failing calls follows: about the last fifty calls.
+# The smoothing factor of the share of failing calls: it covers about the last fifty calls.
 FOLLOWS = 0.02
 
 
 @dataclass(slots=True)
 class Breaker:
-    """Times are the caller's clock, in seconds; `turned` is told when it opens (True) and closes."""
+    """The breaker of one route; times are the caller's clock, in seconds. `turned` is called when `is_open` changes."""
 
     turned: Callable[[bool], None] = lambda _: None
     answered: int = 0
@@ -49,7 +49,7 @@ class Breaker:
         return call_id is None or self._probe == call_id
 
     def release(self, document_id: str) -> None:
-        """Let another probe: `who` has ended without."""
+        """Let another document probe: this one has ended without doing so."""
         if self._prober == document_id:
             self._prober = None
 
@@ -61,7 +61,7 @@ class Breaker:
         self.alive()
 
     def alive(self) -> None:
-        """Close: the server is there, though it refuses this one call."""
+        """Close the breaker: the server answers, even if it refuses this one call."""
         self._failing.clear()
         was_open = self.is_open
         self._open_until, self._prober, self._probe, self._seconds = None, None, None, FIRST_SECONDS
@@ -69,7 +69,7 @@ class Breaker:
             self.turned(False)
 
     def failed(self, call_id: str, document_id: str, error: str, now: float, *, first: bool) -> None:
-        """Count a failure that may speak of the whole route."""
+        """Count a failure that may concern the whole route."""
         self.last_error = error
         self._note(first=first, failed=True)
         self._failing.add(call_id)

@@ -6,9 +6,9 @@ from tasks.base.errors import BudgetReached
 
 
 class Spending:
-    """Holds spent + the worst case of what is in flight at or under a limit.
+    """Keeps the sum of what is spent and the worst case of the calls in flight within a limit.
 
-    Without a limit it only adds up.
+    Without a limit, it only adds up the costs.
     """
 
     def __init__(self, limit: float | None, spent: float = 0.0, lost: float = 0.0) -> None:
@@ -37,7 +37,7 @@ class Spending:
             self._reserved += worst
 
     def overdrawn(self) -> BudgetReached | None:
-        """Return why nobody is to be asked any more, where answers cost more than was reserved for them."""
+        """Return the error to stop with if answers cost more than was reserved and exceed the limit; else None."""
         if self.limit is None or self.spent <= self.limit:
             return None
         return BudgetReached(
@@ -51,7 +51,7 @@ class Spending:
         return f"${self.spent:.6f} is spent{lost}"
 
     def pay(self, cost: float, reserved: float, *, lost: bool = False) -> None:
-        """Book what a call cost, of which so much was reserved; of a lost answer, the most that it may have cost."""
+        """Add a call's cost and free its reservation; `lost`: the answer was lost, and `cost` is its worst case."""
         self.spent += cost
         self.lost += cost if lost else 0.0
         if self.limit is not None:
@@ -64,6 +64,6 @@ class Spending:
             return
         async with self._changed:
             self._reserved = max(0.0, self._reserved - worst)
-            if self._reserved < 1e-12:  # the dust of adding floats would hold up the last waiter
+            if self._reserved < 1e-12:  # a rounding error of adding floats would block the last waiter
                 self._reserved = 0.0
             self._changed.notify_all()

@@ -31,7 +31,7 @@ class Deadlines:
         try:
             yield
         except BaseException as error:
-            # Whatever the cancel became on its way here, it is taken back.
+            # Undo the cancellation, whatever exception it has become on the way here.
             if task in self._overdue and task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):
                 raise TimeoutError from None
             raise
@@ -40,7 +40,7 @@ class Deadlines:
             self._overdue.discard(task)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
 

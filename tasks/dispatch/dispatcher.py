@@ -33,9 +33,9 @@ from tasks.providers.protocol import Answer, Reply
 from tasks.providers.rate_limit_headers import advertised_limits
 from tasks.providers.vectors import Vectors
 
-# Headers tell the same limits again and again: they are read so often, and at every refusal.
+# Headers repeat the same limits: they are read at most this often, and at every refusal.
 TOLD_SECONDS = 0.25
-# A route that refuses everybody for so long is as good as down.
+# A route that refuses every call for this long counts as down.
 REFUSED_SECONDS = 120.0
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -43,7 +43,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(slots=True)
 class Tries:
-    """How often a call was sent, how often in a row it failed by itself, and since when."""
+    """How often a call was sent, how many of its failures count towards the retries, and since when it has failed."""
 
     attempt: int = 0
     count: int = 0
@@ -77,16 +77,16 @@ class Dispatcher:
     _told_at: float = -1.0
 
     def __post_init__(self) -> None:
-        """Replies tell of limits, and what the breaker does is told too."""
+        """Learn limits from every reply, and record when the breaker opens or closes."""
         self.clock, self.adjustments = self.exchanger.clock, self.exchanger.adjustments
         self.exchanger.heard = self._learn
         self.breaker.turned = lambda down: self.notes.turned(down=down)
 
     async def send(self, call: Call, document_id: str, books: Bookkeeper) -> Delivered:
-        """Ask on behalf of a document until answered; `books` are kept of every exchange.
+        """Send a document's call until it is answered; `books` accounts for every exchange.
 
         Raises CallRejected for this call, RouteUnavailable for the route (RouteDown where it may
-        come back), BudgetReached, or why the job is to ask nobody any more.
+        recover), BudgetReached, or the reason why the job sends no more calls.
         """
         tries = Tries()
         while True:
@@ -136,7 +136,7 @@ class Dispatcher:
             self.notes.lost(error)
 
     async def _attempt(self, call: Call, document_id: str, attempt: int, books: Bookkeeper) -> Delivered:
-        """One exchange within the limits, counted whatever it comes to."""
+        """Make one exchange within the limits, and count it however it ends."""
         self._check(call, document_id, books)
         asked = self.limits.now()
         grant = await self.limits.enter(self._demand(call))
@@ -161,7 +161,7 @@ class Dispatcher:
         finally:
             if flight.first is None:
                 self.limits.leave(grant, used)
-            else:  # the first request is still under way: so is its place
+            else:  # the first request is still under way and keeps its place in the limits
                 flight.first.add_done_callback(lambda _: self.limits.leave(grant, used))
 
     async def _enter_again(self, call: Call) -> Leave:
@@ -181,7 +181,7 @@ class Dispatcher:
         return Demand(answer.prompt_tokens, answer.completion_tokens)
 
     def _check(self, call: Call, document_id: str, books: Bookkeeper) -> None:
-        """Raise why nobody is to be asked any more, or not now."""
+        """Raise the reason why no call may be sent to this route any more, or for now."""
         reason = self.lost or books.stopped()
         if reason is None and not self.breaker.admits(document_id, self.clock(), call.call_id):
             reason = self.down()
@@ -214,7 +214,7 @@ class Dispatcher:
             self.breaker.alive()
 
     def _breaks_over_format(self, call: Call, error: CallFailed) -> bool:
-        """Whether a route that never took such a format may break over it, rather than refuse it in words."""
+        """Whether a failure may be due to a format that this route has never accepted, rather than to the route."""
         return call.format is not None and not self.takes_format and error.status in (500, 501)
 
     def _as_sent(self, call: Call) -> Call:
@@ -222,7 +222,7 @@ class Dispatcher:
         return call._replace(format=None) if call.format in self.adjustments.dropped else call
 
     def _refused(self, grant: Grant, wait: float | None) -> None:
-        """Tell the limits of a refusal; what they learn from it is told on."""
+        """Report a refusal to the limits, and record the event if they lower their pace."""
         learned = self.limits.learned
         lowered = learned.lowered
         self.limits.refused(grant, wait)
@@ -230,7 +230,7 @@ class Dispatcher:
             self.notes.learned("requests", SECOND, learned.pace, told=False)
 
     def _give_up(self, error: CallFailed, failing_since: float, call: Call, document_id: str) -> NoReturn:
-        """Raise the call's error; where nobody was answered while it was tried, that the route is or may be down."""
+        """Raise the call's error, or RouteDown if no call was answered meanwhile and the route is or may be down."""
         if self.breaker.answered_at < failing_since and error.reason in DOWN | DOUBTFUL:
             self.breaker.last_error = str(error)
             if error.reason in DOWN and not self.breaker.is_open:

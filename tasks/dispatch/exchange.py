@@ -1,4 +1,4 @@
-"""One exchange with a provider, and whoever keeps the books of what it cost."""
+"""One exchange with a provider, and the interface that accounts for its cost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -36,14 +36,14 @@ class Exchange(NamedTuple):
 
 
 class Bookkeeper(Protocol):
-    """Keeps the books of one call: each exchange is counted before anything else happens to it."""
+    """Accounts for one call: each exchange is counted before anything else is done with it."""
 
     def stopped(self) -> JobPaused | NotSent | None:
-        """Return why nobody is to be asked any more, or not so; or None."""
+        """Return the reason why no call, or not this request, is to be sent any more; or None."""
         ...
 
     async def reserve(self) -> None:
-        """Have the worst case of one more attempt within the budget. Raises BudgetReached."""
+        """Reserve the worst case of one more attempt in the budget. Raises BudgetReached."""
         ...
 
     async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
@@ -55,13 +55,13 @@ class Bookkeeper(Protocol):
         ...
 
     def expect(self, late: "asyncio.Task[None]") -> None:
-        """Keep a task that hears out the slower of two requests, and counts it."""
+        """Keep a task that waits for the slower of two requests and counts it."""
         ...
 
 
 @dataclass(slots=True)
 class Flight:
-    """A request under way; `first` hears it out where a second one was quicker."""
+    """A request under way; `first` is the task that waits for it if a second request was quicker."""
 
     call: Call
     attempt: int
@@ -69,7 +69,7 @@ class Flight:
     first: "asyncio.Task[None] | None" = None
 
     def sent_at(self, clock: Callable[[], float]) -> "Sending":
-        """Return the block in which it is sent: one whose answer is lost on its way may be paid for all the same."""
+        """Return the block to send it in, which counts it if its answer is lost: it may be paid for all the same."""
         return Sending(self, clock, clock())
 
     def lose(self, error: CallFailed, seconds: float) -> None:
@@ -86,7 +86,7 @@ class Sending:
     sent: float
 
     def __enter__(self) -> None:
-        """Nothing: it has begun."""
+        """Do nothing: the clock is running already."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

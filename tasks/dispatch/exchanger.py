@@ -41,7 +41,7 @@ class Transport(Protocol):
 
 @dataclass(slots=True)
 class Exchanger:
-    """Carries the requests to one route; `heard` is told of every reply before anything is made of it."""
+    """Sends the requests to one route; `heard` is called with every reply before it is parsed."""
 
     transport: Transport
     account: Account
@@ -54,7 +54,7 @@ class Exchanger:
     in_flight: int = 0
 
     async def exchange(self, flight: Flight, enter: Enter) -> Delivered:
-        """Send a request and return what it is answered; `enter` waits for the limits' leave to send a second one.
+        """Send a request and return its answer; `enter` waits until the limits allow a second request.
 
         Raises as the transport and the wire do.
         """
@@ -84,7 +84,7 @@ class Exchanger:
         return self.wire.vectors(reply, inputs) if inputs else self.wire.answer(reply)
 
     async def is_up(self) -> bool:
-        """Whether the server answers a question that costs nothing."""
+        """Whether the server answers a request that costs nothing."""
         try:
             url = self.account.base_url + (self.wire.models_path or "/")
             reply = await self.transport.get(url, self.account.headers("GET", url), UP_SECONDS)
@@ -140,7 +140,7 @@ class Exchanger:
             self._counted_late(reply, flight, self.clock() - sent)
 
     def _counted_late(self, reply: Reply, flight: Flight, seconds: float) -> None:
-        """Count an answer that came behind another; one that can't be read is lost."""
+        """Count an answer that came after the other one; one that can't be parsed is lost."""
         why = CallRejected(HEDGED, "another request for this answer was quicker")
         try:
             paid = self.read(reply, flight.call.inputs)

@@ -8,7 +8,7 @@ REMEMBERED = 400
 CALIBRATED_BY = 30
 ENOUGH = 50
 SLOW_SHARE = 0.97
-# A deadline learned from the answers so far: so many times the slowest, and some more.
+# A deadline learned from the answers so far: this multiple of the slowest, plus some seconds.
 SLOWEST_TIMES, SPARE_SECONDS = 10.0, 30.0
 
 
@@ -44,10 +44,10 @@ class LatencyWindow:
 
 
 class Calibration:
-    """The share of our count of a prompt's tokens that the provider counts, of late.
+    """The recent ratio of the provider's count of a prompt's tokens to ours.
 
-    Where its tokenizer isn't known, our count is a bound that may be five times too
-    much: no limit would be used up by what is reserved after it.
+    If its tokenizer isn't known, our count is an upper bound that may be five times too
+    high, and reserving it would leave most of a limit unused.
     """
 
     def __init__(self) -> None:
@@ -59,10 +59,10 @@ class Calibration:
             self._shares.append(told / counted)
 
     def prompt(self, counted: int) -> int:
-        """Return what to reserve for a prompt.
+        """Return the tokens to reserve for a prompt.
 
-        A tenth more than the dearest of late, up to our count; where the provider counts
-        more than that, what it counts.
+        A tenth more than the highest recent ratio gives, up to our count; if the provider
+        counts more than we do, what it counts.
         """
         if not self._shares:
             return counted

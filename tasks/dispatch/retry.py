@@ -13,11 +13,11 @@ from tasks.base.errors import CallFailed, Transient
 RATE_LIMITED = frozenset({"http_429"})
 # The server is busy: it may say how long, and then all callers wait.
 BUSY = frozenset({"http_503", "http_529"})
-# Nobody was reached, or the server says itself that it is in trouble: the route is down.
+# No server was reached, or it reports trouble itself: the route is down.
 DOWN = BUSY | {"connect", "http_429", "http_502", "http_504"}
-# The route may be down, or this call may be more than it can bear.
+# The route may be down, or this call may be more than it can handle.
 DOUBTFUL = frozenset({"timeout", "connection", "not_json", "http_520", "http_522", "http_524"})
-# What may speak of the whole route, where many calls meet it.
+# Errors that, when many calls meet them, may concern the whole route.
 ROUTE_WIDE = DOWN | DOUBTFUL | {"http_500"}
 # A call that is refused as often as this while others are answered is too large for the route.
 MOST_REFUSALS = 60

@@ -68,7 +68,7 @@ class Client:
     async def stream(
         self, url: str, headers: Mapping[str, str], body: bytes, seconds: float, heard: Callable[[bytes], None]
     ) -> Reply:
-        """POST `body`, and tell `heard` each piece of the answer when it comes. Raises as `post` does."""
+        """POST `body`, and pass each piece of the reply to `heard` as it arrives. Raises as `post` does."""
         return await self._exchange("POST", url, headers, body, seconds, heard)
 
     async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Reply:

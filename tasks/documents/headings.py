@@ -10,7 +10,7 @@ from tasks.documents.document import Section
 
 # YAML, TOML or JSON about the page, before it.
 FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t\r]*\n(?=[\w\"'-]+[ \t]*[:=]).*?^\1[ \t\r]*$", re.DOTALL | re.MULTILINE)
-# A page may begin before a heading. What follows the backticks of a fence holds none.
+# A form feed may precede a heading. The info string after a fence of backticks holds no backtick.
 MARKDOWN = re.compile(
     r"^\f? {0,3}(?:(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})(?P<info>[^\n]*)"
     r"|(?P<marks>#{1,6})(?=[ \t\r\n]|\Z)(?P<title>[^\n]*)"

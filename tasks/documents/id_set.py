@@ -1,4 +1,4 @@
-"""Which identifiers have been there: 8 bytes each, in tables that never move."""
+"""Which identifiers have been seen: 8 bytes each, in tables that are never rebuilt."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ Bits = npt.NDArray[np.bool_]
 
 
 class CompactIdSet:
-    """A set of strings, kept as hashes of 64 bits at places told by 64 others.
+    """A set of strings, kept as 64-bit hashes in slots that a second 64-bit hash determines.
 
-    Two strings are taken for one only where both agree, the places nearly: below 1 in 10^11 for
-    ten million of them. A full table is left as it is, and one of twice its size begun.
+    Two strings are confused only where the first hashes are equal and the slots close to each other: a chance
+    below 1 in 10^11 for ten million strings. A full table stays as it is, and one of twice its size is added.
     """
 
     def __init__(self, smallest: int = SMALLEST) -> None:
@@ -71,7 +71,7 @@ def _found(table: Words, signs: Words, places: Words, *, put: bool = False) -> B
         held, sought = table[at], signs[left]
         found[left[held == sought]] = True
         if put:
-            table[at[held == FREE]] = sought[held == FREE]  # of two for one place the last one stands
+            table[at[held == FREE]] = sought[held == FREE]  # of two that want one slot, the last one wins
             held = table[at]
         on = (held != sought) & (held != FREE)
         left, at, step = left[on], (at[on] + step[on]) & (len(table) - 1), step[on]

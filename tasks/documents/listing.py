@@ -92,7 +92,7 @@ def _rows(inputs: Sequence[str], skip: Path | str | None, wanted: Wanted) -> Ite
 
 
 def _once(inputs: Sequence[str], skip: Path | str | None, wanted: Sequence[str]) -> Callable[[], None]:
-    """Return what requires the columns of the tables, and does so the first time alone."""
+    """Return a function that checks the tables for the columns, on its first call only."""
     return functools.cache(lambda: require_columns(table_files(inputs, skip), wanted, inputs=len(inputs)))
 
 
@@ -114,7 +114,7 @@ def _refused(document: Document) -> Document:
 
 
 def _renamed(document: Document, seen: CompactIdSet) -> Document:
-    """Let a row whose identifier another row has fail by a name of its own."""
+    """Rename a row whose identifier is taken, so that it fails under a name of its own."""
     number = document.source.rpartition("#")[2]
     for name in (f"{document.document_id}#{number}", f"{document.document_id}#{document.source}"):
         if not seen.add([name])[0]:

@@ -1,4 +1,4 @@
-"""The columns that tables are read by: some row of some table must have each."""
+"""Check that each column needed from the tables occurs in some row of some table."""
 
 from collections.abc import Iterable, Sequence
 

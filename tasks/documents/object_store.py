@@ -1,4 +1,4 @@
-"""Stores behind URLs, through fsspec: whatever goes wrong there is told in one line, without a secret."""
+"""Object stores behind URLs, through fsspec; every error there is reported in one line, without secrets."""
 
 import contextlib
 import re
@@ -119,7 +119,7 @@ def mistakes(url: str) -> Iterator[None]:
     except UserMistake:
         raise
     except FileNotFoundError as error:
-        # Whatever goes wrong on the web is this error there, with its cause.
+        # For URLs of the web, fsspec raises this error for every failure, with the real one as its cause.
         if scheme_of(url) in WEB and error.__cause__ and getattr(error.__cause__, "status", 0) not in GONE:
             raise UserMistake(f"{shown(url)}: can't be read: {said(error.__cause__)}") from None
         raise UserMistake(f"{shown(url)}: no such file, folder or bucket") from None
@@ -130,7 +130,7 @@ def mistakes(url: str) -> Iterator[None]:
 
 
 def entry(remote: ObjectStore) -> ObjectEntry:
-    """Return what lies at a remote. Raises UserMistake where nothing does, or nobody tells."""
+    """Return the entry at a remote path. Raises UserMistake if there is none, or the store can't be asked."""
     with mistakes(remote.url):
         return _entry(remote.system.info(remote.path))
 
@@ -156,7 +156,7 @@ def web_name(url: str) -> str:
 
 
 def fetch(remote: Remote, stopped: Callable[[], bool], wait: Callable[[float], None] = time.sleep) -> bytes:
-    """Return an object's bytes; what may heal is tried again.
+    """Return an object's bytes; errors that may be temporary are retried.
 
     Raises DocumentFailed with reason `unreadable`.
     """

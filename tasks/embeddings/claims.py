@@ -1,8 +1,8 @@
-"""Which texts of a shard are to be asked for, and where the vectors of the others are: equal texts are asked once.
+"""Which texts of a shard have to be embedded, and where the vectors of the others are: equal texts are embedded once.
 
-A text belongs to the document that came with it first, in the order of the documents. That
-is recorded before it is asked, and shards claim their texts one after another: so a job that
-was killed packs the same texts into the same requests again, whose answers it finds.
+A text belongs to the first document that has it, in the order of the documents. That
+is recorded before it is asked for, and shards claim their texts one after another: so a job that
+was killed packs the same texts into the same requests again, and finds their answers.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ Leaves = list[VectorSlice]
 
 
 class Claim(NamedTuple):
-    """The texts of a shard: requests to be asked, in order; texts that another shard asks now; those found already.
+    """The texts of a shard: requests to send, in order (`mine`), texts `awaited` from another shard, and those `found`.
 
-    `begun` tells of its own texts that were claimed before the job was taken up again; those
+    `begun` are those of its own texts that an earlier run of the job had claimed; texts
     `abroad` are asked for by other workers.
     """
 
@@ -35,9 +35,9 @@ class Claim(NamedTuple):
 
 @dataclass(slots=True)
 class Claims:
-    """All claims of a job in this process, which is the only one where it isn't `shared`.
+    """All claims of a job in this process; `shared`: other processes work on the job, too.
 
-    `foreseen` are the requests whose texts the ledger knows to be in them, before they are asked.
+    `foreseen` are the calls whose texts the ledger holds before they are sent.
     """
 
     ledger: Ledger
@@ -67,7 +67,7 @@ class Claims:
         return Claim(groups, begun, awaited, found, [first[text_id] for text_id in theirs])
 
     async def look(self, pieces: Sequence[TextToEmbed], embedder: Embedder) -> dict[str, Leaves]:
-        """Return the leaves of those texts whose vectors other workers have got meanwhile."""
+        """Return the leaves of those texts whose vectors other workers have received meanwhile."""
         known = await asyncio.to_thread(self.ledger.texts, [piece.text_id for piece in pieces])
         return self.found(known, {piece.text_id: piece for piece in pieces}, embedder)
 
@@ -106,14 +106,14 @@ class Claims:
         return leaves
 
     def settle(self, found: Mapping[str, Leaves]) -> None:
-        """Hand the vectors of texts to all who wait for them."""
+        """Hand vectors to all shards that wait for their texts."""
         for text_id, leaves in found.items():
             future = self.pending.get(text_id)
             if future is not None and not future.done():
                 future.set_result(leaves)
 
     def release(self, pieces: Iterable[TextToEmbed]) -> None:
-        """Forget a shard's texts, which the ledger knows now; whoever waits for one that didn't come is told."""
+        """Drop a shard's texts, which are in the ledger now; cancel the futures of those that have no vector."""
         for piece in pieces:
             future = self.pending.pop(piece.text_id, None)
             if future is not None and not future.done():

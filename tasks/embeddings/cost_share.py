@@ -15,7 +15,7 @@ class Share(NamedTuple):
 
 
 def shared(pieces: Sequence[TextToEmbed], tokens: int, cost: float | None) -> Mapping[str, Share]:
-    """Part the tokens and the cost of a request by the tokens of each document's pieces; they add up to the whole."""
+    """Divide a request's tokens and cost among its documents by their pieces' tokens; the shares add up exactly."""
     counted: dict[str, int] = {}
     for piece in pieces:
         counted[piece.document_id] = counted.get(piece.document_id, 0) + piece.tokens

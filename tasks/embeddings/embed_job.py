@@ -1,4 +1,4 @@
-"""An embedding job: what its shards share besides."""
+"""An embedding job, and how its shards take turns."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ LOOK_AGAIN_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Turns:
-    """Shards read and claim their texts one after another, as they were expected."""
+    """The order in which shards read and claim their texts: as they were announced by `expect`."""
 
     _expected: deque[int] = field(default_factory=deque)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -38,9 +38,9 @@ class Turns:
 
     @contextlib.asynccontextmanager
     async def of(self, number: int, stopped: Callable[[], object]) -> AsyncIterator[None]:
-        """Wait for the shards before this one, for the block; one that is run again has had its turn.
+        """Wait for the shards before this one, then run the block; a repeated shard has had its turn and doesn't wait.
 
-        Once the job is stopped nobody waits: a shard before may never come.
+        Once the job is stopped, no shard waits, as an earlier one may never come.
         """
         async with self._changed:
             while self.awaits(number) and self._expected[0] != number and not stopped():
@@ -56,12 +56,12 @@ class Turns:
                 self._changed.notify_all()
 
     def awaits(self, number: int) -> bool:
-        """Whether a shard has its turn still to come."""
+        """Whether a shard hasn't had its turn yet."""
         return number in self._expected
 
 
 class Claiming(Protocol):
-    """Which shard may claim its texts now, of all that several workers have."""
+    """Which shard may claim its texts now, among those of all workers."""
 
     def of(self, number: int) -> contextlib.AbstractAsyncContextManager[None]:
         """Claim for the block, once all shards before have."""
@@ -87,7 +87,7 @@ class AloneInJob:
 
 @dataclass(slots=True)
 class EmbedJob(Job[Embedder]):
-    """A job whose answers are vectors. What it did before is read again: requests are packed as they were."""
+    """A job whose answers are vectors. A resumed one reads finished documents again, to pack the same requests."""
 
     passes: ClassVar[Collection[Settled]] = frozenset[Settled]({"unchanged"})
 
@@ -169,7 +169,7 @@ class EmbedJob(Job[Embedder]):
         calls = {owned.call_id for owned in known.values() if owned.call_id}
         if not calls or embedder.was_halved(pieces, calls):
             return await embedder.embed(progress, pieces)
-        # They were packed otherwise then: only those that lack a vector are asked.
+        # The earlier run packed them differently: only those without a vector are asked for.
         found = self.claims.found(known, {piece.text_id: piece for piece in pieces}, embedder)
         left = [piece for piece in pieces if piece.text_id not in found]
         asked = await embedder.embed(progress, left) if left else []

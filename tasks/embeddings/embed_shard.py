@@ -55,7 +55,7 @@ async def run_embed_shard(job: EmbedJob, number: int, documents: Sequence[Docume
     """
     async with contextlib.AsyncExitStack() as stack:
         async with job.turns.of(number, job.stopped):
-            # One that is run again is waited for by those that have all the room.
+            # A repeated shard takes no place, as the shards that hold all places may wait for it.
             if job.turns.awaits(number):
                 await stack.enter_async_context(job.shards)
             shard = _EmbedShard(job, number, part)
@@ -94,7 +94,7 @@ class _EmbedShard:
             await self._ask_all({piece.text_id for item in self.items if not item.written for piece in item.pieces})
 
     async def _ask_all(self, needed: set[str]) -> None:
-        """Claim all texts, those of written documents too, so that they are packed as they were; ask what is needed."""
+        """Claim all texts, including those of written documents, to pack them as before; ask for the needed ones."""
         if not needed:
             return
         job = self.job
@@ -157,13 +157,13 @@ class _EmbedShard:
         self.job.claims.settle(found)
 
     async def _await(self, text_id: str, future: "asyncio.Future[list[VectorSlice]]") -> None:
-        """Wait for a text that another shard asks for; where that one is stopped, so is this one."""
+        """Wait for a text that another shard asks for; if that shard is stopped, this one is, too."""
         await asyncio.wait({future})
         if not future.cancelled():
             self.leaves[text_id] = future.result()
 
     async def _await_abroad(self, pieces: Sequence[TextToEmbed]) -> None:
-        """Look for the vectors of texts that other workers ask for; what they leave is asked for here."""
+        """Poll for the vectors of texts that other workers ask for; what they leave missing is asked for here."""
         job = self.job
         while pieces:
             alone = await job.claiming.is_first(self.number)
@@ -204,7 +204,7 @@ class _EmbedShard:
             self.written += len(complete) + len(failed) if done else 0
 
     async def _put_down_begun(self) -> None:
-        """Write what was paid for documents that the stopped job has left without an end."""
+        """Write the rows of calls paid for documents that the stopped job has left unfinished."""
         rows = begun_rows(self.job, (item for item in self.items if not item.written), self.leaves)
         if rows.finished:
             await asyncio.to_thread(write_begun, self.job, self.part, rows)

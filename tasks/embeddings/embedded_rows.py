@@ -22,11 +22,11 @@ from tasks.results.vector_columns import ChunkRow, chunks_table
 
 
 class Asked(NamedTuple):
-    """A document's part in a request: its first chunk there, the span of them all in characters, tokens, USD.
+    """A document's part in a request: its first chunk there, the span of all its chunks in characters, tokens, USD.
 
-    Of one that isn't used there is neither chunk nor span.
-    `reused` is 1 where another job or document paid, else 0; `counts` 1 for the one of a
-    request's documents that stands for the call.
+    A request that isn't used has neither chunk nor span.
+    `reused` is 1 if another job or document paid, else 0; `counts` is 1 for the document to
+    which the request's call is counted.
     """
 
     document_id: str
@@ -131,7 +131,7 @@ def _put(item: EmbeddedDocument, found: Iterable[Stretch], chunks: list[ChunkRow
 
 
 def _whole(item: EmbeddedDocument, chunks: int, asked: Sequence[Asked]) -> Ended:
-    """Return the end of a document whose text is embedded to the last character: of a part it may hold no text."""
+    """Return the end of a document whose text is embedded completely, though parts of it may be unread."""
     route, characters, unread = asked[0].came.route, len(item.content.text), item.content.unread
     if unread:
         return Ended(item, chunks, asked, "partial", route, characters, UNREAD, unread_words(unread))

@@ -1,4 +1,4 @@
-"""Ask one route for vectors: what was paid before first, then the provider."""
+"""Embed texts at one route: from the ledger if an answer was paid before, else by the provider."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -26,15 +26,15 @@ from tasks.models.route import Route
 from tasks.providers.call import ENCODING_FORMAT, Call, build_call
 from tasks.providers.vectors import Embedding, Matrix, Vectors
 
-# A text that a provider counts as too long is cut in two, and each half again, so often.
+# How often a text that the provider counts as too long may be halved.
 MOST_CUTS = 5
 
 
 class EmbeddingReply(NamedTuple):
-    """An answered request: its texts' vectors in order, and how they came.
+    """An answered request: the vectors of its texts, in order, and how it was answered.
 
-    `mine`: this job paid it; `shares` are those of the documents that it was asked for.
-    `error_kind` says why what was paid is of no use; it has no vectors then.
+    `mine`: this job paid for it; `shares` are those of the documents that it was sent for.
+    `error_kind` says why a paid answer is unusable; it has no vectors then.
     """
 
     call_id: str
@@ -50,9 +50,9 @@ class EmbeddingReply(NamedTuple):
 
 
 class VectorSlice(NamedTuple):
-    """A stretch of a text and its vector: the `row` of a request that came, or why it failed.
+    """A stretch of a text and its vector, which is `row` of the reply `came`, or why it failed.
 
-    All of a text, unless the provider took it for too long.
+    The stretch is the whole text, unless the provider counted that as too long.
     """
 
     start: int
@@ -76,7 +76,7 @@ class Embedder:
     dimensions: int | None
     base64: bool
     foreseen: Collection[str]
-    # What was paid and isn't used, by the documents that it was asked for; and what may be used yet, by its progress.
+    # Paid but unused replies by document, and those that may still be used by the id of their progress.
     unused: dict[str, list[EmbeddingReply]] = field(default_factory=dict)
     _paid_for: dict[str, list[EmbeddingReply]] = field(default_factory=dict)
 
@@ -95,7 +95,7 @@ class Embedder:
         return found
 
     def was_halved(self, pieces: Sequence[TextToEmbed], calls: Collection[str]) -> bool:
-        """Whether calls are of halves of a request of these pieces, as it is asked where it is refused."""
+        """Whether the calls are for halves of a request of these pieces, into which it is split when refused."""
         left = set(calls) - {self.call_of(pieces).call_id}
         if not left or len(pieces) == 1:
             return not left
@@ -109,7 +109,7 @@ class Embedder:
         return {self.call_of(pieces).call_id}.union(*map(self._calls_within, halves))
 
     async def _group(self, progress: DocumentProgress, pieces: Sequence[TextToEmbed]) -> list[list[VectorSlice]]:
-        """Ask for all of a request; where it is refused, for each half, down to the text that is the trouble."""
+        """Send a request; if it is refused, split it in halves, down to the text that causes the refusal."""
         call, spelled = self.call_of(pieces), self.client.dispatcher.adjustments.count
         self._put_beside(progress, call, pieces)
         try:
@@ -131,9 +131,9 @@ class Embedder:
         return found
 
     def _spelled_anew(self, error: CallFailed, spelled: int) -> bool:
-        """Whether a request that was sent after so much had been learned of the route is worth another try.
+        """Whether to send a refused request again, given the number `spelled` of adjustments that it was sent with.
 
-        A route that never took base64 may answer without: it refuses it by no name, or breaks over it.
+        A route that has never answered with base64 may answer without it: some refuse it without naming it.
         """
         if not self.base64 or error.status not in (400, 422, 500, 501):
             return False
@@ -199,7 +199,7 @@ class Embedder:
         return came
 
     def settle(self, progress: DocumentProgress, *, used: bool) -> None:
-        """Forget what was paid for some work; what isn't used stands among its documents' calls all the same."""
+        """End the accounts of some work; paid replies that weren't used are kept for the rows of their documents."""
         for came in self._paid_for.pop(progress.document_id, ()):
             if not used:
                 self._leave_unused(came)
@@ -209,7 +209,7 @@ class Embedder:
             self.unused.setdefault(document_id, []).append(came)
 
     def _note(self, pieces: Sequence[TextToEmbed], exchange: Exchange) -> PaidUsage:
-        """Say what an exchange took; one of no use is put down for its documents."""
+        """Return the usage of an exchange; an unusable one is recorded for its documents."""
         call, error = exchange.call, exchange.error
         usage = self._usage(call, exchange.paid)
         if error is not None:
@@ -272,7 +272,7 @@ class Embedder:
         )
 
     def placed(self, call: str, places: Sequence[int]) -> EmbeddingReply | None:
-        """Return vectors that lie at some places of a kept answer, if it can be read; they are numbered from 0."""
+        """Return the vectors at some rows (from 0) of a stored answer, if it can be read."""
         kept = self.client.ledger.answer(call)
         if kept is None:
             return None

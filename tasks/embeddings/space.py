@@ -1,4 +1,4 @@
-"""The vectors that go together: which model's, of how many dimensions, and what identifies one."""
+"""The common properties of a result set's vectors: model, dimensions, and the identity of each."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -27,7 +27,7 @@ class Space:
         return TextToEmbed(self.text_id(text), text, tokens, document_id)
 
     def wrong(self, dimensions: int, label: str) -> RouteUnavailable | None:
-        """Say what is wrong with vectors of so many dimensions; the first ones tell where nobody knew."""
+        """Return the error for vectors of other dimensions than the rest, if any; the first ones set them."""
         if self.dimensions is None:
             self.dimensions = dimensions
         if dimensions == self.dimensions:

@@ -1,7 +1,7 @@
-"""What happens in a job, for whoever watches it; unless somebody does, nothing is done with it.
+"""The events of a job, for its observers; without an observer they are discarded.
 
 No event holds a word of a prompt or an answer, a key, or an error's message, which may
-quote one of them: an error goes by its kind, and its words stand in `failures`.
+quote one of them: an event names the kind of an error, and the table `failures` holds its message.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +40,7 @@ LEVELS: Final[Mapping[Name, Level]] = {
     "call sent": "debug",
     "call left": "debug",
     "call refused": "warning",
-    "call paid": "warning",  # in vain: its answer is of no use
+    "call paid": "warning",  # for nothing: its answer is unusable
     "call given up": "warning",
     "answer set aside": "warning",
     "route down": "warning",
@@ -50,7 +50,7 @@ LEVELS: Final[Mapping[Name, Level]] = {
 
 
 class Event(NamedTuple):
-    """Something that happened at a time, in seconds since 1970; fields that are None say nothing."""
+    """Something that happened, with its time in seconds since 1970; a field that is None counts as missing."""
 
     at: float
     name: Name
@@ -58,7 +58,7 @@ class Event(NamedTuple):
 
 
 class MetricReading(NamedTuple):
-    """A gauge as it stands, and of what."""
+    """The current value of a gauge, and the fields that identify what it measures."""
 
     gauge: Literal["in_flight", "limit_used"]
     value: float
@@ -69,33 +69,33 @@ Read = Callable[[], Iterable[MetricReading]]
 
 
 class Observer(Protocol):
-    """What is told of events; from any thread, and it costs next to nothing."""
+    """Receives events, from any thread and at next to no cost."""
 
     def note(self, name: Name, /, **fields: Any) -> None:
-        """Tell what happened."""
+        """Record an event."""
         ...
 
     def bound(self, **fields: Any) -> "Observer":
-        """Return one whose events have these fields besides."""
+        """Return an observer that adds these fields to its events."""
         ...
 
     def gauges(self, read: Read) -> None:
-        """Tell how to read the gauges; from any thread, while the job is open."""
+        """Register a function that reads the gauges; it is called from any thread while the job is open."""
         ...
 
 
 class Silent:
-    """Nobody watches."""
+    """An observer that discards everything."""
 
     def note(self, name: Name, /, **fields: Any) -> None:
         """Do nothing."""
 
     def bound(self, **_: Any) -> Observer:
-        """Nor does this one."""
+        """Return itself, as it has no use for the fields."""
         return self
 
     def gauges(self, read: Read) -> None:
-        """Read nothing."""
+        """Ignore the gauges."""
 
 
 SILENT: Final[Observer] = Silent()

@@ -30,7 +30,7 @@ class Lines:
         self._file.flush()
 
     def _line(self, event: Event) -> bytes:
-        # Put together by hand: to merge two dictionaries takes longer than all the rest.
+        # Assembled by hand: merging two dictionaries would take longer than everything else here.
         second, fraction = divmod(event.at, 1)
         if second != self._second:
             self._second, self._clock = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

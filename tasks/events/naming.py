@@ -27,12 +27,12 @@ def attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
             # The older name is what many backends still group by.
             found["gen_ai.system"] = found["gen_ai.provider.name"] = PROVIDERS.get(value, value)
             continue
-        # A name may be no text, which would spoil all that is sent with it.
+        # A name may hold lone surrogates, which would spoil the whole batch that is sent with it.
         text = value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
         found[NAMES.get(name, f"docmill.{name}")] = text
     return found
 
 
 def of_route(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes by which metrics are told apart: those of the route."""
+    """Return the route's attributes, by which metrics are distinguished."""
     return attributes({name: fields.get(name) for name in ROUTE})

@@ -1,4 +1,4 @@
-"""Who watches a job: its log, and OpenTelemetry where the environment asks for it."""
+"""The observers of a job: its log, and OpenTelemetry where the environment asks for it."""
 
 import contextlib
 import importlib.util
@@ -16,9 +16,9 @@ PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 @contextlib.contextmanager
 def observing(job_id: str, log: str | None, trouble: Trouble) -> Iterator[Observer]:
-    """Watch a job for the block: into a log, where one is named, and by OpenTelemetry.
+    """Observe a job while the block runs: in a log, if one is named, and by OpenTelemetry, if it is configured.
 
-    `trouble` is told what can't be written. Raises UserMistake where the log can't be opened.
+    `trouble` is called with a message when events can't be written. Raises UserMistake if the log can't be opened.
     """
     with contextlib.ExitStack() as stack:
         sinks: list[Sink] = []
@@ -47,5 +47,5 @@ def wants_telemetry(environment: Mapping[str, str]) -> bool:
 def _is_installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # what it lies in isn't there either
+    except ModuleNotFoundError:  # its parent package isn't installed either
         return False

@@ -1,7 +1,7 @@
-"""Events as spans: job > shard > document > call, the attempts of a call as events on it.
+"""Events as spans: job > shard > document > call, with the attempts of a call as events on its span.
 
-A request of `embed` holds texts of many documents, and of several shards: it stands under
-the job. What is open when the job ends, as calls that were cut off, ends with it.
+A request of `embed` holds texts of many documents and of several shards, so its parent is the
+job. Spans still open when the job ends, such as those of calls that were cut off, end with it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from tasks.events.naming import attributes
 
 Key = tuple[str, object]
 JOB: Key = ("job", "")
-# An answer among them: that it was sent may have been dropped.
+# Answers are among them, because the event "call sent" may have been dropped.
 BEGINS = frozenset({"call sent", "call answered", "call reused"})
 ENDS = frozenset({"call answered", "call given up", "call left", "call reused"})
 ATTEMPTS = frozenset({"call sent", "call waited", "call refused", "call retried", "call paid"})

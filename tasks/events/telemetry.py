@@ -24,16 +24,16 @@ from tasks.events.spans import Spans
 from tasks.events.watcher import Sink, Trouble
 
 NAME = "docmill"
-# So long a collector is waited for at the end; one that is away would be asked for much longer.
+# How long to wait for the collector at the end; the SDK would retry an unreachable one for much longer.
 LAST_SECONDS = 4.0
-# Spans that wait to be sent, where the environment says nothing: a fast job ends thousands a second.
+# The queue of spans to be sent, unless the environment sets its size: a fast job ends thousands of spans a second.
 MOST_SPANS = 20_000
 LOST = "the collector of OTEL_EXPORTER_OTLP_ENDPOINT didn't take all spans and metrics"
 
 
 @contextlib.contextmanager
 def telemetry(job_id: str, readers: Sequence[Read], trouble: Trouble) -> Iterator[list[Sink]]:
-    """Return where events become spans and metrics; what is left is sent at the end, for some seconds."""
+    """Yield the sinks that turn events into spans and metrics; flush them at the end, for a few seconds at most."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_heard(trouble))
         sinks: list[Sink] = []
@@ -75,7 +75,7 @@ def _measuring(readers: Sequence[Read]) -> Iterator[Metrics]:
 
 @contextlib.contextmanager
 def _at_most(give_up: Callable[[], None]) -> Iterator[None]:
-    """Call `give_up` where the block takes longer than LAST_SECONDS; what the SDK raises then is no matter."""
+    """Call `give_up` if the block takes longer than LAST_SECONDS; ignore whatever the SDK raises."""
     timer = threading.Timer(LAST_SECONDS, give_up)
     timer.daemon = True
     timer.start()
@@ -87,13 +87,13 @@ def _at_most(give_up: Callable[[], None]) -> Iterator[None]:
 
 
 def _resource() -> Resource:
-    """What the environment says of this service, which is called docmill unless that names it."""
+    """Return the resource that the environment describes, named docmill unless the environment names it."""
     named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     return Resource.create({} if named else {"service.name": NAME})
 
 
 class _Ear(logging.Handler):
-    """Hears what goes wrong, once."""
+    """A log handler that reports the first problem, and only that one."""
 
     def __init__(self, trouble: Trouble) -> None:
         super().__init__(logging.WARNING)
@@ -107,7 +107,7 @@ class _Ear(logging.Handler):
 
 @contextlib.contextmanager
 def _heard(trouble: Trouble) -> Iterator[None]:
-    """Say in one line what the SDK would say in many, with the collector's words."""
+    """Replace the SDK's many log lines, which quote the collector, with one line of our own."""
     logger, ear = logging.getLogger("opentelemetry"), _Ear(trouble)
     was = logger.propagate
     logger.addHandler(ear)

@@ -1,4 +1,4 @@
-"""Hand events on to those who write them down, on a thread of its own, so that no call waits for a disk."""
+"""Hand events to their sinks on a separate thread, so that no call waits for a disk."""
 
 import threading
 import time
@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from tasks.events.event import LEVELS, Event, Name, Observer, Read
 
-# Events that wait; beyond half of them those of level debug are dropped.
+# The longest queue; once it is half full, events of level debug are dropped.
 MOST = 40_000
 AT_ONCE = 2_000
 LOOK_SECONDS = 0.1
-# So long a full queue is waited for; then it is stuck, and whatever comes is dropped.
+# How long to wait for room in a full queue; after that it counts as stuck, and new events are dropped.
 PATIENCE_SECONDS = 2.0
 CLOSE_SECONDS = 10.0
 
@@ -23,12 +23,12 @@ class Sink(Protocol):
     """Where events go; it is used by one thread."""
 
     def take(self, events: Sequence[Event]) -> None:
-        """Take events in their order. Raises what it likes: then it gets no more."""
+        """Take events in their order. A sink that raises an exception, of any kind, gets no more events."""
         ...
 
 
 class Watcher:
-    """The observer of one job. `trouble` is told, once each, of sinks that fail."""
+    """The observer of one job. `trouble` is called once for each sink that fails."""
 
     def __init__(self, sinks: Sequence[Sink], trouble: Trouble, readers: list[Read], most: int = MOST) -> None:
         self.dropped = 0
@@ -47,16 +47,16 @@ class Watcher:
         self.put(name, fields)
 
     def put(self, name: Name, fields: dict[str, Any]) -> None:
-        """Queue an event with fields that are its own from now on."""
+        """Queue an event; it keeps `fields`, which the caller must not change any more."""
         if len(self._queue) < self._some or self._has_room(name):
             self._queue.append(Event(time.time(), name, fields))
 
     def bound(self, **fields: Any) -> Observer:
-        """Return one whose events have these fields besides."""
+        """Return an observer that adds these fields to its events."""
         return _Bound(self, fields)
 
     def gauges(self, read: Read) -> None:
-        """Have the gauges read by whoever wants to know."""
+        """Register a function that reads the gauges."""
         self._readers.append(read)
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class Watcher:
         self._thread.join(CLOSE_SECONDS)
 
     def _has_room(self, name: Name) -> bool:
-        """Whether an event may be queued beside so many: rather than debug lines, the caller waits for its turn."""
+        """Whether an event may join a queue this long: debug events are dropped, others wait for room."""
         if LEVELS.get(name) != "debug":
             deadline = time.monotonic() + (0.0 if self._stuck else PATIENCE_SECONDS)
             while len(self._queue) >= self._most and time.monotonic() < deadline:

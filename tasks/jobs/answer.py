@@ -1,4 +1,4 @@
-"""Answer one document, at whichever of the job's routes is there."""
+"""Answer one document, at the first of the job's routes that is available."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ def completed(job: JobContext[Any], document: Document, result: Result) -> Resul
 async def answered(
     job: JobContext, document: Document, progress: DocumentProgress, reading: DocumentReading | DocumentFailed
 ) -> Result:
-    """Answer at the first route that is there; at another one the text is cut anew."""
+    """Answer a document at the first available route; if it moves to another one, its text is cut again for that."""
     if isinstance(reading, DocumentFailed):
         return document_rows(job.ledger.job_id, document, progress, None, reading, job.first_route)
     refused: dict[Route, TokenMeasure] = {}

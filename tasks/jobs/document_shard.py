@@ -109,7 +109,7 @@ class _DocumentShard:
             while reads:
                 self._begin(await reads.popleft(), tasks)
         except JobPaused as error:
-            self.job.stop(error)  # which sees to it that what is in flight comes to its end
+            self.job.stop(error)  # which lets the calls in flight finish
         finally:
             for read in reads:
                 read.cancel()
@@ -145,7 +145,7 @@ class _DocumentShard:
             self.job.slots.release()
 
     async def _one(self, document: Document, reading: DocumentReading | DocumentFailed) -> None:
-        """Answer one document; its place is free for another then."""
+        """Answer one document, then free its place for another."""
         progress = DocumentProgress(document.document_id)
         self.job.observer.note("document began", part=self.part, document_id=document.document_id)
         try:
@@ -163,7 +163,7 @@ class _DocumentShard:
             self.job.slots.release()
 
     def _leave(self, settled: Settled) -> None:
-        """Count a document that needs nothing."""
+        """Count a document that needs no answer."""
         self.job.meter.finished(settled)
         self.left[settled] += 1
         self.job.scheduler.ended += 1
@@ -185,7 +185,7 @@ class _DocumentShard:
             self.written += len(results) if written else 0
 
     async def put_down_begun(self) -> None:
-        """Write what was paid for documents that the stopped job has left without an end."""
+        """Write the rows of calls paid for documents that the stopped job has left unfinished."""
         begun = [progress for progress in self._begun if progress.calls]
         if begun:
             await asyncio.to_thread(write_begun, self.job, self.part, begun_rows(begun, self.job.schemas))
@@ -195,12 +195,12 @@ class _DocumentShard:
 
 
 def note_end(job: JobContext[Any], row: Mapping[str, Any]) -> None:
-    """Tell that a document has come to its end."""
+    """Record the event that a document has ended."""
     job.observer.note(
         "document ended", document_id=row["document_id"], status=row["status"], error_kind=row["error_kind"]
     )
 
 
 def _broke(task: "asyncio.Task[None]") -> bool:
-    """Whether a task ended by a defect, which is to be raised."""
+    """Whether a task ended with an unexpected exception, which has to be raised."""
     return task.done() and not task.cancelled() and task.exception() is not None

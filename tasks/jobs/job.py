@@ -43,7 +43,7 @@ class Job(JobContext[S]):
 
     began: float = field(default_factory=time.monotonic)
     unchanged: int = 0
-    # Unchanged rows that no shard was given; only the listing counts them.
+    # Unchanged rows that were not handed to any shard; only the listing counts them.
     passed: int = 0
     _listing: Iterator[Document] | None = None
     _known: Totals = field(default_factory=Totals)
@@ -62,20 +62,20 @@ class Job(JobContext[S]):
         self.scheduler.listed_all = self._stopped is None
 
     def look_ahead(self) -> None:
-        """Pass over all that is settled before the first document to work on, while something else is waited for."""
+        """Find the first document to work on ahead of time, skipping settled ones."""
         self._listing = self._listed()
         first = list(itertools.islice(self._listing, 1))
         self._listing = itertools.chain(first, self._listing)
 
     def _listed(self) -> Iterator[Document]:
         options = self.prepared.options
-        # Of rows that need nothing none may be left to work on, however many there are.
+        # Checked for each document: a long source may consist of settled rows only, which never reach the caller.
         documents = itertools.takewhile(lambda _: self._stopped is None, self.prepared.documents())
         wanted = filter(self._failed_before, documents) if options.retry_failed else documents
         return self._unsettled(itertools.islice(wanted, options.limit))
 
     def _unsettled(self, documents: Iterator[Document]) -> Iterator[Document]:
-        """Leave out rows of tables that need nothing, many at once: of a job that is taken up most may be done."""
+        """Leave out settled table rows, looking up many at once: in a resumed job, most may be done."""
         for group in grouped(documents, ROWS_AT_ONCE, BYTES_AT_ONCE):
             rows = [one.document_id for one in group if one.text is not None]
             seen = self.ledger.seen(rows) if rows and not self.ledger.is_new else {}
@@ -96,7 +96,7 @@ class Job(JobContext[S]):
 
     def _failed_before(self, document: Document) -> bool:
         seen = self.ledger.seen([document.document_id]).get(document.document_id)
-        # Assigned: a kill came between its part and its status, so the same command takes it up.
+        # Assigned: the run was killed between writing the part and setting the status, so this one resumes it.
         return seen is not None and seen.status in ("failed", "partial", ASSIGNED)
 
     def record(self, status: Status, finished: datetime | None = None, totals: Totals | None = None) -> JobRecord:
@@ -151,13 +151,13 @@ class Job(JobContext[S]):
         return round(max(sum(costs), self.ledger.paid()), 10)
 
     def broke(self, error: BaseException) -> None:
-        """Write into job.json that the job ended by an error nobody foresaw; it stays resumable."""
+        """Record in job.json that the job ended with an unexpected error; it stays resumable."""
         self._stopped = self._stopped or JobPaused(f"{type(error).__name__}: {error}")
         self.observer.note("job ended", status="failed", error_kind=type(error).__name__)
         write_job_file(self.output, self.record("failed", datetime.now(UTC)))
 
     def conclude(self) -> ResultSet:
-        """Write job.json for the last time; return what the run leaves."""
+        """Write job.json for the last time; return the result set."""
         totals = self._totals()
         reason = self._stopped
         for client in self.clients:
@@ -187,7 +187,7 @@ def is_mistake(reason: JobPaused) -> bool:
 
 
 def exit_code(reason: JobPaused | None, totals: Totals) -> int:
-    """Return the exit code that the contract gives to an end."""
+    """Return the documented exit code for the reason of a stop, if any, and the totals."""
     if isinstance(reason, Interrupted):
         return 128 + reason.signal
     if reason is not None and is_mistake(reason):

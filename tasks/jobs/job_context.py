@@ -1,4 +1,4 @@
-"""All that work on documents sees of its job: what is to be done, what was paid, how it is asked, and its end."""
+"""The job as seen by the work on its documents: the job's options, ledger and routes, and how it is stopped."""
 
 import asyncio
 import threading
@@ -23,7 +23,7 @@ from tasks.results.location import Folder
 from tasks.results.schemas import Schemas
 from tasks.strategies.text_answerer import TextAnswerer
 
-# For the calls in flight after a signal, of the ten seconds in which all is to end.
+# How long calls in flight may take after a signal, of the ten seconds in which the process is to end.
 DRAIN_SECONDS = 7.0
 Settled = Literal["unchanged", "resumed"]
 S = TypeVar("S", bound=RouteUser, default=TextAnswerer)
@@ -46,7 +46,7 @@ class JobContext(Generic[S]):
     slots: asyncio.Semaphore
     answerers: list[S] = field(default_factory=list)
     scheduler: RouteScheduler[S] = field(init=False)
-    # That of all answers, computed once.
+    # The fingerprint of `prepared`, computed once.
     fingerprint: str = field(init=False)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     writing: threading.Lock = field(default_factory=threading.Lock)
@@ -55,7 +55,7 @@ class JobContext(Generic[S]):
     _stopped: JobPaused | None = None
 
     def __post_init__(self) -> None:
-        """Documents choose among the answerers, which are added as they are opened."""
+        """Make the scheduler over the answerers, which are added as their routes are opened."""
         self.fingerprint = self.prepared.fingerprint
         options = self.prepared.options
         shares = {one.label: one.share for one in self.prepared.job_routes} if options.pool else None
@@ -86,7 +86,7 @@ class JobContext(Generic[S]):
         return self.fingerprint + self.prepared.carried.mark(document)
 
     def settled(self, document: Document, content_sha256: str, seen: DocumentState | None) -> Settled | None:
-        """Return why a document needs nothing: unchanged since an earlier job, or finished by this one; or None."""
+        """Return why a document needs no work: unchanged since an earlier job, or finished by this one; or None."""
         if seen is None or (seen.content_sha256, seen.fingerprint) != (content_sha256, self.fingerprint_of(document)):
             return None
         if seen.job_id == self.ledger.job_id and seen.status in ("done", "partial", "failed"):
@@ -96,7 +96,7 @@ class JobContext(Generic[S]):
         return None
 
     def stop(self, reason: JobPaused, drain: float = DRAIN_SECONDS * 60) -> None:
-        """Ask nobody any more; what is in flight may end within `drain` seconds. From any thread."""
+        """Send no more calls; those in flight may end within `drain` seconds. From any thread."""
         if self._stopped is None:
             self._stopped = reason
             asyncio.run_coroutine_threadsafe(self._drain(drain), self.loop)

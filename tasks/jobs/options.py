@@ -1,4 +1,4 @@
-"""The options by the name under which scripts that were written before know them."""
+"""The options under their former module name, for existing scripts."""
 
 from tasks.prompting.options import CompareOptions, EmbedOptions, ExtractOptions, Options
 

@@ -1,4 +1,4 @@
-"""Write finished documents' rows, in steps of which a kill between any two loses nothing."""
+"""Write finished documents' rows in steps, such that a kill between any two of them loses nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ def rows_of(results: Sequence[Result], schemas: Schemas) -> Rows:
 
 
 def begun_rows(begun: Sequence[DocumentProgress], schemas: Schemas) -> Rows:
-    """Return what was paid for documents that have no end yet: the job was stopped."""
+    """Return the rows of calls for documents that a stopped job left unfinished."""
     calls = as_table([call for progress in begun for call in progress.calls], schemas["calls"])
     return Rows({"calls": calls}, [_counted(progress.document_id, progress.calls) for progress in begun])
 

@@ -1,4 +1,4 @@
-"""Where a PostgreSQL database is reached; its password is kept apart."""
+"""The address of a PostgreSQL database, with its password kept separately."""
 
 import re
 import urllib.parse
@@ -16,13 +16,13 @@ HIDDEN = "(the password)"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A database's URL, which holds no password, and what is secret of it by libpq's names."""
+    """A database's URL without secrets, and the secrets by libpq's names."""
 
     url: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def hidden(self, text: str) -> str:
-        """Return a text, an error say, without what is secret."""
+        """Return a text, such as an error, without the secrets."""
         for secret in filter(None, self.secrets.values()):
             for spelling in (secret, urllib.parse.quote(secret, safe="")):
                 text = text.replace(spelling, HIDDEN)
@@ -34,13 +34,13 @@ def is_url(place: str, option: str = "--state", variable: str = "DOCMILL_STATE")
     if URL.match(place):
         return True
     if OTHER_URL.match(place):
-        # What it holds isn't said: it may be a password.
+        # The message doesn't quote the value: it may hold a password.
         raise UserMistake(f"{option} (or {variable}) takes a folder or a postgresql:// URL, and got another URL")
     return False
 
 
 def address_of(url: str, default: str | None = None) -> Address:
-    """Part a URL and its password: that of `user:password@`, or of the query, or the default one."""
+    """Separate a URL from its password, which is taken from `user:password@`, else the query, else the default."""
     found = URL.match(url)
     rest = found[1] if found else ""
     # An @ further on would be written %40: whatever stands before the last one may be a password.

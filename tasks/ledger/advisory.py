@@ -1,8 +1,8 @@
-"""One run a result set, from whatever machine: an advisory lock, and the holder's name that every commit looks at.
+"""One run per result set, on any machine: an advisory lock, and the holder's name that every commit checks.
 
-The lock is on a connection of its own, and free when that ends, however it ends. A
-run that lost it takes it again where nobody else had it meanwhile; where somebody
-had, his name is there, and not one more row of the first run is committed.
+The lock is held by a connection of its own, and is free when that ends for any reason. A
+run that lost it takes it again if no other run had it meanwhile; if one had, the name
+has changed, and the first run commits no more rows.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ HOLDER, VERSION_NOTE = "holder", "version"
 
 
 class Hold:
-    """A result set's lock, held from `take` to `release`; `lost` says why it isn't any more."""
+    """A result set's lock, held from `take` to `release`; `lost` is the error if it was lost in between."""
 
     def __init__(self, server: Database) -> None:
         self._server = server
@@ -67,7 +67,7 @@ class Hold:
         """Free the lock."""
         self._ended.set()
         self._watcher.join()
-        # Said, as the server takes its time to notice that a connection was closed.
+        # Unlock explicitly, as the server may be slow to notice a closed connection.
         with contextlib.suppress(psycopg.Error):
             self._connection.execute(UNLOCK, (self._key,))
         self._connection.close()
@@ -115,7 +115,7 @@ class Hold:
             return False
 
     def _taken_again(self) -> bool:
-        """Take the lock on a new connection, with patience; not where another run had it meanwhile."""
+        """Try for a while to take the lock on a new connection, unless another run had it meanwhile."""
         for pause in pauses(server_module.PATIENCE_SECONDS):
             with contextlib.suppress(psycopg.Error), contextlib.ExitStack() as undo:
                 connection = self._server.connect()
@@ -147,13 +147,13 @@ class Hold:
 
 
 class Guest:
-    """What a worker proves at each commit: that the run it works for still holds the result set."""
+    """A worker's check, at each commit, that the run it works for still holds the result set."""
 
     def __init__(self, server: Database, holder: str) -> None:
         self._server, self._holder = server, holder
 
     def prove(self, connection: Connection) -> None:
-        """Raise LeaderLost unless it does until the transaction ends."""
+        """Raise LeaderLost unless that run holds it until the transaction ends."""
         holder = _fetched(connection, GET + b" FOR SHARE", HOLDER)
         if holder != self._holder:
             raise LeaderLost(f"{self._server.name} was taken over by {named(str(holder))}")

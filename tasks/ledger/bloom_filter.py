@@ -18,7 +18,7 @@ IDS_AT_ONCE = 10_000
 
 
 class BloomFilter:
-    """A set that grows, of call ids; it may say yes of one that isn't in it, never no of one that is."""
+    """A growing set of call ids; `in` may be true for an id that isn't in it, but is never false for one that is."""
 
     def __init__(self) -> None:
         self._bits = bytearray(BYTES)

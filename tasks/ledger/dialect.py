@@ -67,7 +67,7 @@ def taken(values: Iterable[Value]) -> list[Value]:
 
 
 def asked(values: Asked) -> "list[Value | list[Value]]":
-    """Return what is asked for, as PostgreSQL takes it."""
+    """Return a query's values as PostgreSQL takes them."""
     return [taken(value) if isinstance(value, list) else taken([value])[0] for value in values]
 
 

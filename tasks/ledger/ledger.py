@@ -1,7 +1,7 @@
-"""What was paid and what is done, so that nothing is paid or lost twice.
+"""What was paid and what is done, so that nothing is paid for twice and nothing is lost.
 
 A document goes through two steps here: it is *assigned* to a Parquet part before
-that part is written, and *finished* after. A run that is killed in between finds
+that part is written, and *finished* after. If a run is killed in between, the next one finds
 it assigned, takes its answers from here, and writes the same part again.
 """
 
@@ -34,7 +34,7 @@ class Ledger:
         self._fresh = fresh
         self.job_id = ""
         self._began = datetime.now(UTC)
-        # The event loop adds to the first; what other processes have written is learned into one of its own.
+        # The event loop adds to `_known`; answers of other processes go into a separate filter.
         self._known = BloomFilter()
         self._others: BloomFilter | None = None
         self._beside: dict[str, list[PaidBeside]] = {}
@@ -43,20 +43,20 @@ class Ledger:
         with contextlib.ExitStack() as undo:
             undo.callback(self._store.close)
             self._part = _int(self._store.read(statements.LAST_PART)[0][0])
-            # It knows of no document: those of the tables are to be adopted.
+            # It knows of no document yet: the ones in the tables must be adopted.
             self.is_new = not self._part
             self.had_answers = self._fill(self._known)
             undo.pop_all()
 
     def learn(self) -> None:
-        """Learn of the answers that other processes have written since; from any thread. Raises StorageFailed."""
+        """Load the ids of answers that other processes have written since; from any thread. Raises StorageFailed."""
         others = BloomFilter()
         self.had_answers = self._fill(others)
         self._others = others
         self._look_beside()
 
     def _fill(self, known: BloomFilter) -> bool:
-        """Have a filter know the answers that are there; return whether there are any."""
+        """Add the stored answers to a filter; return whether there are any."""
         try:
             return known.add_all(str(row[0]) for row in self._store.stream(statements.CALL_IDS)) > 0
         except ValueError as error:
@@ -101,7 +101,7 @@ class Ledger:
             self._beside.setdefault(found.call_id, []).append(found)
 
     def writing(self, part: int) -> contextlib.AbstractContextManager[None]:
-        """Keep the other processes that work on the job from writing to a part for the block."""
+        """Lock a part for the block against the other processes that work on the job."""
         return self._store.alone(part)
 
     def started_at(self) -> datetime:
@@ -153,7 +153,7 @@ class Ledger:
         return call_id in self._known or (self._others is not None and call_id in self._others)
 
     def suspect(self, call_id: str) -> None:
-        """Look for a call's answer from now on, as another process may have got it."""
+        """Treat a call's answer as possibly stored from now on, as another process may have recorded it."""
         self._known.add(call_id)
 
     def costs(self, call_id: str, cost: float | None) -> None:
@@ -178,7 +178,7 @@ class Ledger:
         return _int(count), float(worst or 0.0)
 
     def _write_queued(self) -> None:
-        """Have all that is queued committed: nobody waits for notes, and money is counted from them."""
+        """Commit all that is queued: notes of costs are written without waiting, and the sums need them."""
         self._store.write(statements.NOTHING)
 
     def pay_beside(self, paid: PaidBeside) -> None:
@@ -191,12 +191,12 @@ class Ledger:
         )  # fmt: skip
 
     def paid_beside(self, call_id: str) -> Sequence[PaidBeside]:
-        """Return what this job had paid for a call beside its kept answer when it was taken up."""
+        """Return what this job had paid for a call besides its stored answer, as of when the job was resumed."""
         return self._beside.get(call_id, ())
 
     def seen(self, document_ids: Sequence[str]) -> dict[str, DocumentState]:
         """Return what is known of these documents."""
-        # Their types are those of the table: to make sure of each value would cost a job that is taken up seconds.
+        # The table ensures the types: checking each value would cost a resumed job seconds.
         rows = cast(
             "list[tuple[str, str, str, str | None, str, int]]", self._store.read(statements.SEEN, (list(document_ids),))
         )
@@ -209,7 +209,7 @@ class Ledger:
             return self._part
 
     def adopt(self, parts: Mapping[str, int]) -> None:
-        """Take documents for assigned to the parts they lie in: the ledger that knew of them is gone."""
+        """Record documents as assigned to the parts that hold them, as the ledger that knew of them is gone."""
         rows = [(document_id, "", "", ASSIGNED, part) for document_id, part in parts.items()]
         self._store.write_many(statements.ASSIGN, rows)
         self._part = max((self._part, *parts.values()))
@@ -252,9 +252,9 @@ class Ledger:
         return {name: one for name, one in found.items() if one.job_id == self.job_id} if self._fresh else found
 
     def own(self, texts: Iterable[tuple[str, str, str, int]]) -> None:
-        """Have texts belong to documents of this job, before they are asked.
+        """Assign texts to documents of this job, before they are asked for.
 
-        Each is its id, its document's, the call that it is to be asked in, and its place there.
+        Each text is given by its id, its document's id, the call that will embed it, and its position there.
         """
         job_id = self.job_id
         # Sorted, as the table is: that halves the time to put them in.
@@ -274,7 +274,7 @@ class Ledger:
         return [(_int(part), _int(documents), _int(calls), _int(failures)) for part, documents, calls, failures in rows]
 
     def reopen(self, parts: Sequence[int]) -> None:
-        """Take the documents of these parts for assigned, not finished: their rows are lost."""
+        """Set the documents of these parts back from finished to assigned, as their rows are lost."""
         for part in parts:
             self._store.write(statements.REOPEN, (ASSIGNED, part))
 

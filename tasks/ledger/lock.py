@@ -1,4 +1,4 @@
-"""One run a result set: the second says who holds it and leaves. A run's workers share what it holds."""
+"""One run per result set: a second one reports the holder and ends. A run's workers share its lock."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from tasks.base.errors import InUse, StorageFailed, UserMistake
 
 WORKERS = "workers.lock"
-# What a killed run's workers may take to record what they asked for.
+# How long a killed run's workers may take to record answers to the calls they have sent.
 WORKERS_SECONDS, LOOK_AGAIN_SECONDS = 20.0, 0.1
 
 
@@ -82,18 +82,18 @@ def locked(path: Path, number: int) -> Iterator[None]:
 
 
 def in_use(place: str, who: str) -> InUse:
-    """Return what the second run is told."""
+    """Return the error for a second run."""
     return InUse(f"{place} is in use by {who}: wait for it (--wait 1h), or give another --output")
 
 
 def me() -> str:
-    """Return who this process is, for others to read."""
+    """Return a description of this process as JSON, for other processes."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
 
 
 def named(holder: str) -> str:
-    """Return who a holder said it was."""
+    """Return a holder's description in words."""
     try:
         who = json.loads(holder)
         return f"process {who['pid']} on {who['host']} since {who['since']}"

@@ -84,7 +84,7 @@ class PostgresStore(Store):
             raise self._server.failed(error) from None
 
     def doubt(self, why: object) -> StorageFailed:
-        """Return the error to raise: what can't be believed stays, for somebody to look at."""
+        """Return the error to raise; what looks wrong stays in the database for inspection."""
         return StorageFailed(
             f"the ledger {self._server.name} isn't what was written: {why}: restore it, or give another --output"
         )

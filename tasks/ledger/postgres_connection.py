@@ -42,7 +42,7 @@ class Database:
 
     @property
     def name(self) -> str:
-        """What people are told of it."""
+        """The name that messages use: the schema and the database's URL."""
         return f"{self.schema} at {self.address.url}"
 
     def connect(self, **times: int) -> Connection:
@@ -98,7 +98,7 @@ class Database:
 
 @dataclass(slots=True)
 class Patience:
-    """How many seconds a lost connection is made anew for; none once it was of no use."""
+    """How many seconds to try to reconnect; after these have once been in vain (`is_over`), a single try."""
 
     seconds: float
     is_over: bool = False
@@ -112,10 +112,10 @@ class ReconnectingConnection:
         self._connection: Connection | None = None
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` does with the connection; where it is lost meanwhile, `work` is done again on a new one.
+        """Return the result of `work` on the connection; if that is lost meanwhile, repeat `work` on a new one.
 
-        Raises StorageFailed where there is none for as long as the patience, and from
-        then on at once; psycopg.Error where the server refuses the work.
+        Raises StorageFailed if none can be made while the patience lasts, and from then on
+        without waiting; psycopg.Error if the server refuses the work.
         """
         last: Exception | None = None
         for pause in pauses(0.0 if self._patience.is_over else self._patience.seconds):

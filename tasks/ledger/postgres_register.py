@@ -7,7 +7,7 @@ from tasks.ledger.postgres_connection import Connection, Database
 from tasks.ledger.register import TABLE, Change, T
 
 SCHEMA = "docmill_limits"
-# Who waits for longer goes on without.
+# A statement or transaction that takes longer is cancelled.
 TIMES = "SET statement_timeout TO 1500; SET idle_in_transaction_session_timeout TO 5000"
 FIND_NOW = b"SELECT text, extract(epoch FROM clock_timestamp())::float8 FROM register WHERE name = %s FOR UPDATE"
 PUT = b"UPDATE register SET text = %s WHERE name = %s"

@@ -1,9 +1,9 @@
-"""A statement of the ledger in the words of each database that it may lie in."""
+"""A statement of the ledger in the SQL of each database that may hold it."""
 
 from dataclasses import dataclass
 
-# What databases say differently: the mark of a value, of a list of names (which is one value too), what tells
-# documents apart by the column that names them, and how a query is bidden to read an index.
+# Where the databases differ: the placeholder of a value and of a list of names (also one value), the unique
+# key of a document by its id, and the hint that makes a query read an index.
 SQLITE = {
     "value": "?",
     "values": "IN (SELECT value FROM json_each(?))",  # it reads one list of many names from JSON

@@ -1,4 +1,4 @@
-"""What is asked of a ledger by those who don't hold it: nothing is changed, and where there is none nothing is told."""
+"""Queries of a ledger that another run may hold: they change nothing, and find nothing where there is no ledger."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -57,12 +57,12 @@ def last_status(state: State) -> str | None:
 
 
 def asked_documents(state: State, fingerprint: str) -> set[str]:
-    """Return the documents that came to an end by what a fingerprint stands for."""
+    """Return the documents that were finished with this fingerprint."""
     return {str(name) for (name,) in state.peek(ASKED, (fingerprint, ASSIGNED))}
 
 
 def paid_since(state: State, began: datetime, *, ended: bool = False) -> float:
-    """Return the USD paid since a moment, or by the jobs alone that have ended; what isn't known is at its worst."""
+    """Return the USD paid since a moment, with `ended` only by jobs that are done; unknown costs at their worst."""
     moment = began.timestamp()
     return _one(state, PAID_BY_ENDED if ended else PAID_SINCE, moment, moment)
 

@@ -23,9 +23,9 @@ class StoredAnswer:
 
 
 class PaidBeside(NamedTuple):
-    """An exchange that was paid, or may have been, beside the answer that is kept of its call, and why it is of no use.
+    """An exchange that was or may have been paid besides the stored answer to its call, and why it isn't usable.
 
-    `tokens` are those read and written; None where the answer was lost: then it cost `worst` (USD) at the most.
+    `tokens` are those read and written; None if the answer was lost, which then cost `worst` (USD) at most.
     """
 
     call_id: str
@@ -51,7 +51,7 @@ class DocumentState(NamedTuple):
 
 
 class Owned(NamedTuple):
-    """A text to embed: the document and the call it is asked for in, and the place of its vector in that one's answer.
+    """A text to embed: its document, its call, and the row of its vector in the answer to that call.
 
     There may be no such answer yet.
     """

@@ -1,7 +1,7 @@
-"""A text for each name, changed by one process at a time: what the jobs of an account write to each other.
+"""A text for each name, changed by one process at a time, by which the jobs of an account share state.
 
-In an SQLite file it is shared by the processes of one machine, which are waited for only
-a moment. It needn't survive a power cut, so a commit doesn't wait for the disk.
+As an SQLite file, it is shared by the processes of one machine; waiting for its lock ends after a
+moment. It needn't survive a power cut, so a commit doesn't wait for the disk.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from tasks.base.errors import StorageFailed, UserMistake
 
 T = TypeVar("T")
-# From the text and the time to the new text, and what it is changed for.
+# Takes the text and the time, and returns the new text and the result of the change.
 Change = Callable[[str, float], tuple[str, T]]
 
 WAIT_SECONDS, LOOK_AGAIN_SECONDS = 1.0, 0.01
@@ -28,15 +28,15 @@ class Register(Protocol):
 
     @property
     def name(self) -> str:
-        """What people are told of it."""
+        """The name that messages use."""
         ...
 
     def change(self, name: str, change: Change[T]) -> T:
-        """Put what `change` makes of a text, "" at first, in its place. Raises StorageFailed where that can't be."""
+        """Replace a text, "" at first, by what `change` makes of it; return its result. Raises StorageFailed."""
         ...
 
     def close(self) -> None:
-        """Leave it."""
+        """Close it."""
         ...
 
 
@@ -85,7 +85,7 @@ class FileRegister:
             self._connection = None
 
     def _connected(self) -> sqlite3.Connection:
-        """Return a connection to the file that is there now: who goes on with a removed one shares with nobody."""
+        """Return a connection to the file that exists now, as a removed one is shared with no other process."""
         if self._connection is not None and self._inode == _inode(self._path):
             return self._connection
         self.close()
@@ -103,7 +103,7 @@ class FileRegister:
 
 
 def _begin_wal(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work at once: for that SQLite needs the file alone, and doesn't wait by itself."""
+    """Switch to write-ahead logging, for which SQLite needs exclusive access but doesn't wait by itself."""
     until = time.monotonic() + WAIT_SECONDS
     while True:
         try:

@@ -62,7 +62,7 @@ class SqliteStore(Store):
         return locked(self._parts, part) if self._parts else contextlib.nullcontext()
 
     def doubt(self, why: object) -> StorageFailed:
-        """Leave a mark, so that the next run looks through the whole file before it believes it; the error to raise."""
+        """Leave a mark that makes the next run check the whole file; return the error to raise."""
         with contextlib.suppress(OSError):
             doubt_mark(self.path).touch()
         return StorageFailed(

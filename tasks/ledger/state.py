@@ -1,4 +1,4 @@
-"""Where what a result set remembers lies: its ledger, its lock, and a few notes beside them."""
+"""The state of a result set: its ledger, its lock, and a few notes."""
 
 import contextlib
 import sqlite3
@@ -46,11 +46,11 @@ class State(Protocol):
         ...
 
     def write(self, name: str, text: str) -> None:
-        """Put a note in place of the one of that name. What can't be written is as it was."""
+        """Write a note, replacing one of that name. If it can't be written, the old one stays."""
         ...
 
     def append(self, name: str, text: str) -> None:
-        """Add to the end of a note. What can't be written is as it was."""
+        """Append to a note. If that can't be written, the note stays as it was."""
         ...
 
 
@@ -84,7 +84,7 @@ class LocalState:
                 yield ledger
 
     def peek(self, sql: Sql, values: Asked) -> list[tuple[Value, ...]]:
-        """Query the file; one that isn't sound tells nothing."""
+        """Query the file; one that isn't sound gives no rows."""
         if not self._ledger.is_file():
             return []
         with (

@@ -9,7 +9,7 @@ TEXT, WHOLE, REAL, BYTES = "text", "int8", "float8", "bytea"
 
 
 def _upsert(table: str, columns: dict[str, str], update: Iterable[str], *also: str, is_note: bool = False) -> Many:
-    """Insert rows; of one that is there (by its first column), put the columns to `update` in place of its own."""
+    """Insert rows; if a row with the same first column exists, overwrite its columns in `update`."""
     changes = ", ".join([*(f"{name} = excluded.{name}" for name in update), *also])
     head, key = f"INSERT INTO {table} ({', '.join(columns)})", next(iter(columns))
     tail: Sql = f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
@@ -22,7 +22,7 @@ _ANSWER = {
     "call_id": TEXT, "job_id": TEXT, "document_id": TEXT, "provider": TEXT, "model": TEXT, "status": WHOLE,
     "body": BYTES, "attempts": WHOLE, "latency_ms": WHOLE, "worst_usd": REAL, "created_at": REAL, "checksum": WHOLE,
 }  # fmt: skip
-# Paid anew, it is of unknown cost again.
+# If it was paid for again, its cost is unknown again.
 ANSWER = _upsert("answers", _ANSWER, list(_ANSWER)[1:], "cost_usd = NULL")
 COST = Many(
     "WITH noted (id, cost) AS (",
@@ -40,7 +40,7 @@ ASSIGN = _upsert(
     "documents",
     {"document_id": TEXT, "job_id": TEXT, "work": TEXT, "status": TEXT, "part": WHOLE},
     ("job_id", "status"),
-    # What another job paid for it is none of this one's.
+    # What another job paid for the document doesn't count for this one.
     *("calls = 0", "reused_calls = 0", "prompt_tokens = 0", "completion_tokens = 0", "cost_usd = NULL"),
 )
 _OUTCOME = {

@@ -41,7 +41,7 @@ class Many:
     head: str
     types: tuple[str, ...]
     tail: Sql = ""
-    # Of what waits together, notes about rows come after the rows.
+    # Within a batch, notes about rows are written after the rows.
     is_note: bool = False
 
     def in_sqlite(self, rows: int) -> str:
@@ -61,7 +61,7 @@ Batch = Iterable[tuple[Many | Sql, Sequence[Row]]]
 
 @dataclass(slots=True)
 class _Item:
-    """Rows that wait to be committed, and who waits for them."""
+    """Rows that wait to be committed, and the futures to resolve then."""
 
     statement: Many | Sql
     rows: Sequence[Row]
@@ -71,7 +71,7 @@ class _Item:
 
 
 class Store(ABC):
-    """A database. A kind of it starts `_writer` once it is open, and reads and commits its own way."""
+    """A database. A subclass starts `_writer` once it is open, and implements reading and committing."""
 
     # What to do where it can't be written.
     remedy: ClassVar[str]
@@ -93,7 +93,7 @@ class Store(ABC):
         """Do as `read`, for the event loop's thread alone: it never waits for another reader."""
 
     def alone(self, part: int) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002 - as a shared one's
-        """Have a part for the block, of the processes that share the ledger: this one alone, where none does."""
+        """Lock a part for the block against other processes that share the ledger; without any, do nothing."""
         return contextlib.nullcontext()
 
     @abstractmethod
@@ -183,7 +183,7 @@ def _grouped(waiting: dict[Many, list[Row]]) -> Batch:
 
 
 def _large(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
-    """Part rows into few statements of few sizes, as each is kept: BATCH times a power of two, and what is left."""
+    """Split rows into few statements of few sizes, as each is cached: BATCH times a power of two, and the rest."""
     start = 0
     while start < len(rows):
         size = BATCH
@@ -194,7 +194,7 @@ def _large(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
 
 
 def _runs(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Part rows so that none is named twice in a statement: which of the two would count isn't settled."""
+    """Split rows so that no statement has two of the same name, as it isn't defined which of them would win."""
     run: list[Row] = []
     names: set[Value] = set()
     for row in rows:
@@ -208,7 +208,7 @@ def _runs(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _resolve(items: Iterable[_Item], failed: JobPaused | None) -> None:
-    """Tell everybody who waits: each event loop is woken once a batch."""
+    """Resolve the futures of a batch; each event loop is woken once per batch."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for item in items:
         if item.done is not None:

@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS texts (
     text_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, document_id TEXT NOT NULL, call_id TEXT, place INTEGER
 ) WITHOUT ROWID, STRICT;
 """
-# The sums of a job are asked for twice a run; an index for them cost each document as much as its row.
+# A job's sums are queried twice per run; an index for them made each document's write twice as expensive.
 OF_JOB = "CREATE INDEX IF NOT EXISTS documents_of_job ON documents (job_id, status);\n"
 SCHEMA_4 = SCHEMA_3.replace(OF_JOB, "")
 # What was paid, or may have been, beside the answers that are kept; tokens are null where the answer was lost.
@@ -55,7 +55,7 @@ VERSION = 5
 # What a ledger of an earlier version holds; it is made one of this version when it is opened.
 SCHEMAS = {2: SCHEMA_2, 3: SCHEMA_3, 4: SCHEMA_4, VERSION: SCHEMA}
 RENEW = f"BEGIN IMMEDIATE; {SCHEMA} DROP INDEX IF EXISTS documents_of_job; PRAGMA user_version={VERSION}; COMMIT"
-# All that an answer's checksum is of, which comes second.
+# An answer's checksum, as the second column, and everything it covers.
 ANSWERS = "SELECT body, checksum, call_id, job_id, document_id, status, attempts, latency_ms, created_at FROM answers"
 # A healthy ledger of a million answers isn't read through at every start; one in doubt is.
 CHECK_SECONDS = 2.0
@@ -98,7 +98,7 @@ def set_aside_if_unsound(path: Path, mark: Path) -> str | None:
 
 
 def _unsound(path: Path, *, doubted: bool) -> str | None:
-    """Say what is wrong with a ledger, or None where it is sound as far as CHECK_SECONDS of looking tell."""
+    """Return what is wrong with a ledger, or None if CHECK_SECONDS of checking (longer if `doubted`) find nothing."""
     if path.is_file() and not path.stat().st_size:
         return "is empty"
     try:
@@ -136,7 +136,7 @@ def _right_tables(schema: str) -> list[tuple[str, ...]]:
 
 
 def _wrong_at_a_glance(connection: sqlite3.Connection) -> str | None:
-    """Look for CHECK_SECONDS: SQLite 3.40 looks through a tree heeding an interruption, but no progress handler."""
+    """Check for CHECK_SECONDS; by `interrupt`, as SQLite 3.40 checks a tree without calling a progress handler."""
     alarm = Timer(CHECK_SECONDS, connection.interrupt)
     alarm.start()
     try:

@@ -57,10 +57,10 @@ class Candidate:
 
 
 def candidates(wish: RouteRequest, catalogue: Catalogue, available: Sequence[str], local_model: str) -> list[Candidate]:
-    """Return the routes that fit the wish: one where it names a provider, else all that `available` ones have.
+    """Return the routes that fit the request: one if it names a provider, else all of the `available` providers.
 
-    `available` are the providers with an account. Without a wish and a key it is the local
-    model. Raises UserMistake where the wish can't be met, listing what could be.
+    `available` are the providers with an account. Without a named model and without an account, it is
+    the local model. Raises UserMistake if the request can't be met, listing what is possible.
     """
     if wish.is_automatic:
         return _automatic(wish, catalogue, [name for name in available if name != LOCAL], local_model)
@@ -127,7 +127,7 @@ def _routes(model: Model, catalogue: Catalogue, remote: Sequence[str]) -> Iterat
 
 
 def _elsewhere(model: Model, catalogue: Catalogue, remote: Sequence[str]) -> Candidate:
-    """A model of the catalogue that only a compatible server can have."""
+    """Return the route at a compatible server for a catalogue model that no available provider serves."""
     if COMPATIBLE not in remote:
         places = ", ".join(row.provider for row in model.routes)
         raise UserMistake(f"no provider with a key ({', '.join(remote)}) serves {model.name}: it is at {places}")
@@ -135,7 +135,7 @@ def _elsewhere(model: Model, catalogue: Catalogue, remote: Sequence[str]) -> Can
 
 
 def _unknown(name: str, catalogue: Catalogue, remote: Sequence[str]) -> list[Candidate]:
-    """A model outside the catalogue: at all that list it, else at a compatible server, else at the aggregator."""
+    """Route a model outside the catalogue: to all that list it, else to a compatible server or an aggregator."""
     listed = [(one, catalogue.live(one, name)) for one in remote]
     there = [one for one, row in listed if row is not None and row.available is not False]
     first = (COMPATIBLE, *(one.name for one in catalogue.aggregators))
@@ -179,7 +179,7 @@ def _at(provider: Provider, name: str, upstream: str | None, catalogue: Catalogu
 
 
 def _not_listed(served: Served | None) -> Served | None:
-    """A row that the aggregator's own list lacks: doubtful, and of unknown price there."""
+    """Mark a row that the aggregator's own list lacks: it may be gone, and its price there is unknown."""
     gone = {"is_gone": True, "input_price": None, "output_price": None}
     return served.model_copy(update=gone) if served else None
 

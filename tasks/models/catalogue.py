@@ -1,7 +1,7 @@
 """The catalogue: which models are served where, with what limits and prices.
 
-Read from `data/models.toml` and `data/providers.toml`; every key is known and
-every value possible, or the file and the entry are named.
+Read from `data/models.toml` and `data/providers.toml`; an unknown key or an impossible
+value is an error that names the file and the entry.
 """
 
 import json
@@ -34,12 +34,12 @@ class ModelEntry(BaseModel):
 
 
 class Served(ModelEntry):
-    """One model at one provider; a limit or price left out is unknown.
+    """One model at one provider; a limit or price that is left out is unknown.
 
-    A row that is `pinned` was set by hand: what a provider's list tells never changes it. One that isn't `listed` is
-    none of the models in that list.
+    A `pinned` row was set by hand: a provider's list never changes it. A row that isn't `listed` is
+    not expected in that list.
     `available`, `is_gone` (the list lacks it) and `latency` (seconds by prompt size, then
-    over all) come from such lists.
+    overall) come from such lists.
     """
 
     provider: str
@@ -131,7 +131,7 @@ class Provider(ModelEntry):
     typical_seconds: float = Field(default=5.0, gt=0)
     signed: bool = False
     structured: Literal["json_schema", "json_object"] | None = None
-    # What `logprobs` of a completion is to be, that the probabilities of its tokens are told.
+    # The value of `logprobs` in a request that makes the provider return the probabilities of tokens.
     logprobs: bool | int | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     extras: dict[str, Any] = Field(default_factory=dict)
@@ -159,15 +159,15 @@ class Catalogue:
 
     models: tuple[Model, ...]
     providers: tuple[Provider, ...]
-    # What lists of models told beside these: (provider, upstream, name in lower case).
+    # What providers' lists of models state besides, by (provider, upstream, name in lower case).
     told: Mapping[tuple[str, str | None, str], Served] = field(default_factory=dict)
 
     def live(self, provider: str, name: str) -> Served | None:
-        """Return what a provider's list tells of a model, or None."""
+        """Return a provider's own listing of a model, or None."""
         return self.told.get((provider, None, name.lower()))
 
     def lists_behind(self, provider: str) -> bool:
-        """Whether a list of an aggregator was read that says who serves its models."""
+        """Whether a list was read from this aggregator that names the providers behind its models."""
         return any(name == provider and upstream for name, upstream, _ in self.told)
 
     @property
@@ -176,7 +176,7 @@ class Catalogue:
         return tuple(provider for provider in self.providers if provider.aggregator)
 
     def behind(self, model: Model, aggregator: str, upstream: str) -> Served | None:
-        """Return what an aggregator's list tells of a model at a provider behind it, or None."""
+        """Return an aggregator's listing of a model at a provider behind it, or None."""
         names = (model.name, *model.aliases)
         found = (self.told.get((aggregator, upstream, name.lower())) for name in names)
         return next((served for served in found if served), None)

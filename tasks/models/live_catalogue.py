@@ -1,8 +1,8 @@
-"""What providers' own model lists tell, laid over the catalogue that ships.
+"""Update the shipped catalogue from the providers' own lists of models.
 
-A snapshot a provider lies in a folder: the latest as PROVIDER.json, those before under
-`history/`. The newer of a shipped price and a listed one is used; a listed window or
-availability always is newer than the shipped table; a pinned row is never changed.
+A folder holds a snapshot for each provider: the latest as PROVIDER.json, earlier ones under
+`history/`. Of a shipped price and a listed one, the newer is used; a listed window or
+availability always replaces the shipped one; a pinned row is never changed.
 """
 
 import json
@@ -114,7 +114,7 @@ def _price(entry: Listed) -> str:
 
 
 def with_live(catalogue: Catalogue, snapshots: Iterable[Snapshot]) -> Catalogue:
-    """Return the catalogue with what the lists tell laid over its rows, and beside them."""
+    """Return the catalogue with its rows updated from the lists, and with the lists' own entries in `told`."""
     taken = list(snapshots)
     models = tuple(_updated(model, taken) for model in catalogue.models)
     told: dict[tuple[str, str | None, str], Served] = {}
@@ -147,12 +147,12 @@ def _row(model: Model, row: Served, snapshot: Snapshot | None) -> Served:
         return row
     wanted = (row.id or model.name).lower()
     entry = next((entry for entry in snapshot.entries if entry.key == (None, wanted)), None)
-    # A list that has other models and not this one says that it is gone.
+    # A list that has other models but not this one means that it is gone.
     return row.model_copy(update={"is_gone": True}) if entry is None else _served(row, entry, snapshot)
 
 
 def _is_told(entry: Listed) -> bool:
-    """Whether a list tells a price: 0 is one for what it names free only, and else means that it isn't said."""
+    """Whether a list states a price: 0 counts only for a model that it names free, and otherwise means unknown."""
     prices = (entry.input_price, entry.output_price)
     return None not in prices and (all(prices) or entry.is_free)
 

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 
 class Listed(NamedTuple):
-    """One record; what the list doesn't tell, or tells in an unknown unit, is None.
+    """One record; what the list doesn't state, or states in an unknown unit, is None.
 
-    Windows and answers in tokens, prices in USD per million of them. `upstream` is the
-    provider behind an aggregator, `latency` seconds by prompt size (ranking.SIZES), then
-    over all. One that `is_free` is named so, beside its price of 0.
+    Windows and answers are in tokens, prices in USD per million tokens. `upstream` is the
+    provider behind an aggregator; `latency` is in seconds by prompt size (ranking.SIZES), then
+    overall. `is_free`: the list calls the model free, besides giving a price of 0.
     """
 
     id: str
@@ -24,5 +24,5 @@ class Listed(NamedTuple):
 
     @property
     def key(self) -> tuple[str | None, str]:
-        """What tells it from the others of its list."""
+        """The identity of the record within its list."""
         return self.upstream, self.id.lower()

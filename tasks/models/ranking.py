@@ -20,7 +20,7 @@ class Offer(Generic[T]):
     context: int
 
     def measure(self, routing: str) -> float | None:
-        """Return what it is ranked by: less is better."""
+        """Return the value that a routing ranks by; less is better."""
         return {"price": self.cost, "perf": self.latency, "perf-avg": self.average}[routing]
 
 
@@ -40,7 +40,7 @@ def ranked(offers: Sequence[Offer[T]], routing: str) -> list[Offer[T]]:
 def weights(offers: Sequence[Offer[T]], routing: str) -> list[float]:
     """Return the share of a job that each route of a pool is to take, as far as its limits allow.
 
-    Twice as dear or as slow is half as much; one that isn't known counts as the dearest.
+    A route that is twice as expensive or slow gets half as much; an unknown one counts as the worst known.
     """
     known = [measure for offer in offers if (measure := offer.measure(routing))]
     if not known:
@@ -61,7 +61,7 @@ def latency_at(latencies: Sequence[float | None], characters: float) -> float | 
 
 
 def average(latencies: Sequence[float | None]) -> float | None:
-    """Return the seconds over all sizes: the last that was told of them, else their mean."""
+    """Return the seconds over all sizes: the overall value, which is the last, or else the mean of the known ones."""
     if len(latencies) > len(SIZES) and latencies[len(SIZES)] is not None:
         return latencies[len(SIZES)]
     known = [seconds for seconds in latencies if seconds is not None]

@@ -27,7 +27,7 @@ class Route:
 
     @property
     def provider_name(self) -> str:
-        """Its provider, and the one behind that."""
+        """The provider, with the one behind it, if any: PROVIDER@UPSTREAM."""
         return f"{self.provider}@{self.upstream}" if self.upstream else self.provider
 
     @property
@@ -37,7 +37,7 @@ class Route:
 
     @property
     def is_base_model(self) -> bool:
-        """Whether the model only writes on, rather than answering: its prompt is no conversation."""
+        """Whether the model only continues a text instead of answering: its prompt isn't a conversation."""
         return self.subtype == "Language"
 
 
@@ -119,7 +119,7 @@ def price_of(candidate: Candidate) -> Price | None:
 
 
 def dearest(prices: Iterable[Price | None]) -> Price | None:
-    """Return the worst of the prices, or None where one of them isn't known."""
+    """Return the highest input and output price, or None if any price is unknown."""
     known = []
     for price in prices:
         if price is None:

@@ -1,4 +1,4 @@
-"""What one's own history advises: a pure function over the facts of jobs."""
+"""Advice from the history of one's own jobs: a pure function over their facts."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ class Other:
 
 @dataclass(frozen=True, slots=True)
 class MonitoredJob:
-    """What the calls of one job on one route came to; tokens are sums over its paid calls."""
+    """Sums over the calls of one job on one route; tokens are those of its paid calls."""
 
     place: str
     provider: str
@@ -85,7 +85,7 @@ def _dearer(job: MonitoredJob) -> Iterator[Advice]:
 
 
 def _limit(job: MonitoredJob) -> Iterator[Advice]:
-    """Calls in flight hold a job back where they are all in use, and its requests a minute far below their limit."""
+    """Advise on --concurrency where requests a minute stay far below their limit: too low, or needlessly high."""
     if job.rpm is None or job.seconds < LONG_SECONDS or job.busiest_minute >= FAR_BELOW * job.rpm:
         return
     because = (

@@ -1,4 +1,4 @@
-"""Which providers there is an account with, and where what their lists told is kept."""
+"""Which providers there is an account with, and where their lists of models are kept."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def live_catalogue(settings: Settings) -> Catalogue:
 
 
 def lists_of(settings: Settings) -> list[Snapshot]:
-    """Return the latest lists that were read where the providers are reached now: another server's tell nothing."""
+    """Return the latest lists, except for those that were read at another base URL than the provider has now."""
     base_urls = {provider.name: _base_url(provider, settings) for provider in load_catalogue().providers}
     found = load_snapshots(catalogue_folder(settings))
     return [snapshot for snapshot in found if snapshot.base_url == base_urls.get(snapshot.provider)]

@@ -41,7 +41,7 @@ class ExtraColumns:
         return {field.name: _clean(values.get(name)) for field, name in pairs}
 
     def mark(self, document: Document) -> str:
-        """Return what changes when a column changes that the document is asked about or joined with; "" without any."""
+        """Return a mark that changes when one of the document's carried columns does; "" without any."""
         if not document.columns:
             return ""
         text = json.dumps(document.columns, sort_keys=True, default=str)

@@ -24,9 +24,9 @@ def history_folder(settings: Settings) -> Path:
 
 
 def register(output: Folder, settings: Settings) -> None:
-    """Note where a result set lies: its place alone, which holds no secret.
+    """Record the location of a result set, which holds no secret.
 
-    Where that can't be noted, the job is none the worse: the monitor lacks its calls.
+    If it can't be recorded, the job isn't affected; only the monitor lacks its calls.
     """
     place = str(output.path.absolute()) if output.path is not None else output.location
     path = history_folder(settings) / JOBS / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.json"

@@ -35,9 +35,9 @@ FIRST_VOTE = 9
 
 @dataclass(frozen=True, slots=True)
 class JobRoute:
-    """A route, who is asked there, and with what limits; `share` is its part of a pool's work.
+    """A route with all that asking it takes; `share` is its part of a pool's work.
 
-    `latency` is its seconds a call by prompt size, measured in earlier runs or told.
+    `latency` is its seconds per call by prompt size, measured in earlier runs or from the provider's list.
     """
 
     route: Route
@@ -200,7 +200,7 @@ def _times(price: Price | None, copies: int) -> Price | None:
 
 
 def _untold() -> None:
-    """Nobody is asked."""
+    """Return None without asking a server."""
 
 
 def _names(candidate: Candidate) -> set[str]:
@@ -211,7 +211,7 @@ def _names(candidate: Candidate) -> set[str]:
 
 
 def _require_known(words: Sequence[str], candidates: Sequence[Candidate]) -> None:
-    """Refuse a word of --exclude that leaves nothing out: it is misspelt, and what it means would be paid."""
+    """Refuse a word of --exclude that excludes nothing: it is misspelt, and the route it means would be paid for."""
     known = set[str]().union(*map(_names, candidates))
     for word in words:
         if word.lower() not in known:

@@ -14,10 +14,10 @@ Ended = Callable[[], bool]
 
 
 def in_order(work: Callable[[T, Ended], R], items: Iterable[T]) -> Iterator[R]:
-    """Yield the result for each item, in order, with one item a processor under way.
+    """Yield the result for each item, in order, working on one item per processor at a time.
 
-    The work is given what tells it that nobody wants its result any more, as after Ctrl-C,
-    which doesn't wait for it.
+    `work` is also given a function that returns True once its result is no longer wanted, for
+    example after Ctrl-C, which doesn't wait for it.
     """
     waiting: deque[Future[R]] = deque()
     ended = threading.Event()

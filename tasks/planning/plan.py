@@ -1,4 +1,4 @@
-"""What a job will come to: documents, chunks, calls, tokens, price, time; and at its rivals."""
+"""Estimate a job: documents, chunks, calls, tokens, price and time; and the same for rival routes."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -80,9 +80,9 @@ class Plan:
 
 
 def make_plan(prepared: Prepared, *, quick: bool = False) -> Plan:
-    """Read the documents and add up; of many only a part, the less with `quick`. Nobody is called.
+    """Read the documents, or only a part of many (a smaller one with `quick`), and add up. No calls are made.
 
-    Raises UserMistake where there are no documents.
+    Raises UserMistake if there are no documents.
     """
     cutter, found = prepared.job_routes[0].cutter(prepared.options), kept(prepared)
     documents = itertools.islice(prepared.documents(), prepared.options.limit)
@@ -95,7 +95,7 @@ def _plan(prepared: Prepared, cutter: Cutter, sums: SampleTotals, found: Reusabl
     most = job_route.route.window.max_answer
     usual = usual_answer(cutter, custom=options.prompt is not None)
     low, middle, high = (_total(sums, cutter, answer).times(sums.factor) for answer in (1, usual, most))
-    # Where tokens are only bounded, the likely ones are a quarter.
+    # If token counts are only an upper bound, a quarter of it is the likely count.
     likely = 1.0 if job_route.tokenizer.exact else 1 / CHARACTERS_A_TOKEN
     price = job_route.route.price
     asked = prepared.job_routes if options.pool else (job_route,)
@@ -167,7 +167,7 @@ def _rival(job_route: JobRoute, sums: SampleTotals, ours: Cutter, prepared: Prep
 
 
 def foreseen(job_route: JobRoute, sums: SampleTotals, ours: Cutter, options: Options) -> Expected:
-    """Judge a job_route by the tokens that another one's cutter counted; another tokenizer's aren't far from them."""
+    """Estimate a route from the tokens that another route's cutter counted, as two tokenizers' counts are similar."""
     cutter = job_route.cutter(options)
     usual = usual_answer(cutter, custom=options.prompt is not None)
     share = 1.0 if ours.tokenizer.exact == job_route.tokenizer.exact else CHARACTERS_A_TOKEN

@@ -36,7 +36,7 @@ from tasks.providers.local_model import local_identity, local_model_name, local_
 from tasks.providers.local_vectors import MODEL as WORDLLAMA
 from tasks.results.schemas import CONFIDENCE, TABLES, Schemas
 
-# Texts that routes are compared by.
+# How many texts, and characters of them, are used to compare routes.
 SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 1_000_000
 
 
@@ -104,7 +104,7 @@ class Prepared:
         return list_sizes(self.inputs, skip=self.options.folder.path, text_column=self.options.text_column)
 
     def _answers(self) -> list[Any]:
-        """What decides about the answers; where routes are chosen by price or speed, which model and no place."""
+        """What decides about the answers; if routes are chosen automatically, the model but not where it is served."""
         options = self.options
         asked = [options.context, options.strategy, options.integrity]
         if _is_automatic(options) and not {one.provider.name for one in self.job_routes} & {LOCAL, COMPATIBLE}:
@@ -158,7 +158,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settin
     state = state_of(options, settings)
     before = remembered(options, state)
     chosen, rivals = _chosen(resolver, found, inputs, before)
-    # Beside a pool that was chosen for the user they wait until it fails; named by hand, all are the pool.
+    # Beside an automatic pool, fallbacks get no share until it fails; with a named provider, they belong to the pool.
     share = 0.0 if _is_automatic(options) else 1.0
     fallbacks = [replace(resolver.resolve(candidate), share=share) for candidate in others]
     new = [job_route for job_route in fallbacks if job_route.label not in {one.label for one in chosen}]

@@ -52,7 +52,7 @@ def refresh(
 
 
 def refresh_if_old(settings: Settings) -> None:
-    """Read the lists that are older than OLD; what can't be read or kept is as it was."""
+    """Read the lists that are older than OLD; a list that can't be read or saved stays as it was."""
     folder, now = catalogue_folder(settings), datetime.now(UTC)
     young = {snapshot.provider for snapshot in lists_of(settings) if now - snapshot.at < OLD}
     there = available(load_catalogue(), settings)
@@ -78,7 +78,7 @@ async def _read_all(
 async def _read(
     client: Client, provider: Provider, account: Account, now: datetime, seconds: float
 ) -> Snapshot | Refreshed:
-    """Read one list; whatever is wrong with it is no trouble of the others'."""
+    """Read one list; an error is returned as its `trouble` and doesn't affect the other lists."""
     wire = wire_of(provider.wire)
     if provider.name == COMPATIBLE:  # whichever server that is today
         return Refreshed(provider.name, trouble="its list is read at the start of each job")

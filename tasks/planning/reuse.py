@@ -1,4 +1,4 @@
-"""What of a job is paid for already: documents that are done, and answers of those that aren't."""
+"""The part of a job that is paid for already: documents that are done, and answers of unfinished ones."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +11,7 @@ from tasks.planning.prepare import Prepared
 
 @dataclass(frozen=True, slots=True)
 class ReusableAnswers:
-    """What a ledger tells of documents, if there is one; it counts the answers meanwhile."""
+    """What a ledger, if there is one, holds for documents; its answers are counted in the background."""
 
     state: State | None = None
     counted: Future[int] | None = None
@@ -22,7 +22,7 @@ class ReusableAnswers:
         return self.counted.result() if self.counted else 0
 
     def done(self, document_ids: Sequence[str]) -> dict[str, DoneDocument]:
-        """Return those that are done."""
+        """Return the documents among these that are done."""
         return done_documents(self.state, document_ids) if self.state else {}
 
 

@@ -1,4 +1,4 @@
-"""What documents add up to for a plan: read and cut, all of them or a part that stands for the rest."""
+"""Add up documents for a plan: read and cut all of them, or a sample that represents the rest."""
 
 import itertools
 import math
@@ -30,7 +30,7 @@ Known = tuple[Document, DoneDocument | None]
 
 @dataclass(slots=True)
 class SampleTotals:
-    """Sums over documents; those that were read stand for all, `factor` times as many bytes."""
+    """Sums over documents; those that were read represent all, which have `factor` times their bytes."""
 
     documents: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)
@@ -64,7 +64,7 @@ class SampleTotals:
 
 
 class Cuts(Protocol):
-    """What cuts a text; `about` is told of what its document's prompt holds besides."""
+    """Cuts texts; `about` takes the other fields of a document's prompt."""
 
     def about(self, fields: Mapping[str, str]) -> "Cuts":
         """Return what cuts for a document with these fields."""
@@ -122,7 +122,7 @@ def _cut_all(
 def _cut(
     cutter: Cuts, carried: ExtraColumns, fingerprint: str, known: Known, ended: Ended
 ) -> tuple[Document, Cut | DocumentFailed | None]:
-    """Return a document with its cut, or with None where it is done, and has the same text and work still."""
+    """Return a document with its cut, or with None if it is done and its text and fingerprint haven't changed."""
     document, done = known
 
     def check() -> None:

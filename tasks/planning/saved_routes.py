@@ -1,8 +1,8 @@
-"""What was chosen for a result set stays: an unfinished job's routes and windows, and the model of a finished one.
+"""Keep what was chosen for a result set: an unfinished job's routes and windows, and the model of a finished one.
 
-Prices and windows change from day to day. A job that is taken up again goes on where it
-was, so that nothing is paid for twice; a later one stays with the model, so that what is
-done needn't be done again.
+Prices and windows change from day to day. A resumed job keeps its routes, so that nothing is
+paid for twice; a later job keeps the model, so that finished documents needn't be done
+again.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from tasks.planning.job_routes import JobRoute
 from tasks.prompting.options import Options
 
 NOTE = "routes.json"
-# The same wish: with others, other routes may be meant.
+# The options that choose routes: the saved ones apply only while these are the same.
 WISH = ("provider", "model", "context", "subtype", "routing", "pool", "max_price", "min_context", "exclude", "fallback")
 
 

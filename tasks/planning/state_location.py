@@ -1,7 +1,7 @@
-"""Where a job's result set remembers what it paid, and how a job holds it.
+"""The location of a result set's state, and how a job holds a result set.
 
-That lies beside the results in a folder; for those of a bucket on this machine; or where
-`--state` or DOCMILL_STATE says.
+The state of a folder is inside it, that of a bucket on this machine; `--state` or
+DOCMILL_STATE may name another location.
 """
 
 import contextlib

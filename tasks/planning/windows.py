@@ -1,4 +1,4 @@
-"""Ask whoever serves a model for its context window: its model list, llama.cpp's /props, or its file."""
+"""Find the context window of a model: from its server's model list, llama.cpp's /props, or the model's file."""
 
 import asyncio
 import json

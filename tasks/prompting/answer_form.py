@@ -1,4 +1,4 @@
-"""The form that answers fill in: a schema, how an answer is held against it, and how several become one."""
+"""The form of answers: a schema, the validation of an answer against it, and the merging of several."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from tasks.results.json_columns import Column, Kind, Unfit, columns_of, kind_of_
 from tasks.results.subschema import resolved
 
 MOST_FAULTS, FAULT_LENGTH = 10, 200
-# Formats that say by themselves what is wrong; those of dates are the columns' own business.
+# Formats checked by the validator; dates are checked by the columns.
 FORMATS = FormatChecker(("email", "ipv4", "ipv6", "uuid"))
 # What a schema keeps where any of its fields may be missing.
 KEPT = (
@@ -29,10 +29,10 @@ KEPT = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """A schema that answers are held against.
+    """A schema that answers are validated against.
 
-    An answer over one of several chunks (`whole` is False) may lack any field; what is
-    made of them all may not.
+    An answer for one of several chunks (`whole` is False) may lack any field; the
+    answer merged from all of them may not.
     """
 
     schema: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Form:
 
     @property
     def identity(self) -> str:
-        """All that decides about what becomes of an answer."""
+        """A hash of everything that decides how an answer is processed."""
         parts = [self.schema, self.rule, f"{self.model.__module__}:{self.model.__qualname__}" if self.model else None]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -96,7 +96,7 @@ class Form:
         return faults
 
     def joined(self, answers: Sequence[str]) -> str:
-        """Return the one object that checked answers over chunks come to, in order; it isn't checked."""
+        """Merge checked answers over chunks, in order, into one object, which isn't checked."""
         value = merged(self.rule, [json.loads(answer) for answer in answers], self.nullable)
         return json.dumps(value, ensure_ascii=False)
 
@@ -142,7 +142,7 @@ def _shorter(node: Any) -> Any:
 
 
 def _at_root(node: Any, root: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a node with the definitions of its schema beside it, that its references hold."""
+    """Return a node with the definitions of its schema, so that its references resolve."""
     kept = {key: root[key] for key in ("$defs", "definitions") if key in root}
     return kept | {"allOf": [node]}
 
@@ -154,7 +154,7 @@ def _fault(error: Any) -> str:
 
 
 def _faults_of_model(model: type[BaseModel], value: Mapping[str, Any]) -> list[str]:
-    """Return what the model's own validators say against a value."""
+    """Return the errors of the model's own validators for a value."""
     try:
         model.model_validate_json(json.dumps(value))
     except ValidationError as error:

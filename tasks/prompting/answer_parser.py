@@ -8,16 +8,16 @@ from typing import Any, NoReturn
 
 from tasks.providers.thoughts import answer_of
 
-# Of a text, what matters to where an object ends: strings as a whole (the last may have no end), and braces.
+# What determines where an object ends: whole strings (the last one may be unterminated), and braces.
 MARKS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}]', re.DOTALL)
 SURROGATE = re.compile("[\ud800-\udfff]")
-# Of so many objects in one answer the last ones are looked at.
+# If an answer holds more objects, only the last ones are used.
 MOST_OBJECTS = 16
 NO_OBJECT = "it isn't JSON"
 
 
 class Invalid(ValueError):
-    """An answer that isn't what the schema asks for; the message is what is told to the model, a line a fault."""
+    """An answer that doesn't follow the schema; the message, one line per fault, is sent to the model."""
 
 
 def parse_objects(text: str) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
             yield _loaded(text[start:end])
             found = True
         except ValueError as error:
-            # Words in braces stand beside an object at times; what looks like one isn't looked into.
+            # An object may be accompanied by words in braces; a broken object isn't searched for inner ones.
             if _looks_like_one(text[start:end]):
                 raise Invalid(f"{NO_OBJECT}: {error}") from error
             fault = fault or error

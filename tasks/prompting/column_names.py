@@ -1,4 +1,4 @@
-"""Hold an answer's keys against the schema's: which of several objects is the answer, and what is wrong with it."""
+"""Compare an answer's keys with the schema's, to choose the answer among several objects and to find faulty keys."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +14,9 @@ NO_LETTER = re.compile(r"[\W_]+")
 
 
 def chosen(values: Sequence[Object], names: Object) -> Object:
-    """Return the answer among objects: the last that has any of the schema's `names`, out of what it is wrapped in.
+    """Return the answer among objects, unwrapped: the last that has any of the schema's `names`.
 
-    Drafts and examples stand before it. Where none has any, it is the last.
+    Drafts and examples come before it. If no object has any of the names, it is the last one.
     """
     unwrapped = (_unwrapped(value, names) for value in reversed(values))
     found = (value for value in unwrapped if value.keys() & names.keys() and not _is_schema(value, names))
@@ -37,9 +37,9 @@ def _unwrapped(value: Object, names: Object) -> Object:
 
 
 def faults_of_names(value: Object, names: Object, kind: Kind) -> Iterator[str]:
-    """Yield what is wrong with an answer's keys: it is the schema, has none of its fields, or spells one otherwise.
+    """Yield the faults of an answer's keys: it is the schema itself, has none of its fields, or misspells some.
 
-    `names` are the schema's properties. Each would leave a column empty though the model gave its value.
+    `names` are the schema's properties. Each fault would leave a column empty although the model gave its value.
     """
     if _is_schema(value, names):
         yield "it is the schema, not an answer: fill its fields in"

@@ -1,7 +1,7 @@
-"""How sure a model was of the labels that it named: the probability of their tokens, as it told them itself.
+"""The confidence of a model in its labels: the probability of their tokens, as its provider reports it.
 
-The product of the conditional probabilities of a label's tokens, where it stands in the answer; what the model would
-have said otherwise isn't asked for. It isn't calibrated.
+It is the product of the conditional probabilities of a label's tokens where it stands in the answer; alternative
+answers aren't requested. It isn't calibrated.
 """
 
 import json
@@ -29,9 +29,9 @@ def label_probabilities(labels: Sequence[str], tokens: Sequence[TokenProbability
 def joined_probabilities(
     labels: Sequence[str], answers: Sequence[Mapping[str, float] | None]
 ) -> dict[str, float] | None:
-    """Return the mean probability of each label over several answers: one that doesn't name it gave it none.
+    """Return the mean probability of each label over several answers; an answer without the label counts as 0.
 
-    None where that of any answer isn't known.
+    None if the probabilities of any answer aren't known.
     """
     known = [answer for answer in answers if answer is not None]
     if not known or len(known) < len(answers):

@@ -1,4 +1,4 @@
-"""A conversation with a model: how it begins, and how it goes on after an answer."""
+"""A conversation with a model: its first prompt, and its continuation after an answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Text(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """A conversation that a model is to go on with: its turns, and the tokens of each."""
+    """A conversation that a model is to continue: its turns, and the tokens of each."""
 
     turns: tuple[Message, ...]
     counts: tuple[int, ...]
@@ -45,18 +45,18 @@ def begun_with(prompt: Prompt) -> Conversation:
 
 @dataclass(frozen=True, slots=True)
 class ConversationBuilder:
-    """Carries conversations on; a base model's is one text to write on. Counting takes time: not on the event loop."""
+    """Continues conversations; for a base model, one is a single text. Not on the event loop: it counts tokens."""
 
     tokenizer: Tokenizer
     continue_prompt: str
     is_base_model: bool
 
     def continued(self, conversation: Conversation, text: str) -> Conversation:
-        """Return the conversation that has an answer continued, which follows no schema."""
+        """Return the conversation that asks to continue an answer; it has no schema."""
         return self._said(conversation, text, "" if self.is_base_model else self.continue_prompt)
 
     def replied(self, prompt: Prompt, text: str, words: str) -> Conversation:
-        """Return the conversation with words about an answer; a base model is given another mark to fill."""
+        """Return the conversation that replies to an answer with `words`; a base model gets a new mark to fill in."""
         if self.is_base_model:
             end, begin = prompt.stop or "", (prompt.stop or "").replace("</", "<")
             words = f"{end}\n\n{words}\n\n{begin}"

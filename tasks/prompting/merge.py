@@ -1,4 +1,4 @@
-"""Merge what the chunks of a document answered into one object, by a stated rule; nobody is asked."""
+"""Merge the answers over a document's chunks into one object by a rule, without a call to a model."""
 
 import json
 import re
@@ -53,9 +53,9 @@ def _is_empty(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Return what equal values have in common, however they are spelled: 5 and 5.0, 1e3 and 1000, "12,50" and "12.50".
+    """Return a key that equal values share, however they are written: 5 and 5.0, 1e3 and 1000, "12,50" and "12.50".
 
-    A comma before three figures may part thousands, so that "1,234" isn't "1.234".
+    A comma before three digits may separate thousands, so that "1,234" isn't "1.234".
     """
     if isinstance(value, str) and COMMA.fullmatch(value):
         value = value.replace(",", ".")

@@ -26,7 +26,7 @@ RESULTS, ROUTES, ANSWERS, FLOW, LIMITS, WORKERS, DOCUMENTS = (
     "Results", "Routes", "Answers", "This flow", "Prices and limits", "Workers", "Documents",
 )  # fmt: skip
 
-# A Path would take one of a URL's slashes.
+# A Path would collapse the two slashes of a URL.
 Place = Annotated[str, BeforeValidator(lambda place: named_place(os.fspath(place)))]
 Output = Annotated[Place, Flag(RESULTS, "PLACE", is_text=True)]
 Strategy = Annotated[StrategyName, Flag(ANSWERS, decides=True)]
@@ -143,9 +143,9 @@ class Options(BaseModel):
 
     @classmethod
     def of_answers(cls) -> frozenset[str]:
-        """Return the options that decide about an answer: with another value of one a document is asked about anew.
+        """Return the options that decide about an answer: if one changes, documents are asked about again.
 
-        `routing` does where it chooses an aggregator's provider, `subtype` where it chooses the prompts or the model.
+        `routing` is one as it may choose an aggregator's provider, `subtype` as it may choose the prompts or the model.
         """
         return frozenset(one.field for one in options_of(cls) if one.flag.decides and one.flag.group in cls.groups)
 
@@ -168,7 +168,7 @@ class Options(BaseModel):
 
     @property
     def prompt_words(self) -> Mapping[str, str]:
-        """What stands in the shipped prompts in place of their fields, {text} and the like apart."""
+        """The values for the fields of the shipped prompts, apart from {text} and the like."""
         return {}
 
     @property
@@ -199,7 +199,7 @@ class Options(BaseModel):
 
 
 class ExtractOptions(Options):
-    """What `extract` takes besides."""
+    """The additional options of `extract`."""
 
     groups = Options.groups | {FLOW}
 
@@ -213,7 +213,7 @@ class ExtractOptions(Options):
 
     @property
     def merge_rule(self) -> str:
-        """The one that is named."""
+        """The rule that `--merge` names."""
         return self.merge
 
     def answer_schema(self) -> Read | None:
@@ -254,7 +254,7 @@ class ClassifyOptions(Options):
 
     @property
     def labels_field(self) -> str:
-        """One of the two that the schema has."""
+        """The field's name, which depends on `several`."""
         return "labels" if self.several else "label"
 
     def answer_schema(self) -> Read | None:
@@ -286,13 +286,13 @@ class TransformOptions(Options):
         return {"language": self.to} if self.to else {}
 
     def check(self) -> None:
-        """Raise UserMistake where it isn't said what to make of the texts, or said twice."""
+        """Raise UserMistake unless exactly one of `--to` and `--prompt` says what to do with the texts."""
         if (self.to is None) == (self.prompt is None):
             raise UserMistake("transform needs --to LANGUAGE to translate, or --prompt FILE for anything else")
 
 
 class EmbedOptions(Options):
-    """What `embed` takes besides."""
+    """The additional options of `embed`."""
 
     groups = (Options.groups | {FLOW}) - {ANSWERS}
 
@@ -312,7 +312,7 @@ class EmbedOptions(Options):
 
     @property
     def embedding(self) -> "EmbedOptions":
-        """These."""
+        """The options themselves."""
         return self
 
 
@@ -346,7 +346,7 @@ class CompareOptions(ExtractOptions):
     patience: Patience = Field(default=60.0, description="to wait for a route that is down: 90s, 30m, 2h")
 
     def check(self) -> None:
-        """Nothing: without a schema, texts are summarised."""
+        """Do nothing: without a schema, texts are summarised."""
 
 
 # The options of the flows over documents, by the flows' names.

@@ -16,13 +16,13 @@ from tasks.base.errors import UserMistake
 from tasks.results.subschema import is_object, resolved, target_of
 
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-# What stands below these is data, not schema.
+# The values of these keys are data, not schemas.
 DATA_KEYS = frozenset({"enum", "const", "default", "examples"})
 FIX = "give a JSON Schema file, or a pydantic model as package.module:Model"
 
 
 class Read(NamedTuple):
-    """A schema, and the pydantic model it is of, where it is one's."""
+    """A schema, and the pydantic model that it was made from, if any."""
 
     schema: Mapping[str, Any]
     model: type[BaseModel] | None = None

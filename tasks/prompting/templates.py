@@ -1,4 +1,4 @@
-"""Prompt templates: read, checked, filled. A document's text is data: never a template, and never out of its marks."""
+"""Read, check and fill prompt templates. A document's text is data: never a template, and unable to close its marks."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,13 +12,13 @@ from tasks.models.catalogue import DATA
 
 FOLDER = DATA / "prompts"
 FIELD = re.compile(r"\{([^{}\n]+)\}")
-# What is taken for a field that was meant, where none is called so.
+# A name in braces that counts as an unknown field, and not as plain text.
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# In a template, a column of the documents' table is called by its name behind this.
+# In a checked template, the prefix of a field that stands for a column of the documents' table.
 COLUMN = "column:"
 TEXT, SCHEMA = "text", "schema"
 CLOSING = re.compile(r"</([A-Za-z_][\w.:-]*)\s*>")
-# A base model's template ends where the answer is to begin: its mark tells where that ends.
+# A base model's template ends with an opening mark, after which the answer begins; the closing mark ends the answer.
 OPEN_AT_END = re.compile(r"<([A-Za-z_][\w.:-]*)>\s*\Z")
 OTHERWISE = "chat"
 STAGES = ("stuff", "map", "reduce", "refine")
@@ -28,8 +28,8 @@ STAGES = ("stuff", "map", "reduce", "refine")
 class Prompts:
     """The templates of one flow for one kind of model.
 
-    Over a whole text, over one chunk, over answers, over an answer and a chunk; and what
-    is said to have a cut-off answer continued.
+    `stuff` asks over a whole text, `map` over a chunk, `reduce` over answers, `refine` over an answer and
+    a chunk; `continue_prompt` asks to continue an answer that was cut off.
     """
 
     stuff: str

@@ -1,4 +1,4 @@
-"""A key at a provider, and where it is asked."""
+"""An account: a key at a provider, and the base URL that requests go to."""
 
 import hashlib
 import json
@@ -35,11 +35,11 @@ class Account:
 
     @property
     def endpoint(self) -> str:
-        """What an answer depends on of where it was asked."""
+        """The part of the address on which an answer depends."""
         return self.identity or self.base_url
 
     def fingerprint(self) -> str:
-        """Return a word for the account by which the key can't be found: for what is shared with other processes."""
+        """Return a name for the account that doesn't reveal the key, for state that is shared with other processes."""
         # A signature's credentials change by the hour: all in a region count as one account.
         secret = self.key.get_secret_value() if self.key else ""
         salt = json.dumps(["docmill limits", self.provider, self.base_url]).encode()
@@ -82,11 +82,11 @@ def account_of(
     signed: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> Account:
-    """Return a provider's account; `keys` is asked where the environment has no key.
+    """Return a provider's account; `keys` looks up the key if the environment has none.
 
-    With `signed`, AWS credentials do where there is no key, and `{AWS_REGION}` in the base
-    URL is the region's. Raises UserMistake naming the variable that isn't set, or a base
-    URL that is none.
+    With `signed`, AWS credentials serve in place of a key; `{AWS_REGION}` in the base
+    URL is replaced by the region. Raises UserMistake that names a variable which isn't set
+    or doesn't hold a base URL.
     """
     variable = base_url_variable or ""
     url = environment.get(variable, "").strip() or base_url
@@ -95,7 +95,7 @@ def account_of(
     if not url:
         raise UserMistake(f"{provider} needs its base URL: set {variable} (as in http://127.0.0.1:8000/v1)")
     if not url.startswith(("http://", "https://")):
-        # What it holds isn't said: it may be a key in the wrong place.
+        # The message doesn't quote the value: it may be a key in the wrong place.
         raise UserMistake(f"{variable} holds no base URL: one starts with http:// or https://")
     parts = urllib.parse.urlsplit(url)
     if not parts.hostname or "@" in parts.netloc:

@@ -1,8 +1,8 @@
-"""How one route wants requests spelled that it refuses as they are: learned once, from the words of a refusal.
+"""How one route wants the fields of a request that it refuses otherwise: learned once, from the words of a refusal.
 
 OpenAI's reasoning models take `max_completion_tokens` in place of `max_tokens` and no temperature but their own;
-others know no `stop`, or no `encoding_format` of embeddings. The identity of a call is that of the request
-before it is spelled so: what was paid is found again.
+others know no `stop`, or no `encoding_format` for embeddings. The identity of a call is that of the request
+before these changes, so that a paid answer is found again.
 """
 
 import re
@@ -23,7 +23,7 @@ REFUSES = re.compile(
     r"|not permitted|not allowed|no longer|deprecated|cannot both|can't both|invalid (?:field|argument|parameter)",
     re.IGNORECASE,
 )
-# A temperature that a model has of its own, which it takes where none is sent: Moonshot's Kimi "invalid temperature:
+# A model with a fixed temperature, which it uses where none is sent: Moonshot's Kimi "invalid temperature:
 # only 1 is allowed for this model" (https://github.com/HKUDS/nanobot/pull/4967); Anthropic's "`temperature` may only
 # be set to 1 when thinking is enabled" (https://github.com/MartialBE/one-hub/issues/529).
 FIXED = re.compile(
@@ -31,14 +31,14 @@ FIXED = re.compile(
     r"(?!\.?\d| or\b| to\b)|only [\d.]+ is allowed)",
     re.IGNORECASE,
 )
-# A long refusal may repeat what was sent: only a name so near to the words that refuse is what they are about.
+# A long refusal may quote the request: only a field named this near to the refusing words (in characters) is refused.
 NEAR = 200
 STATUSES = frozenset({400, 404, 415, 422, 500, 501})
 
 
 @dataclass(slots=True)
 class Adjustments:
-    """What has been learned of one route; nothing costs nothing."""
+    """What has been learned about one route; while that is nothing, requests are sent unchanged."""
 
     renamed: dict[str, str] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
@@ -56,7 +56,7 @@ class Adjustments:
         return orjson.dumps({self.renamed.get(name, name): fields[name] for name in fields if name not in self.dropped})
 
     def learn(self, status: int | None, words: str, sent: int) -> bool:
-        """Learn from a refusal of a request that was sent after `sent` had been learned; whether to send it anew."""
+        """Learn from a refusal of a request sent when `count` was `sent`; return whether to send it again."""
         if status not in STATUSES or not (REFUSES.search(words) or FIXED.search(words)):
             return False
         known, refusals = self.count, _refusals(words)

@@ -39,7 +39,7 @@ class Signer:
         return dict(wanted.headers.items())
 
     def secrets(self) -> list[str]:
-        """Return what is to be shown to nobody."""
+        """Return the secret parts of the credentials, which must never be shown."""
         with _asking(AccountRefused):
             frozen = self.credentials.get_frozen_credentials()
         return [word for word in (frozen.access_key, frozen.secret_key, frozen.token) if word]
@@ -47,7 +47,7 @@ class Signer:
 
 @contextlib.contextmanager
 def _asking(kind: type[UserMistake | AccountRefused]) -> Iterator[None]:
-    """Raise what botocore says of credentials as one of our errors."""
+    """Turn botocore's errors about credentials into an error of ours, of this kind."""
     try:
         yield
     except import_module("botocore.exceptions").BotoCoreError as error:

@@ -11,7 +11,7 @@ SECOND, MINUTE = 1.0, 60.0
 
 
 class AskedLimits(Protocol):
-    """What options say of limits; None: nothing."""
+    """The limits given by options; None where an option isn't set."""
 
     @property
     def rpm(self) -> int | None:
@@ -39,7 +39,7 @@ class LimitedRate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EffectiveLimits:
-    """All that dispatch holds, and what a plan reckons with; `typical_seconds` is what a call takes."""
+    """All limits that dispatch keeps to and a plan counts on; `typical_seconds` is the usual time of a call."""
 
     rates: tuple[LimitedRate, ...]
     concurrency: int
@@ -51,11 +51,11 @@ class EffectiveLimits:
         return cls(tuple(_rates(asked, provider)), asked.concurrency or provider.concurrency, provider.typical_seconds)
 
     def a_minute(self, unit: Unit) -> float | None:
-        """Return how many units go in a minute at the most, by the tightest of the limits; None without one."""
+        """Return how many units a minute the tightest limit allows; None without a limit."""
         return min((rate.limit * MINUTE / rate.period for rate in self.rates if rate.unit == unit), default=None)
 
     def seconds(self, requests: int, prompt_tokens: int, completion_tokens: int = 0) -> float:
-        """Return the longest of what the limits demand for so much work, and of the calls in flight."""
+        """Return how many seconds so much work takes at least, by the slowest of the rates and the calls in flight."""
         work = {
             "requests": requests, "tokens": prompt_tokens + completion_tokens,
             "input": prompt_tokens, "output": completion_tokens,

@@ -21,13 +21,13 @@ from tasks.providers.rate_limit_headers import advertised_reset, duration
 from tasks.providers.refusals import WITHHELD_CODES, means, speaks_of_rate
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-# Where a refusal speaks of the text that was sent; llama-cpp-python says so with a 500.
+# Statuses of refusals that may be about the text that was sent; llama-cpp-python uses a 500 for that.
 OF_TEXT = frozenset({200, 400, 403, 413, 422, 500})
 # Google's quotas have names: GenerateRequestsPerDayPerProjectPerModel is spent until tomorrow.
 DAILY = re.compile(r"perday|per day|daily", re.IGNORECASE)
 QUOTA = re.compile(r"quota.{0,20}exceeded|exceeded.{0,20}quota|billing", re.IGNORECASE)
 WAIT = re.compile(r"(?:try again|retry|available) (?:in|after) ((?:[0-9.]+ ?(?:ms|h|m|s)[a-z]*\s?)+)", re.IGNORECASE)
-# What the words of an error stand under, and how deep they may be nested.
+# The keys that hold the words of an error, and how deep they may be nested.
 KEYS = ("type", "code", "status", "message", "msg", "loc", "detail", "details", "error", "errors", "metadata", "raw")
 DEEPEST = 5
 SHOWN, LOOKED_AT = 200, 4000
@@ -70,7 +70,7 @@ def _about_text(error: object, text: str, said: str, status: int) -> CallRejecte
 
 
 def _is_withheld(error: object, text: str) -> bool:
-    """Whether a refusal is of what the text says, by its words, its code or its metadata."""
+    """Whether a refusal is about the content of the text, by its words, its code or its metadata."""
     fields = error if isinstance(error, Mapping) else {}
     if str(fields.get("code")) in WITHHELD_CODES or means(text, "withheld"):
         return True
@@ -81,7 +81,7 @@ def _is_withheld(error: object, text: str) -> bool:
 
 
 def _is_spent(reply: Reply, error: object, text: str, status: int, now: datetime) -> bool:
-    """Whether a refusal is the account's: its key, its credit, or a quota that no wait of minutes gives back."""
+    """Whether a refusal is about the account: its key, its credit, or a quota that isn't renewed within minutes."""
     if status in {401, 402, 403} or means(text, "spent") or means(text, "bad_key"):
         return True
     if status == 429:

@@ -97,7 +97,7 @@ def _cached(cache: Path, fetch: Fetch) -> Path:
 
 
 def _fetch_into(path: Path, fetch: Fetch) -> None:
-    """Unpack the model beside its place, check it, and only then give it its name."""
+    """Unpack the model in a folder next to `path`, check it, and only then move it there."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         try:
             fetch(Path(folder))
@@ -115,7 +115,7 @@ def _fetch_into(path: Path, fetch: Fetch) -> None:
 
 
 def local_identity(path: Path) -> str:
-    """Return what an answer of the local model depends on: its file, whatever the server's port."""
+    """Return the identity of the local model's file, which answers depend on, unlike the server's port."""
     return f"local:{path.name}:{path.stat().st_size}"
 
 

@@ -8,13 +8,13 @@ MILLION = 1_000_000
 
 
 def whole(value: object) -> int | None:
-    """Read a count, as 7, "7" or "1,234"; what is none is None."""
+    """Read a count such as 7, "7" or "1,234"; None for anything else."""
     number = amount(str(value).replace(",", ""))
     return int(number) if number is not None and number <= MOST_TOKENS else None
 
 
 def amount(value: object) -> float | None:
-    """Read an amount; what is negative, infinite or none at all is None."""
+    """Read an amount; None for what is negative, infinite or not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -25,6 +25,6 @@ def amount(value: object) -> float | None:
 
 
 def per_million(value: object, units: float = 1.0) -> float | None:
-    """Return a price of so many tokens as one of a million of them."""
+    """Convert a price per `units` tokens into one per million tokens."""
     price = amount(value)
     return round(price * MILLION / units, 9) if price is not None and units > 0 else None

@@ -1,4 +1,4 @@
-"""The seam: what every provider module turns into, and out of.
+"""The interface of every provider module, and the types that it takes and returns.
 
 A provider is a small module with a class that follows `Wire`: it turns our
 request into a path and a JSON body, and a reply back into an Answer or one of
@@ -16,10 +16,10 @@ import orjson
 from tasks.models.model_lists import Listed
 from tasks.providers.vectors import Embedding, Vectors
 
-# hashlib gives Python's lock away for more bytes than this, and taking it back from
-# busy threads costs more than the hash of a chunk.
+# hashlib releases Python's lock for more bytes than this, and getting it back from
+# busy threads costs more than hashing a chunk.
 UNLOCKED = 2047
-# How an answer ends that is at its most tokens.
+# The finish reasons of an answer that reached its largest number of tokens.
 CUT = frozenset({"length", "max_tokens", "model_length", "MAX_TOKENS"})
 Role = Literal["system", "user", "assistant"]
 
@@ -67,7 +67,7 @@ class Reply(NamedTuple):
 
 
 class TokenProbability(NamedTuple):
-    """One token of an answer as its bytes (it may hold half a character), and the logarithm of its probability."""
+    """One token of an answer, as bytes, since it may be part of a character, and the logarithm of its probability."""
 
     data: bytes
     logarithm: float
@@ -86,9 +86,9 @@ class Answer(NamedTuple):
 
 
 class Wire(Protocol):
-    """How to speak with one kind of provider.
+    """The protocol of one kind of provider.
 
-    `models_path` is where its model list lies, if it has one; `streams`: answers may come token by token, as OpenAI's.
+    `models_path` is the path of its model list, if it has one; `streams`: answers may come token by token, as OpenAI's.
     """
 
     models_path: str | None
@@ -140,7 +140,7 @@ def _parsed(part: Verbatim) -> Any:
 
 
 def call_id(provider: str, base_url: str, path: str, body: bytes) -> str:
-    """Return the identity of a request: another prompt, model, parameter or place is another."""
+    """Return the identity of a request, which depends on prompt, model, parameters, provider and base URL."""
     digest = sha256()
     for part in (provider.encode(), base_url.encode(), path.encode(), body):
         digest.update(len(part).to_bytes(8, "big"))

@@ -20,10 +20,10 @@ PERIODS = {
     "second": 1.0, "sec": 1.0, "s": 1.0, "minute": 60.0, "min": 60.0, "m": 60.0, "hour": 3600.0, "hr": 3600.0,
     "h": 3600.0, "day": 86400.0, "d": 86400.0, "week": 604_800.0, "w": 604_800.0, "month": 2_592_000.0,
 }  # fmt: skip
-# A word that says in what time: `minute`, `1m`, `30days`, `rpm`, `tpd`. A letter alone says nothing.
+# A word that names a period: `minute`, `1m`, `30days`, `rpm`, `tpd`. A letter alone names none.
 SPAN = re.compile(r"([0-9]{1,4})?(second|sec|minute|min|hour|hr|day|week|month)s?|(?:([0-9]{1,4})|[rt]p)([smhdw])")
 FAMILY = re.compile(r"rate-?limit|token-?limit")
-# Commas in threes part thousands; others part values, of which the first counts.
+# Commas before groups of three digits separate thousands; others separate values, of which the first counts.
 NUMBER = re.compile(r"\s*([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.[0-9]+)?)(k|m)?\s*(?:$|[,;])", re.IGNORECASE)
 # IETF (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/): policies are parted by commas, each
 # `100;w=60`, since 2024 `"name";q=100;w=60` in any order, with the unit, where it isn't requests, in `qu`.
@@ -32,7 +32,7 @@ POLICY = re.compile(r'("(?:[^"\\]|\\.)*"?|[^;,"]*)((?:"(?:[^"\\]|\\.)*"?|[^,"])*
 PARAMETER = re.compile(r';\s*([a-z]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^";]*)')
 WHOLE = re.compile(r"\s*[0-9]{1,15}\s*")
 REQUESTS = frozenset({"request", "requests"})
-# What these say of a policy, whose header says more.
+# These headers only repeat part of a policy, whose own header holds more.
 PLAIN = frozenset({"ratelimit-limit", "x-ratelimit-limit"})
 DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|h|m|s)[a-z]*", re.IGNORECASE)
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -57,10 +57,10 @@ class AdvertisedLimit:
 
 
 def advertised_limits(headers: Mapping[str, str], *, period: float = 60.0) -> list[AdvertisedLimit]:
-    """Return the limits that headers tell; `period` is the provider's where they don't say.
+    """Return the limits that headers state; `period` applies where they name none, in seconds.
 
-    A dynamic limit, which is the one in force, takes the place of the plain one; of two for the
-    same time, both of which hold, the smaller is told.
+    A dynamic limit, which is the one in force, replaces the plain one; of two limits for the
+    same period, the smaller is returned.
     """
     found: dict[tuple[Unit, float], tuple[bool, float]] = {}
     for unit, span, limit, dynamic in _limits(headers, period):
@@ -115,7 +115,7 @@ def _limits(headers: Mapping[str, str], period: float) -> Iterator[tuple[Unit, f
 
 
 def _named(name: str, value: str, period: float) -> Iterator[tuple[Unit, float, float, bool]]:
-    """Yield the limits that a header of a name of its own tells."""
+    """Yield the limits that a header states by its own name and value."""
     words = FAMILY.sub("family", name).split("-")
     match = NUMBER.match(value)
     if "limit" not in words or not match or not OTHER_COUNTS.isdisjoint(words):

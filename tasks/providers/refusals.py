@@ -1,6 +1,6 @@
-"""The words by which providers refuse a request, as their documentation and servers have them.
+"""The words by which providers refuse a request, from their documentation and servers.
 
-A row is what the words mean, a pattern of them, and who says so. What isn't here is told as it is.
+A row is what the words mean, a pattern for them, and their source. Other refusals are reported as they are.
 """
 
 import re
@@ -96,7 +96,7 @@ TABLE: tuple[RefusalWords, ...] = (
         "Hugging Face: You have exceeded your monthly included credits for Inference Providers "
         "(https://github.com/huggingface/agents-course/issues/386)",
     ),
-    # What is left of the day's requests comes back tomorrow: no wait of minutes gives it back.
+    # A day's requests are renewed on the next day only: waiting for minutes doesn't help.
     RefusalWords(
         "spent",
         r"free-models-per-day",
@@ -127,10 +127,10 @@ TABLE: tuple[RefusalWords, ...] = (
         "overloaded", r"temporarily unavailable|server is busy|no available (?:capacity|workers)", "DeepSeek, RunPod"
     ),
 )
-# Codes that say what the words, in whatever language, may not: Zhipu's 1301 is of an unsafe or sensitive text
+# Codes with that meaning, whatever the language of the words: Zhipu's 1301 is for an unsafe or sensitive text
 # (https://docs.bigmodel.cn/cn/guide/platform/securityaudit).
 WITHHELD_CODES = frozenset({"1301"})
-# A limit on so many a minute speaks of too many tokens, as a window does.
+# Refusals over a rate limit mention too many tokens, too, as those over a window do.
 RATE = re.compile(r"per (?:second|minute|hour|day)|\b[rt]p[mds]\b|rate.?limit|try again|retry (?:in|after)|please wait")
 _PATTERNS: dict[Meaning, re.Pattern[str]] = {
     meaning: re.compile("|".join(row.pattern for row in TABLE if row.meaning == meaning))
@@ -144,5 +144,5 @@ def means(words: str, meaning: Meaning) -> bool:
 
 
 def speaks_of_rate(words: str) -> bool:
-    """Whether a refusal's words are about how much may be asked in a time."""
+    """Whether a refusal's words are about a rate limit."""
     return RATE.search(words.lower()) is not None

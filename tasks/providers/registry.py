@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / "wires"
 
 
 def wire_names() -> list[str]:
-    """Return the wires that there are."""
+    """Return the names of all wires."""
     return sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 
 

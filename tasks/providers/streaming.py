@@ -10,7 +10,7 @@ EVENTS = "text/event-stream"
 
 
 class Gathering:
-    """Takes a stream's bytes as they come; `has_begun` once a token was among them."""
+    """Collects a stream's bytes as they arrive; `has_begun` is True once they held a token."""
 
     def __init__(self) -> None:
         self.has_begun = False
@@ -56,7 +56,7 @@ class Gathering:
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else {"content": choice.get("text")}
         text = delta.get("content")
-        # A thought is a token too, though no part of the answer.
+        # A thought counts as a token too, although it isn't part of the answer.
         thought = delta.get("reasoning") or delta.get("reasoning_content")
         self.has_begun = self.has_begun or bool(text or thought)
         self._texts += [text] if isinstance(text, str) else []

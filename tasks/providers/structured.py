@@ -1,4 +1,4 @@
-"""How a provider is told of the JSON Schema that an answer is to follow, and how it refuses to be."""
+"""How a request passes on the JSON Schema that the answer must follow, and how providers refuse that."""
 
 import json
 import re

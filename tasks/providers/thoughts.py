@@ -1,8 +1,8 @@
-"""What a model answers, without what it thought before it.
+"""Separate a model's answer from the thoughts before it.
 
-Servers that don't part the two hand over both in one text, each model with marks of its own: those of DeepSeek,
-Qwen, Magistral, Kimi, Gemma, Seed and of gpt-oss (Harmony, https://cookbook.openai.com/articles/openai-harmony).
-Chat templates often open the thoughts themselves, so that only their end stands in the answer.
+Some servers return both in one text, with marks that depend on the model: known are those of DeepSeek,
+Qwen, Magistral, Kimi, Gemma, Seed and gpt-oss (Harmony, https://cookbook.openai.com/articles/openai-harmony).
+Chat templates often open the thoughts themselves, so that only their closing mark is in the answer.
 """
 
 import json
@@ -22,19 +22,19 @@ CLOSING = re.compile(
 # Harmony without its special tokens: words, which are marks only together.
 BARE_OPENING, BARE_CLOSING = re.compile(r"\s*analysis(?=[A-Z])"), "assistantfinal"
 HARMONY_ENDS = ("<|return|>", "<|end|>")
-# A mark that is spoken of stands in quotes, or in a sentence that goes on behind it.
+# A mark that the text only mentions stands in quotes, or in a sentence that continues after it.
 QUOTES = frozenset("`\"'\u201c\u201d\u2018\u2019\u00ab\u00bb")
 GOES_ON = re.compile(r" ?[,.;:?!)]| [a-z]")
-# So many objects are looked into for marks in their strings: each look may take as long as the text is.
+# How many JSON objects are searched for marks in their strings: each search may take time linear in the text.
 LOOKS = 8
 DECODER = json.JSONDecoder(strict=False)
 
 
 def answer_of(text: str) -> str:
-    """Return what stands behind the end of the last thoughts; nothing where they have no end.
+    """Return what follows the end of the last thoughts; an empty string if they don't end.
 
-    A text without thoughts comes back as it is. A mark that is quoted, or that lies in a
-    string of a JSON object, ends no thoughts. Linear in the text's length.
+    A text without thoughts is returned unchanged. A mark that is quoted, or inside a
+    string of a JSON object, doesn't end thoughts. Linear in the text's length.
     """
     end = _end_of_thoughts(text)
     if end is not None:

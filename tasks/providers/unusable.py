@@ -1,4 +1,4 @@
-"""Answers that were paid for and hold nothing to use: each is told by name, and what it took is counted.
+"""Answers that were paid for but are unusable: each gets a reason of its own, and its cost is counted.
 
 OpenAI's `refusal` and `content_filter`; reasoning apart from the answer as `reasoning_content`
 (DeepSeek, vLLM), `reasoning` (OpenRouter, Groq) or parts of type `thinking` (Mistral); tool calls.
@@ -24,9 +24,9 @@ MORE_ROOM = "give a larger --max-output-tokens"
 
 
 def text_of(content: object) -> str:
-    """Return the text of a message's content: a string, or parts of which those that think are left out.
+    """Return the text of a message's content: a string, or parts, without those of reasoning.
 
-    Strings among typed parts are none of the answer.
+    Plain strings among typed parts don't belong to the answer.
     """
     parts = content if isinstance(content, list) else [content]
     typed = [part for part in parts if isinstance(part, Mapping)]
@@ -45,10 +45,10 @@ def _part(part: object) -> str | None:
 
 
 def fault_in(message: Mapping[str, Any], answer: Answer, *, reasoned: bool = False) -> CallFailed | None:
-    """Return why an answer can't be used, with the answer as what was `paid`; None where it can.
+    """Return the error that makes an answer unusable, with the answer as its `paid`; None for a usable one.
 
-    `reasoned`: the model is known to have reasoned, whether the message has its thoughts or not.
-    An answer without a word of which no usage is told may be a passing fault, and is asked for again.
+    `reasoned`: the model is known to have reasoned, whether or not the message holds its thoughts.
+    An empty answer without usage may be a temporary fault, so its error is Transient.
     """
     finish = (answer.finish_reason or "").lower()
     refusal = _refusal(message)
@@ -63,7 +63,7 @@ def fault_in(message: Mapping[str, Any], answer: Answer, *, reasoned: bool = Fal
 
 
 def _empty(message: Mapping[str, Any], answer: Answer, *, reasoned: bool) -> CallFailed:
-    """Return what an answer without a word is."""
+    """Return the error for an empty answer."""
     finish = answer.finish_reason
     if message.get("tool_calls") or message.get("function_call"):
         return _aside("tool_call", "the model calls a tool instead of answering: choose another model", answer)
@@ -82,7 +82,7 @@ def _aside(reason: str, words: str, answer: Answer) -> CallRejected:
 
 
 def is_counted(answer: Answer) -> bool:
-    """Whether the provider tells that an answer took something."""
+    """Whether the provider reports any tokens or cost for an answer."""
     return bool(answer.prompt_tokens or answer.completion_tokens or answer.cost)
 
 

@@ -22,7 +22,7 @@ class Usage(NamedTuple):
 
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:
-    """Return the tokens that a `usage` tells: never fewer than any of its figures prove."""
+    """Return the tokens of a `usage` object, never fewer than any of its numbers implies."""
     prompt, written = _prompt(usage), _first(usage, "completion_tokens", "output_tokens")
     total = whole(usage.get("total_tokens"))
     reasoning = _detail(usage, "reasoning_tokens", "completion_tokens_details", "output_tokens_details")
@@ -36,7 +36,7 @@ def read_usage(usage: Mapping[str, Any]) -> Usage:
 
 
 def _prompt(usage: Mapping[str, Any]) -> int | None:
-    """Return the tokens that were read, cached ones among them: more of them than of all aren't among those."""
+    """Return the prompt's tokens with cached ones: a count that these outnumber doesn't include them."""
     prompt = _first(usage, "prompt_tokens", "input_tokens")
     if prompt is None:
         return None

@@ -27,9 +27,9 @@ class Embedding(NamedTuple):
 
 
 class Vectors(NamedTuple):
-    """One vector a text, in the order of the texts; counts and cost (USD) are the provider's own, or None.
+    """One vector per text, in the order of the texts; counts and cost (USD) are the provider's own, or None.
 
-    Those of the texts in `bad` aren't all finite numbers: zeros stand in their place.
+    `bad` are the numbers of the texts whose vectors aren't all finite numbers: these are replaced by zeros.
     """
 
     vectors: Matrix
@@ -39,17 +39,17 @@ class Vectors(NamedTuple):
 
     @property
     def completion_tokens(self) -> int:
-        """None are written."""
+        """Zero: embeddings write no tokens."""
         return 0
 
 
 def read_vectors(
     records: Sequence[Mapping[str, Any]], count: int | None, prompt_tokens: int | None, cost: float | None
 ) -> Vectors:
-    """Return the vectors of OpenAI-shaped records in the order of their indices, however many without a `count`.
+    """Return the vectors of OpenAI-shaped records in the order of their indices; without a `count`, any number of them.
 
-    Raises CallFailed with reason `bad_vectors`, and what was paid: CallRejected where the only text has none, Transient
-    where they aren't one a text and all of one length.
+    Raises CallFailed with reason `bad_vectors` and what was paid: CallRejected if the only vector isn't
+    usable, Transient if there isn't one vector per text, all of one length.
     """
     paid = Vectors(np.zeros((0, 0), dtype=np.float32), prompt_tokens, cost)
     found = _rows([record.get("embedding") for record in _ordered(records, paid)])

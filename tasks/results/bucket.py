@@ -20,7 +20,7 @@ KEYLESS = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsE
 
 
 class RemoteFolder:
-    """A place in a bucket, by its URL: the names in it are keys below the URL's own."""
+    """A location in a bucket, by its URL; names in it are keys below the URL's path."""
 
     path = None
 
@@ -107,7 +107,7 @@ def _opened(location: str) -> ObjectStore:
 
 
 def _failed(what: str, error: Exception) -> StorageFailed:
-    """Return the error that says it in one line, with the fix and without secrets."""
+    """Return an error of ours with one line of what failed and the fix, without secrets."""
     if type(error).__name__ in KEYLESS:
         return StorageRefused(f"{what}: it has no keys: set them in the environment")
     if isinstance(error, PermissionError):

@@ -1,6 +1,6 @@
-"""Who writes to a bucket's result set: an object that tells it, renewed while the run lives.
+"""The lock of a result set in a bucket: an object that names the run that writes, renewed while the run lives.
 
-No system frees it when its process dies. So it beats: one that hasn't for long, or
+Nothing frees it when its process dies, hence the renewal: a lock that hasn't been renewed for long, or
 whose process on this host is gone, is taken over.
 """
 
@@ -21,7 +21,7 @@ from tasks.ledger.lock import in_use, me, named
 NAME = ".docmill/holder.json"
 BEAT_SECONDS, DEAD_SECONDS = 20.0, 90.0
 Clock = Callable[[], float]
-# The runs of this process that hold something: one that couldn't take its object away isn't among them.
+# Tokens of this process's runs that hold a result set; a run that has ended but couldn't remove its object isn't here.
 _HELD: set[str] = set()
 
 
@@ -72,14 +72,14 @@ class BucketHolder:
         raise in_use(self.folder.location, "a run that began this very moment")
 
     def beat(self) -> None:
-        """Say that this run lives. Raises TakenOver, and StorageFailed."""
+        """Renew the lock. Raises TakenOver, and StorageFailed."""
         held = self._held()
         if held is not None and held.get("token") != self._me["token"]:
             raise TakenOver(f"{self.folder.location} was taken over by {named(json.dumps(held))}: let that end first")
         self.folder.put(NAME, self._beaten())
 
     def leave(self) -> None:
-        """Give the result set back. Raises StorageFailed, and then it counts as dead all the same."""
+        """Release the lock. Raises StorageFailed; the holder counts as dead in that case, too."""
         _HELD.discard(self._me["token"])
         held = self._held()
         if held is not None and held.get("token") == self._me["token"]:
@@ -126,11 +126,11 @@ def _beats(holder: BucketHolder, ended: threading.Event, lost: Callable[[Storage
         except TakenOver as error:
             lost(error)
         except StorageFailed:
-            continue  # whether the store stays out of reach, the job's own writes find out
+            continue  # if the store stays out of reach, the job's own writes will fail
 
 
 def _is_dead(held: dict[str, Any], now: float) -> bool:
-    """Whether a holder has ended without a word; one that can't be read is."""
+    """Whether a holder has ended without releasing the lock; an unreadable one counts as ended."""
     try:
         beat = datetime.fromisoformat(held["beat"]).timestamp()
         ours = held["host"] == socket.gethostname()

@@ -1,4 +1,4 @@
-"""Have all parts of a result set be of one job's schemas, that a reader may read them as one table."""
+"""Convert all parts of a result set to one job's schemas, so that they can be read as one table."""
 
 import pyarrow as pa
 import pyarrow.types as kinds
@@ -54,7 +54,7 @@ def _widens(held: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def _holds(folder: Folder, name: str, held: pa.DataType, wanted: pa.Field) -> bool:
-    """Whether the values that whole numbers or dates have here are the same as floats, or as text."""
+    """Whether a column's whole numbers or dates can be converted to floats or text without a change of value."""
     exact = kinds.is_integer(held) or kinds.is_date32(held)
     if not exact or not (kinds.is_string(wanted.type) or (kinds.is_integer(held) and kinds.is_float64(wanted.type))):
         return False

@@ -1,4 +1,4 @@
-"""What the footers of all parts tell: how many rows, of which schema."""
+"""The footers of all parts: their numbers of rows and schemas."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +11,14 @@ from tasks.results.location import Folder
 
 # A footer is seldom larger; where it is, the part is read whole.
 TAIL = 2**16
-# A bucket answers late, and many at once.
+# A bucket answers slowly, but many requests at once.
 AT_ONCE = 16
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Footer(NamedTuple):
-    """Of one part: its rows and columns."""
+    """The number of rows of a part, and its schema."""
 
     rows: int
     schema: pa.Schema

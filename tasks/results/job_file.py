@@ -1,4 +1,4 @@
-"""`job.json`: what the job was, how it stands, what it came to."""
+"""`job.json`: a job's options, its status and its totals."""
 
 import json
 from collections.abc import Mapping

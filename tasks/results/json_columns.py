@@ -91,7 +91,7 @@ def columns_of(schema: Node, taken: Iterable[str]) -> list[Column]:
 
 
 def free_name(name: str, prefix: str, used: set[str]) -> str:
-    """Return a column's name, with the prefix where another is called so, in whatever case; it is used then."""
+    """Return a free column name, adding the prefix while the name is in use, ignoring case; add it to `used`."""
     while name.lower() in used:
         name = prefix + name
     used.add(name.lower())
@@ -185,7 +185,7 @@ def _number_or_text(value: Json) -> str:
     return "0" if digits == "-0" else digits
 
 
-# Without zeros before it, as codes have; a comma before three figures may part thousands.
+# No leading zeros, as codes have; a comma before three digits may separate thousands.
 NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+|,(?:\d\d?|\d{4,}))?", re.ASCII)
 TEXT = Kind(pa.string(), _text)
 NUMBER_OR_TEXT = Kind(pa.string(), _number_or_text)

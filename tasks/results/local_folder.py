@@ -10,7 +10,7 @@ from tasks.results.files import replace_file
 
 
 class LocalFolder:
-    """A folder: what is replaced is written beside its place, flushed, and renamed."""
+    """A folder: a file is replaced by writing a new one next to it, flushing it and renaming it."""
 
     def __init__(self, location: str, path: Path) -> None:
         self.location = location

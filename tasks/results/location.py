@@ -1,6 +1,6 @@
-"""The location of a result set: a folder of this machine, or a place in a bucket, under the same laws.
+"""The location of a result set: a folder of this machine, or a path in a bucket, with the same guarantees.
 
-What is written is there whole or not at all, and can be read at any time; names are
+A file is there whole or not at all, and can be read at any time; names are
 relative, in POSIX form, as in `documents/part-000001.parquet`.
 """
 
@@ -19,7 +19,7 @@ FILE = "file"
 
 
 class Folder(Protocol):
-    """What jobs need of a place; each method raises StorageFailed where it can't be reached, or refuses."""
+    """What jobs need of a location; each method raises StorageFailed if that can't be reached, or refuses."""
 
     @property
     def location(self) -> str:
@@ -33,7 +33,7 @@ class Folder(Protocol):
 
     @property
     def identity(self) -> str:
-        """One and the same for all names of a location."""
+        """An identity that all spellings of a location share."""
         ...
 
     def make(self, folders: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ ORDER = ("chunks", "calls", "failures", "sections", "documents")
 
 
 def create_tables(folder: Folder, schemas: Schemas = TABLES) -> None:
-    """Make the place, with one empty part a table so that every glob matches from the start.
+    """Create the location, with one empty part per table so that every glob matches from the start.
 
     Raises UserMistake or StorageRefused where the output can't be written.
     """
@@ -52,7 +52,7 @@ def _ids(folder: Folder, name: str) -> list[str]:
 
 
 class Damaged(StorageFailed):
-    """A part that can't be read: without it, its rows are written again from the ledger."""
+    """A part can't be read; once it is removed, its rows are written again from the ledger."""
 
 
 def read_part(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -115,7 +115,7 @@ def _column(values: Any, rows: int, kind: pa.DataType) -> pa.Array:
 
 def write_table(folder: Folder, name: str, table: pa.Table) -> None:
     """Write one part, whole or not at all. Raises StorageFailed."""
-    # No two numbers of vectors are alike: a dictionary of them, and their extremes, would cost half of the time.
+    # The numbers of vectors hardly repeat: a dictionary and statistics for them would take half of the time.
     plain = [field.name for field in table.schema if not pa.types.is_fixed_size_list(field.type)]
 
     def write(file: BinaryIO) -> None:

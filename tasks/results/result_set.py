@@ -1,4 +1,4 @@
-"""What a flow returns: where its tables lie, and what the job came to."""
+"""What a flow returns: the location of its tables, and the job's outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from tasks.results.schemas import Schemas
 
 @dataclass(frozen=True, slots=True)
 class ResultSet:
-    """A result set after a run: its place, a glob of Parquet files a table, the job, and the exit code.
+    """A result set after a run: its location, a glob of Parquet files for each table, the job, and the exit code.
 
-    `tables` are by name: `documents`, `calls`, `failures`, `sections`, and of embed `chunks`.
+    `tables` are by name: `documents`, `calls`, `failures`, `sections`, and for embed `chunks`.
     DuckDB, Polars and `datasets` take a glob as it is, pandas and pyarrow its folder; in a bucket it is a URL.
-    `page` is the URL of the job's page, where it could be made.
+    `page` is the URL of the job's page, if it could be made.
     """
 
     place: str
@@ -26,13 +26,13 @@ class ResultSet:
 
     @property
     def totals(self) -> Totals:
-        """What the job came to, in all its runs."""
+        """The job's totals over all its runs."""
         return self.job.totals
 
     def raise_for_status(self) -> "ResultSet":
-        """Return it, where the job came to its end; documents that failed are in `totals`, and in the table `failures`.
+        """Return the result set if the job is done; failed documents are in `totals` and in the table `failures`.
 
-        Raises JobPaused with the reason where it is paused: the same call goes on with it.
+        Raises JobPaused with the reason if it isn't: calling the flow again with the same arguments resumes it.
         """
         if self.job.status != "done":
             raise JobPaused(f"{self.place}: {self.job.reason}")

@@ -1,20 +1,20 @@
-"""What holds at one place of a JSON Schema: references followed, parts put together, null put aside."""
+"""Resolve one node of a JSON Schema: follow references, merge `allOf`, leave out null."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 Node = Mapping[str, Any]
-# What stands for a schema: true and false are some too.
+# A schema may also be true or false.
 Part = Node | bool
 Seen = frozenset[str]
 NULL = "null"
 
 
 def resolved(node: Part, root: Node, seen: Seen) -> tuple[Node, Seen]:
-    """Return a node without $ref, allOf and null, and the references on the way to it.
+    """Return a node without $ref, allOf and null, and the references followed on the way.
 
-    A node that refers to itself, or that is several things at once, is empty: nothing is known of it.
+    A node that refers to itself, or allows several types, becomes empty: nothing is known about it.
     """
     if not isinstance(node, Mapping):
         return {}, seen
@@ -53,7 +53,7 @@ def target_of(reference: str, root: Node) -> Node | None:
 
 
 def described(node: Part, root: Node) -> str:
-    """Return what a schema says of a field: its description, else its title."""
+    """Return a schema's words about a field: its description, else its title."""
     found, _ = resolved(node, root, frozenset())
     nodes = [one for one in (node, found) if isinstance(one, Mapping)]
     words = (one.get(key) for key in ("description", "title") for one in nodes)

@@ -17,7 +17,7 @@ THRESHOLDS = (500_000, 10, 10)
 
 @contextlib.contextmanager
 def calm_collector() -> Iterator[None]:
-    """Collect seldom while the block runs, and leave alone what was there before it; within another one, go on so."""
+    """Collect seldom while the block runs, and exempt objects made before it; inside another such block, do nothing."""
     before = gc.get_threshold()
     if before == THRESHOLDS:
         yield

@@ -1,7 +1,7 @@
-"""Hand a job that was opened before its flow began over to the flow.
+"""Pass a job that was opened before its flow began on to the flow.
 
 The command line prepares, plans and opens it while Prefect's server starts; a flow that is
-called otherwise does so by itself.
+called directly does that itself.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _OFFERED: list[Job[Any]] = []
 
 
 def offer(job: Job[Any]) -> None:
-    """Leave an open job for the flow that is about to be called in this process; its giver closes it."""
+    """Leave an open job for the flow that is about to be called in this process; the caller closes it."""
     _OFFERED.append(job)
 
 

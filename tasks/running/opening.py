@@ -26,8 +26,8 @@ from tasks.running.watching import begin
 def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
     """Open everything a job needs, and close it all in the end, whatever happens.
 
-    Where workers are to ask, it asks nobody itself. Raises UserMistake or StorageRefused
-    where the output can't be written, or another run holds it.
+    If the calls are left to workers, this process sends none. Raises UserMistake or StorageRefused
+    if the output can't be written, or another run holds it.
     """
     options = prepared.options
     output = options.folder
@@ -64,7 +64,7 @@ def open_job(prepared: Prepared, meter: Meter | None = None) -> Iterator[Job]:
 
 @contextlib.contextmanager
 def _begun(job: Job[Any]) -> Iterator[None]:
-    """Tell that a job begins, and note in job.json where it ends by an error nobody foresaw."""
+    """Record the event that the job begins; if it ends with an unexpected error, record that in job.json."""
     begin(job)
     try:
         yield

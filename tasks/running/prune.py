@@ -27,7 +27,7 @@ def prune(job: Job[Any]) -> int:
         for documents in batched(document.document_id for document in job.prepared.documents()):
             listed.add(documents)
         for homes in batched(job.ledger.homes()):
-            # What is added here stands there once: it is of no matter to those that follow.
+            # Adding these names changes nothing for later batches, as each name occurs once in the ledger.
             known = listed.add([name for name, _ in homes])
             gone = [home for home, is_known in zip(homes, known, strict=True) if not is_known]
             _drop(job, gone)
@@ -39,7 +39,7 @@ def prune(job: Job[Any]) -> int:
 
 
 def _drop(job: Job[Any], gone: Iterable[tuple[str, int]]) -> None:
-    """Drop rows, then what the ledger knows of them: a kill in between leaves nothing that isn't mended."""
+    """Drop rows, then their documents in the ledger: the next run completes what a kill in between leaves undone."""
     by_part: dict[int, list[str]] = defaultdict(list)
     for name, part in gone:
         by_part[part].append(name)

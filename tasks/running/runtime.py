@@ -1,4 +1,4 @@
-"""All that asks for a job in one process: its event loop, the client, the accounts and their limits."""
+"""The runtime of a job in one process: its event loop, the HTTP client, the accounts and their limits."""
 
 import asyncio
 import contextlib
@@ -37,13 +37,13 @@ from tasks.running.shared_limits import LeaseTask
 from tasks.running.watching import observed, watching
 from tasks.running.work import transport_of, work_of
 
-# Of a run whose workers ask: it has a local model's place, and no server there.
+# The local model's account in a run whose workers make the calls: the run itself starts no server.
 NO_LOCAL_SERVER = Account("local", "nowhere://")
 T = TypeVar("T")
 
 
 class LimitSharing(Protocol):
-    """Who leases what a gate needs of limits that others use, too."""
+    """Leases a gate's part of limits that other processes use, too."""
 
     async def lease(
         self, account: Account, limits: Limits, trouble: Callable[[str, str], None], stop: Callable[[JobPaused], None]
@@ -54,7 +54,7 @@ class LimitSharing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RuntimeResources:
-    """The money and the limits that a process has for a job; one that doesn't `ask` sends nothing itself."""
+    """The budget and the shared limits of a process for a job; if not `asks`, it sends no calls itself."""
 
     spending: Spending
     share: LimitSharing | None = None
@@ -111,7 +111,7 @@ def _concurrency(prepared: Prepared, route: JobRoute) -> int:
 
 
 def _share_fate(job: Job[Any]) -> None:
-    """Let the routes of one account know of each other: what refuses one of them refuses all."""
+    """Link the routes of one account: when its provider refuses the account at one of them, all are lost."""
     dispatchers = [client.dispatcher for client in job.clients]
     for one in dispatchers:
         one.siblings = [other for other in dispatchers if other.exchanger.account.same_as(one.exchanger.account)]

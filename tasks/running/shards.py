@@ -1,4 +1,4 @@
-"""A job's shards, whichever flow it is of."""
+"""The shards of a job, for all flows."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def shards_of(job: Job[Any]) -> Iterator[Shard]:
 
 
 def shards_ahead(job: Job[Any]) -> Iterator[Shard | None]:
-    """Yield the shards of a job, each before the ones before it run dry; None now and then while it is too early."""
+    """Yield each shard before its predecessors are used up; None now and then while it is too early for one."""
     for shard in shards_of(job):
         yield shard
         while not is_hungry(job) and not job.stopped():

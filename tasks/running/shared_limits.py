@@ -34,7 +34,7 @@ def sharing(place: str | None, settings: Settings) -> Iterator["Sharing | None"]
         yield None
         return
     register = _register(named, settings)
-    # A thread of its own: the event loop waits for nobody.
+    # On a separate thread, so that the event loop doesn't block.
     with contextlib.closing(register), ThreadPoolExecutor(1, "limits") as thread:
         yield Sharing(register, thread)
 
@@ -78,7 +78,7 @@ class LeaseTask:
         self._task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Future[None]") -> None:
-        # Nobody would ever get a place again.
+        # Otherwise no call would ever be let through again.
         if not task.cancelled() and (error := task.exception()) is not None:
             self._stop(JobPaused(f"the shared limits broke: {type(error).__name__}: {error}"))
 

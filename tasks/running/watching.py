@@ -1,4 +1,4 @@
-"""Have a job watched: by whom, and what is told when it begins."""
+"""Observe a job: its observer, and the events at its beginning."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""What differs between the kinds of work: a text's completion, or the vectors of its chunks."""
+"""The two kinds of work, completions of texts and embeddings of their chunks, and what differs between them."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +73,7 @@ class Work(Protocol[J]):
         ...
 
     def expect(self, job: J, shard: Shard) -> None:
-        """Have a shard wait for those before it, where their order matters."""
+        """Announce a shard, so that it waits for those before it where their order matters."""
         ...
 
     def share(self, job: J, claiming: Claiming) -> None:
@@ -86,14 +86,14 @@ class Work(Protocol[J]):
 
 
 class Completions:
-    """A completion a document: shards need not wait for each other."""
+    """Completions over documents: shards need not wait for each other."""
 
     def job_type(self) -> type[Job]:
         """Return the class of its jobs."""
         return Job
 
     def prepare(self, job: Job) -> None:
-        """Nothing more is needed."""
+        """Do nothing: the job is ready."""
 
     def operation(self, route: Route) -> str:
         """Return what a route is asked for."""
@@ -127,10 +127,10 @@ class Completions:
         return shards(job.documents(), job.first_route.window.context)
 
     def expect(self, job: Job, shard: Shard) -> None:
-        """Nothing: it may be worked on at once."""
+        """Do nothing: shards need no order."""
 
     def share(self, job: Job, claiming: Claiming) -> None:
-        """Nothing: no document is in two shards."""
+        """Do nothing: no document is in two shards."""
 
     async def run(self, job: Job, shard: Shard) -> Worked:
         """Answer a shard's documents, and write their rows."""
@@ -153,7 +153,7 @@ class Embeddings:
         return "embeddings"
 
     def local(self, prepared: Prepared, route: JobRoute, slots: int) -> contextlib.AbstractContextManager[Account]:  # noqa: ARG002 - it runs in this process
-        """Nothing is to be run for it."""
+        """Yield its account: there is no server to run."""
         return contextlib.nullcontext(ACCOUNT)
 
     def answerer(self, job: EmbedJob, route: JobRoute, client: RouteClient) -> Embedder:
@@ -165,12 +165,12 @@ class Embeddings:
         return embed_shards(job.documents(), job.answerers[0].cutter.limit, job.packing.inputs)
 
     def expect(self, job: EmbedJob, shard: Shard) -> None:
-        """Have it claim behind those before; one that is done again needn't wait: others wait for it."""
+        """Queue a shard to claim its texts after those before it; a repeated one isn't: others may wait for it."""
         if not shard.again:
             job.turns.expect(shard.number)
 
     def share(self, job: EmbedJob, claiming: Claiming) -> None:
-        """Claim as the run says, and tell of what is claimed."""
+        """Let the run order the claims, and take other workers' claims into account."""
         job.claiming, job.claims.shared = claiming, True
 
     async def run(self, job: EmbedJob, shard: Shard) -> Worked:

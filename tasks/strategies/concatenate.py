@@ -36,7 +36,7 @@ class Concatenate:
 
 
 def _pieces(cut: Cut, answers: Sequence[Text | None]) -> Iterator[str]:
-    """Yield the answers, and between two of them what parts their chunks; a chunk of white space belongs to that."""
+    """Yield the answers with the white space that separates their chunks, blank chunks included."""
     if len(answers) == 1 and answers[0] is not None:
         yield answers[0].text
         return

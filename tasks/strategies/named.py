@@ -1,4 +1,4 @@
-"""The strategies by the names that options know them by, and what texts come to by them."""
+"""The strategies by their names in options, and estimates of texts with them."""
 
 import math
 
@@ -15,7 +15,7 @@ STRATEGIES = {strategy.name: strategy for strategy in EVERY}
 
 
 def of_text(tokens: int, cutter: Cutter, answer: int | None) -> Expected:
-    """Return what a text of so many tokens comes to, not cut yet, with answers of `answer` tokens."""
+    """Estimate an uncut text of so many tokens, with answers of `answer` tokens (None: as long as the chunks)."""
     if tokens <= cutter.whole_room(""):
         return of_chunks(1, tokens, cutter, answer)
     return of_chunks(math.ceil(tokens / max(1.0, FILL * cutter.chunk_room(""))), tokens, cutter, answer)

@@ -1,4 +1,4 @@
-"""Hold an answer against its form, and have it put right by one more call where it doesn't fit."""
+"""Check an answer against its form, and ask once more for a correction if it isn't valid."""
 
 from tasks.base.errors import CallRejected
 from tasks.calls.asker import Asker
@@ -17,14 +17,14 @@ AGAIN = "with --retry-failed --fresh the model is asked anew"
 async def checked(asker: Asker, form: Form, context: CallContext, prompt: Prompt, answer: Text, *, whole: bool) -> Text:
     """Return an answer as canonical JSON of the form; one that isn't valid is asked for once more.
 
-    Raises CallRejected with reason `invalid_answer` where that isn't either; the raw answer is in its progress.
+    Raises CallRejected with reason `invalid_answer` if the second isn't valid either; `progress.raw` holds its text.
     """
     try:
         return _checked(form, answer, whole=whole)
     except Invalid as error:
         faults = str(error)
     repaired = None
-    # What was cut off would be cut off again.
+    # An answer that was cut off would be cut off again.
     if not answer.cut:
         repaired = await asker.ask_again(context, prompt, answer.text, fill(REPAIR, faults=faults))
     if repaired is not None:

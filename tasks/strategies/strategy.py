@@ -1,4 +1,4 @@
-"""What a strategy is: how the calls over a document's chunks become one answer."""
+"""The interface of a strategy, which turns the calls over a document's chunks into one answer."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
@@ -38,11 +38,11 @@ class Ask(Protocol):
         ...
 
     def refined(self, number: int, answer: SizedAnswer) -> Awaitable[Text | None]:
-        """Ask for the answer so far, written anew with one more chunk. Raises DocumentFailed where both don't fit."""
+        """Ask to rewrite the answer so far with one more chunk. Raises DocumentFailed if both don't fit together."""
         ...
 
     def merged(self, level: int, number: int, group: Sequence[SizedAnswer], *, last: bool) -> Awaitable[Text | None]:
-        """Ask for a group of answers to be made one; `last`: it is the document's."""
+        """Ask to merge a group of answers into one; `last`: it is the document's answer."""
         ...
 
     async def sized(self, answers: Sequence[Text]) -> list[SizedAnswer]:

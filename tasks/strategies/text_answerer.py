@@ -42,9 +42,9 @@ class TextAnswerer:
         return replace(self, cutter=self.cutter.about(fields)) if fields else self
 
     def cut(self, content: Content, above: TokenMeasure | None = None) -> Cut:
-        """Cut a text by what was learned of the route, as it was cut before where that was paid for.
+        """Cut a text by what was learned about the route; in the same way as before if a call over that cut was paid.
 
-        What was learned up to `above` proved too little for it. Call it off the event
+        Measures up to and including `above` have proved too small for this text. Not on the event
         loop. Raises DocumentFailed as `Cutter.cut` does, and JobPaused once the job is stopped.
         """
         known = self.client.measures.all
@@ -75,7 +75,7 @@ class TextAnswerer:
 
 
 class DocumentAsk:
-    """What a strategy asks through over one document that was cut (an Ask)."""
+    """Makes a strategy's calls over one document that was cut. An Ask."""
 
     def __init__(self, answerer: TextAnswerer, progress: DocumentProgress, cut: Cut) -> None:
         self.cut = cut
@@ -83,9 +83,9 @@ class DocumentAsk:
         self._cutter = answerer.cutter.measured(cut.measure)
 
     def concluded(self, outcome: Outcome) -> Outcome:
-        """Return what a strategy made of several chunks, once it is held against the whole form.
+        """Check a strategy's outcome over several chunks against the whole form, and return it.
 
-        Raises DocumentFailed where that makes no valid answer.
+        Raises DocumentFailed if it isn't a valid answer.
         """
         form = self._answerer.form
         if form is None or len(self.cut.chunks) == 1:
@@ -115,7 +115,7 @@ class DocumentAsk:
         return self._ask(self._at("refine", number), prompt, whole=False)
 
     async def merged(self, level: int, number: int, group: Sequence[SizedAnswer], *, last: bool) -> Text | None:
-        """Ask over one group of answers; a group of one goes up as it is."""
+        """Ask to merge one group of answers; return the answer of a group of one unchanged."""
         if len(group) == 1:
             return group[0].answer
         joined = BETWEEN.join(part.answer.text for part in group)

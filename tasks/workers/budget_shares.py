@@ -1,8 +1,8 @@
-"""A job's budget, of which each worker has a part: what all have spent and have in flight stays within it.
+"""A job's budget, divided among its workers: what all have spent and have in flight stays within it.
 
 A worker is granted more than its next call may cost, so that it seldom has to ask. Once
 too little is left, all return what they don't need, and the budget is reached when
-nobody has anything to return.
+no worker has anything to return.
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from tasks.base.errors import BudgetReached
 from tasks.dispatch.budget import Spending
 
-# Of what is left, a worker is granted one share in so many for each worker.
+# A worker is granted 1 / (SHARES * the number of workers) of what is left.
 SHARES = 8
 LOOK_AGAIN_SECONDS = 0.2
-# The dust of adding floats.
+# Rounding errors of adding floats.
 DUST = 1e-12
 
 
 @dataclass(slots=True)
 class BudgetShares:
-    """Who has been granted how much of the `limit` (USD) and has spent how much; None is no limit.
+    """What each worker was granted of the `limit` (USD; None: no limit), and what it has spent.
 
-    What a lost worker had counts as spent.
+    What a lost worker was granted counts as spent.
     """
 
     limit: float | None
@@ -34,10 +34,10 @@ class BudgetShares:
     is_short: bool = False
 
     def grant(self, worker: str, needs: float) -> float:
-        """Return what a worker gets, 0 where somebody has to return some first.
+        """Return what a worker is granted; 0 if another has to return some first.
 
-        It `needs` so much for its next call, and has told what it has spent and returned all it
-        could. Raises BudgetReached where nobody has anything left to return.
+        The worker `needs` this much for its next call; it has reported what it has spent and returned
+        all it could. Raises BudgetReached if no worker has anything left to return.
         """
         if self.limit is None:
             return needs
@@ -61,7 +61,7 @@ class BudgetShares:
         self.granted[worker] = max(spent, self.granted.get(worker, 0.0) - returned)
 
     def lose(self, worker: str) -> None:
-        """Take what a worker had for spent: of what it had in flight nobody knows."""
+        """Count all that a lost worker was granted as spent, since the cost of its calls in flight isn't known."""
         self.lost.add(worker)
         self.spent[worker] = self.granted.get(worker, 0.0)
 
@@ -79,7 +79,7 @@ class BudgetShares:
         return 0.0 if worker in self.lost else self.granted[worker] - self.spent.get(worker, 0.0)
 
 
-# What a worker needs, has spent and returns, to what it is granted.
+# Takes what a worker needs, has spent and returns; returns what it is granted.
 Granted = Callable[[float, float, float], Awaitable[float]]
 
 
@@ -100,7 +100,7 @@ class WorkerBudget(Spending):
         self._reserved += worst
 
     def overdrawn(self) -> None:
-        """Nothing: what all workers have spent is looked at by their run."""
+        """Return None: the run checks what all workers have spent."""
 
     def give_back(self) -> float:
         """Return what isn't needed for calls in flight, which is granted no more. On the event loop."""
@@ -116,7 +116,7 @@ class WorkerBudget(Spending):
         return self.spent + self._reserved + worst <= self._own + DUST
 
     async def _more(self, worst: float) -> bool:
-        """Ask for all of it: what is left of earlier grants may be all that another worker waits for."""
+        """Return what is left of earlier grants, which another worker may wait for, and ask for all of `worst`."""
         amount = await self._granted(worst, self.spent, self.give_back())
         self.limit = self._own + amount
         return amount > 0

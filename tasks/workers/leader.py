@@ -1,7 +1,7 @@
-"""What a run keeps of its workers: who has which shard, and what all of them have done and spent.
+"""A run's records of its workers: which one has which shard, and what all of them have done and spent.
 
-Shards are handed out in their order. Those of a worker that is lost are handed out again,
-before any new one. Asked from the threads of all workers' connections.
+Shards are handed out in their order. Those of a lost worker are handed out again,
+before any new one. Called from the threads of all workers' connections.
 """
 
 import threading
@@ -18,13 +18,13 @@ from tasks.running.work import Shard
 from tasks.workers.budget_shares import BudgetShares
 from tasks.workers.messages import Directives, Report
 
-# A shard that was lost with so many workers is the trouble itself.
+# A shard that was lost with this many workers is taken to be the cause.
 MOST_LOSSES = 3
 
 
 @dataclass(slots=True)
 class Worker:
-    """One that has joined, what it has in hand, and whether it has left."""
+    """A worker that has joined: its description, the shards it works on, and whether it has left."""
 
     who: str
     shards: dict[int, Shard] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Leader:
             return [name for name, worker in self._workers.items() if not worker.is_gone]
 
     def join(self, worker: str, who: str, fingerprint: str) -> None:
-        """Take a worker in, if it would do the job's own work."""
+        """Admit a worker, if it has prepared the same job. Raises UserMistake if it hasn't."""
         if fingerprint != self.job.fingerprint:
             raise UserMistake(
                 f"worker {who} prepares another job than this run: give it the same version, prompts, "
@@ -88,7 +88,9 @@ class Leader:
 
     def next(self, worker: str, is_hungry: bool) -> Shard | None:  # noqa: FBT001 - over a line, places only
         """Hand out a shard: one of a lost worker first, which others may wait for."""
-        with self._listing:  # held while the next documents are listed: the others of `Desk` don't wait for that
+        with (
+            self._listing
+        ):  # held while the next documents are listed: the other methods of `LeaderApi` don't wait for that
             shard = self._lost() or (self._listed() if is_hungry else None)
             if shard is not None:
                 with self._lock:
@@ -122,7 +124,7 @@ class Leader:
             raise
 
     def finished(self, worker: str, number: int, unchanged: int) -> None:
-        """Take a shard in."""
+        """Record that a worker has finished a shard."""
         with self._lock:
             if self._require(worker).shards.pop(number, None) is not None:
                 self._open.discard(number)
@@ -142,22 +144,22 @@ class Leader:
             return allocate(self._books.setdefault(account, QuotaBook()), ask, self._clock())
 
     def may_claim(self, number: int) -> bool:
-        """Look whether a shard's turn has come."""
+        """Return whether a shard may claim its texts now."""
         with self._lock:
             return min(self._unclaimed, default=number) >= number
 
     def claimed(self, number: int) -> None:
-        """Let the next one claim."""
+        """Let the next shard claim its texts."""
         with self._lock:
             self._unclaimed.discard(number)
 
     def is_first(self, number: int) -> bool:
-        """Look whether all shards before are finished."""
+        """Return whether all shards before this one are finished."""
         with self._lock:
             return min(self._open, default=number) >= number
 
     def broke(self, worker: str, error: DocmillError) -> None:
-        """End the run: what a worker can't do no other can."""
+        """End the run: what one worker can't do, no other can."""
         with self._lock:
             if worker in self._workers:
                 self._workers[worker].is_gone = True
@@ -176,7 +178,7 @@ class Leader:
         return worker
 
     def lose(self, worker: str) -> None:
-        """Note that a worker is gone; what it had in hand is handed out again."""
+        """Record that a worker is gone; its shards are handed out again."""
         with self._lock:
             gone = self._workers.get(worker)
             if gone is None or gone.is_gone:

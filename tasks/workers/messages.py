@@ -1,4 +1,4 @@
-"""What a run and its workers tell each other."""
+"""The messages between a run and its workers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -12,7 +12,7 @@ Address = str | tuple[str, int]
 
 
 class LeaderAddress(NamedTuple):
-    """Where a run is found by its workers. `key_note` names the note of its state that holds their common key."""
+    """Where workers reach their run. `key_note` is the name of the note in its state that holds their common key."""
 
     job_id: str
     address: Address
@@ -20,7 +20,7 @@ class LeaderAddress(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a worker has done since it last said so; `spent` is in USD, and of all its time."""
+    """What a worker has done since its last report; `spent` is in USD, and its total so far."""
 
     counts: Mapping[str, float]
     troubles: Sequence[str] = ()
@@ -43,15 +43,15 @@ class LeaderApi(Protocol):
     """What a worker may ask of its run; each says its own name first. Raises LeaderLost once the run is gone."""
 
     def join(self, worker: str, who: str, fingerprint: str) -> None:
-        """Come to work on the job. Raises UserMistake where the worker would do other `fingerprint`."""
+        """Join the work on the job. Raises UserMistake if the worker's `fingerprint` differs from the run's."""
         ...
 
     def heartbeat(self, worker: str, report: Report) -> Directives:
-        """Tell what was done, and hear what is to be done."""
+        """Report what was done, and return what to do."""
         ...
 
     def next(self, worker: str, is_hungry: bool) -> Shard | None:  # noqa: FBT001 - over a line, places only
-        """Take a shard, or none where there is none for now; who isn't hungry takes those of lost workers only."""
+        """Return a shard, or None if there is none now; a worker that isn't hungry gets only lost workers' shards."""
         ...
 
     def finished(self, worker: str, number: int, unchanged: int) -> None:
@@ -63,7 +63,7 @@ class LeaderApi(Protocol):
         ...
 
     def lease(self, worker: str, account: str, ask: LeaseRequest) -> Leases:
-        """Trade with the book of an account's limits."""
+        """Lease a part of an account's limits."""
         ...
 
     def may_claim(self, number: int) -> bool:
@@ -84,7 +84,7 @@ class LeaderApi(Protocol):
 
 
 def plain(error: JobPaused) -> JobPaused:
-    """Return an error as it can travel: without what it holds beside its words."""
+    """Return an error that can be sent to another process: with its message only."""
     if isinstance(error, NoRouteLeft):
         route_error: Any = type(error.cause)
         return NoRouteLeft(route_error(str(error)))

@@ -24,14 +24,14 @@ from tasks.workers.messages import Address, plain
 CALLS = frozenset(
     {"join", "heartbeat", "next", "finished", "grant", "lease", "may_claim", "claimed", "is_first", "broke"}
 )
-# A worker that can't be heard of for so long is lost.
+# A worker that hasn't reported for this long is lost.
 GONE_SECONDS = 60.0
 WAITING = 128
 
 
 @contextlib.contextmanager
 def serving(leading: Leader, reached_from: str | None = None, key: bytes | None = None) -> Iterator[Address]:
-    """Answer the workers for the block; return where, by a name under which `reached_from` finds this machine."""
+    """Answer the workers for the block; yield the address, which on a network is the one seen from `reached_from`."""
     with contextlib.ExitStack() as stack:
         if reached_from is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="docmill-"))
@@ -99,14 +99,14 @@ class _Server:
 
 
 class RpcClient:
-    """Asks the run, from any thread: a `Desk` by its methods' names."""
+    """Calls the run's methods by name, from any thread. A LeaderApi."""
 
     def __init__(self, address: Address, key: bytes | None = None) -> None:
         self._address, self._key = address, key
         self._idle: list[Connection] = []
 
     def __getattr__(self, method: str) -> Any:
-        """Return what asks for a method of the run. Raises LeaderLost where it is gone, and what it raises."""
+        """Return a function that calls a method of the run; it raises LeaderLost if the run is gone, and its errors."""
         if method not in CALLS:
             raise AttributeError(method)
         return lambda *arguments: self._ask(method, arguments)

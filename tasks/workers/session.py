@@ -1,4 +1,4 @@
-"""A worker's side: it prepares the job as its run did, takes shards, and tells what it does."""
+"""A worker's side: prepare the job as its run did, take shards, and report progress."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ class WorkerSession:
 
     def __init__(self, name: str, job: Job[Any], desk: LeaderApi, pulse: LeaderApi, spending: Spending) -> None:
         self.name, self.job, self.desk = name, job, desk
-        # What is left to do once the run is gone, and all that was asked is recorded.
+        # Called once the run is gone and the answers to all calls in flight are recorded.
         self.abandon: Callable[[], None] = lambda: None
         self._pulse, self._spending = pulse, spending
         self._told: dict[str, float] = dict.fromkeys(job.meter.counts(), 0)
@@ -56,7 +56,7 @@ class WorkerSession:
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
-        """Tell the run what is done for the block, and the last of it at its end."""
+        """Report to the run while the block runs, and once more at its end."""
         self._heartbeat()
         self._thread.start()
         try:
@@ -93,7 +93,7 @@ class WorkerSession:
             self._in_hand += 1
 
     def _catch_up(self) -> None:
-        """Learn what the lost worker was answered, and how it cut: whose documents this worker takes over."""
+        """Learn the answers of the lost worker, and how it cut texts, as this worker takes over its documents."""
         self.job.ledger.learn()
         for client in self.job.clients:
             client.measures.look_again()
@@ -123,7 +123,7 @@ class WorkerSession:
         self.job.ledger.close()
 
     def _heartbeat(self) -> None:
-        """Tell what was done since the last time, and do what is said."""
+        """Report what was done since the last heartbeat, and follow the directives."""
         meter = self.job.meter
         counts, troubles = meter.counts(), list(meter.troubles)
         stopped = self.job.stopped()
@@ -150,7 +150,7 @@ async def _given_back(spending: WorkerBudget) -> float:
 
 
 class WorkerLimitSharing:
-    """Leases from the run's own books what its workers need of the limits."""
+    """Leases a worker's part of the limits from the run's own books."""
 
     def __init__(self, name: str, desk: LeaderApi, threads: ThreadPoolExecutor) -> None:
         self._name, self._desk, self._threads = name, desk, threads
@@ -165,7 +165,7 @@ class WorkerLimitSharing:
             try:
                 return await loop.run_in_executor(self._threads, self._desk.lease, self._name, book, ask)
             except LeaderLost as error:
-                raise StorageFailed(str(error)) from error  # a share is left, for what is to be drained
+                raise StorageFailed(str(error)) from error  # a share is left for the calls that are still to end
 
         return leased(account, limits, exchange, trouble, stop)
 

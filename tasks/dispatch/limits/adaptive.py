@@ -26,11 +26,11 @@ HOLD_SECONDS = 12.0
 GROWTH = 1.09
 FAST_GROWTH = 1.5
 MEMORY_SECONDS = 60.0
-# So many refusals in a row mean that the limit is full, not that one call was unlucky.
-# Answers in between of calls that were sent later end the row once they are this many times as many.
+# FULL refusals in a row mean that the limit is full, not that one call was unlucky. Answers to calls
+# that were sent later end the row once they are more than BETWEEN times the refusals.
 FULL, BETWEEN = 4, 2
 LATEST, ENOUGH, SHARE = 70, 50, 0.13
-# So small a share may be chance, which no pace prevents: an answer lets the pace grow by a little nevertheless.
+# A share of refusals up to CHANCE may be chance, which no pace prevents: each answer still raises the pace a little.
 CHANCE, LITTLE = 0.05, 0.0004
 LEAST_PACE = 0.5
 SLOT_SECONDS = 0.5
@@ -50,7 +50,7 @@ class AdaptiveRate:
 
     pace: float | None = None
     catch_up: float = 0.8
-    lowered: int = 0  # so many times
+    lowered: int = 0  # how often
     _grows_from: float = 0.0
     _fast: bool = False
     _first: float | None = None
@@ -127,7 +127,7 @@ class AdaptiveRate:
         pace = self.pace_at(now)
         wait = self._event_at(now, retry_after, jitter) if sent > self._event else 0.0
         if pace is not None:
-            # Growth is held: what was grown so far stays.
+            # The pace stops growing, but keeps what it has gained so far.
             self.pace, self._grows_from = pace, max(self._grows_from, now + wait)
         share = self._share
         full = self._run >= FULL

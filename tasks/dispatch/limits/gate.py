@@ -41,7 +41,7 @@ class Grant:
 
 @dataclass(slots=True)
 class _Sent:
-    """What was sent in half a second, for limits that are told later; it counts as sent at its end."""
+    """What was sent within half a second, for limits that are learned later; it counts as sent at its end."""
 
     began: float
     at: float = 0.0
@@ -115,7 +115,7 @@ class Limits:
 
     @property
     def wants_more(self) -> bool:
-        """Whether those who wait here will soon have gone, so that others may come."""
+        """Whether the waiting calls will soon be sent, so that more may be queued."""
         paces = (rate.limit / rate.period for rate in self.rates.values() if rate.unit == "requests")
         return len(self._waiting) < max(2.0, min(SOON * min(paces, default=math.inf), self._most))
 
@@ -130,14 +130,14 @@ class Limits:
         return wait
 
     def allow(self, places: int) -> None:
-        """Take over how many calls may be in flight, and look who may go now."""
+        """Set how many calls may be in flight, and let waiting calls go if there is room."""
         self.concurrency = places
         self._most = min(places, max(self._most, START))
         if self._waiting:
             self._serve()
 
     def waiting(self) -> list[Demand]:
-        """Return what those ask for who wait for the rates alone: the first ones, as many as there are free places."""
+        """Return the demands of the calls that only the rates hold up: the first ones, one for each free place."""
         free = self._most - self.in_flight
         return [demand for demand, future in itertools.islice(self._waiting, max(0, free)) if not future.done()]
 
@@ -151,7 +151,7 @@ class Limits:
         self._paused_until = max(self._paused_until, self.now() + seconds)
 
     def tell(self, unit: Unit, period: float, limit: float) -> bool:
-        """Take over a limit that the provider told; a declared one is never exceeded. Return whether it is news."""
+        """Apply a limit stated by the provider, but never above a declared one; return whether it is new or changed."""
         key = (unit, period)
         limit = min(limit, self._declared.get(key, math.inf))
         rate = self.rates.get(key)
@@ -178,7 +178,7 @@ class Limits:
                 )
 
     def _serve(self) -> None:
-        """Let go whoever is next and may."""
+        """Let waiting calls go in their order, as far as the limits allow."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -190,7 +190,7 @@ class Limits:
                     return  # the next one to leave serves
                 if wait > 0:
                     loop = asyncio.get_running_loop()
-                    # What others give back meanwhile shortens the wait: look again.
+                    # Calls that end meanwhile may shorten the wait, so check again soon.
                     self._timer = loop.call_later(min(wait, LOOK_AGAIN), self._serve)
                     return
                 future.set_result(self._grant(demand))

@@ -1,8 +1,8 @@
-"""Lease ahead what one gate's callers need, and hold the limits where nobody can be asked.
+"""Lease ahead what one gate's callers need, and keep to the limits while the shared book can't be reached.
 
-While the book is away, this process trades with one of its own for an equal share: that
-of the last known number of holders, and a little less, begun a little later. So all of them
-together stay below the limit, whoever loses sight of the book first and finds it again last.
+Meanwhile, this process leases from a book of its own: an equal share by the last known number of
+holders, slightly reduced, and starting slightly later. So all of them together stay below the
+limit, in whatever order they lose the shared book and reach it again.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from tasks.dispatch.limits.leases import AHEAD, LeaseRequest, Leases, QuotaBook,
 Exchange = Callable[[LeaseRequest], Awaitable[Leases]]
 
 EVERY, IDLE, SOONEST, LONGEST = 0.5, 2.0, 0.02, 2.0
-# Who keeps the book is away once it doesn't answer for so long.
+# The book counts as unreachable once it hasn't answered for this long, in seconds.
 PATIENCE = 1.5
-# What leaves room for those who are back at the book while others aren't yet.
+# Leave room for jobs that have reached the book again while others haven't.
 MARGIN, LATER = 0.9, 1.0
-# For so long nobody takes more places than it had: others, who had more, have to come to an end with theirs.
+# For this long, no job takes more places than it had, so that jobs which had more can finish their calls.
 DRAINING = 30.0
 HEARD = 64
 
@@ -70,7 +70,7 @@ class Leaser:
             await asyncio.sleep(max(0.0, self._asked_at + SOONEST - self._limits.now()))
 
     async def leave(self) -> None:
-        """Give back what is held, where somebody takes it."""
+        """Give back what is leased, if the book can be reached."""
         if self._probe is not None:
             self._probe.cancel()
         rates = {rate.key: rate.wish(0.0, 0.0, self._limits.now(), 1.0) for rate in self._rates}
@@ -118,7 +118,7 @@ class Leaser:
 
     def _take(self, ask: LeaseRequest, leases: Leases, offset: float | None = None) -> None:
         if offset is None:
-            # The quickest answer tells the other clock best.
+            # The quickest answer is the best measure of the other clock.
             self._offsets.append(self._limits.now() - leases.now)
             offset, self._holders = min(self._offsets), leases.holders
         for rate in self._rates:
@@ -129,7 +129,7 @@ class Leaser:
         self._limits.allow(leases.places)
 
     def _lose(self, why: str) -> None:
-        """Go on alone, from when all that was leased is used."""
+        """Continue with a book of our own, which starts when all that was leased is used up."""
         self._lost_at = self._limits.now()
         self._had = self._limits.concurrency
         self._own = QuotaBook({rate.key: self._lost_at + AHEAD + LATER for rate in self._rates})
@@ -140,7 +140,7 @@ class Leaser:
             self._trouble(f"{why}: each job goes on with an equal share, of {self._holders}, until it is back")
 
     async def _alone(self) -> None:
-        """Trade with a book of our own, and look whether the other one is back."""
+        """Lease from a book of our own, and check whether the shared one can be reached again."""
         ask = self._ask()
         if self._probe is None:
             self._probe = asyncio.ensure_future(self._exchange(_content(replace(ask, apart=self._holders))))
@@ -162,7 +162,7 @@ class Leaser:
         self._woken.set()
 
     def _shared(self, ask: LeaseRequest) -> LeaseRequest:
-        """Return what is asked of our share."""
+        """Return the request with its limits reduced to our share."""
         share = 1 / self._holders
         rates = {key: replace(wish, limit=wish.limit * share * MARGIN) for key, wish in ask.rates.items()}
         most = max(1, int(self._most * share))
@@ -172,5 +172,5 @@ class Leaser:
 
 
 def _content(ask: LeaseRequest) -> LeaseRequest:
-    """Return an ask for nothing."""
+    """Return the request without any wants."""
     return replace(ask, rates={key: replace(wish, want=0.0, least=0.0) for key, wish in ask.rates.items()})

@@ -1,4 +1,4 @@
-"""A rate of which this process holds only what it has leased; nothing here waits for anybody."""
+"""A rate of which this process holds only what it has leased; nothing here blocks."""
 
 import math
 from collections import deque
@@ -24,7 +24,7 @@ class _Slots:
 
 
 class SharedRate(Rate):
-    """A rate that is leased in blocks; whoever finds too little left calls `wake`."""
+    """A rate that is leased in blocks; `delay` calls `wake` where too little is left."""
 
     def __init__(self, unit: Unit, limit: float, period: float = MINUTE) -> None:
         super().__init__(unit, limit, period)
@@ -49,13 +49,13 @@ class SharedRate(Rate):
         return super().take(amount, now)
 
     def settle(self, one: Taken, used: float, now: float) -> None:
-        """Book what was used; what wasn't may be leased again, by anybody."""
+        """Record what was used; the unused rest may be leased again by any job."""
         if one.at > now - self._window:
             self._owed += used - one.amount * self._share
         super().settle(one, used, now)
 
     def wish(self, waiting: float, least: float, now: float, since: float) -> RateRequest:
-        """Return what to lease: what is waited for, and what will be soon. It was asked for `since` seconds ago."""
+        """Return what to lease for waiting calls and those expected soon; the last request was `since` seconds ago."""
         self._expire(now)
         self._forget(now)
         self._speed += FOLLOWS * (self._spent / max(since, 0.05) - self._speed)

@@ -27,9 +27,9 @@ LATE = 1.0
 GONE = 10.0
 # What a job used counts in a minute's window even after it has gone.
 KEPT = 75.0
-# Who comes back to the book may not be the last: for so long each has an equal share of the places.
+# After a job reaches the book again, others may follow: for this long, each has an equal share of the places.
 SETTLING = 3.0
-# Where there are fewer places than jobs, each has its turn.
+# With fewer places than jobs, the places rotate among the jobs every this many seconds.
 TURN = 2.3
 
 
@@ -62,7 +62,7 @@ class RateRequest:
 class LeaseRequest:
     """What a job wants of all rates, by their keys, and how many calls it has, wants to have and may have in flight.
 
-    `apart` is the number of holders it knew when it lost sight of the book, from which it comes back now.
+    `apart` is set when the job reaches the book again after losing it: the number of holders it knew then.
     """
 
     holder: str
@@ -75,7 +75,7 @@ class LeaseRequest:
 
 
 class Lease(NamedTuple):
-    """So many units; each takes `step` seconds, the first one begins at `start` (on the book's clock)."""
+    """A block of `amount` units, `step` seconds apart; the first one's time is `start`, on the book's clock."""
 
     start: float
     amount: float
@@ -83,7 +83,7 @@ class Lease(NamedTuple):
 
 
 class Leases(NamedTuple):
-    """What a job got at `now`; it is one of so many holders, and need not ask again for `again` seconds."""
+    """What a job got at `now`, the number of holders, and the seconds (`again`) until it need ask again."""
 
     now: float
     holders: int
@@ -104,7 +104,7 @@ class RateShare:
 
 @dataclass(slots=True)
 class RateHolder:
-    """One job, when it was heard of, and what it has."""
+    """One job, with the time of its last request and what it holds."""
 
     seen: float
     places: int = 0
@@ -147,7 +147,7 @@ def traded(ask: LeaseRequest, text: str, now: float) -> tuple[str, Leases]:
 
 
 def allocate(book: QuotaBook, ask: LeaseRequest, now: float) -> Leases:
-    """Enter what a job says into the book, and what it gets."""
+    """Record a job's request in the book, and return what it gets."""
     _forget(book, now)
     holder = book.holders.setdefault(ask.holder, RateHolder(now))
     holder.seen, holder.gone, holder.most, holder.flights = now, ask.leaving, ask.most, ask.flights
@@ -166,7 +166,7 @@ def allocate(book: QuotaBook, ask: LeaseRequest, now: float) -> Leases:
 
 
 def _forget(book: QuotaBook, now: float) -> None:
-    """Drop who has long gone; a clock that went back, as a monotonic one does when a machine starts, begins anew."""
+    """Drop holders that are long gone; start anew if the clock went back, as a monotonic one does at a reboot."""
     if any(one.seen > now + 1 for one in book.holders.values()):
         book.next.clear()
         book.holders.clear()
@@ -180,7 +180,7 @@ def _account(known: RateShare | None, wish: RateRequest) -> RateShare:
 
 
 def _leased(book: QuotaBook, holder: RateHolder, wishes: dict[str, RateRequest], now: float) -> dict[str, Lease]:
-    """Lease of all rates what the tightest of them allows, from the time on when the latest of them does."""
+    """Lease from every rate the fraction that the tightest one allows, starting when the latest one allows it."""
     offers = {key: _offered(book, holder, key, wish, now) for key, wish in wishes.items()}
     wanted = [key for key, wish in wishes.items() if wish.want]
     fraction = min((offers[key].amount / wishes[key].want for key in wanted), default=0.0)
@@ -197,7 +197,7 @@ def _leased(book: QuotaBook, holder: RateHolder, wishes: dict[str, RateRequest],
 def _offered(book: QuotaBook, holder: RateHolder, key: str, wish: RateRequest, now: float) -> Lease:
     """Return the most that a rate has for a wish: what its pace allows ahead, and of tokens what the window holds."""
     mine = holder.rates[key]
-    # Who declares less is believed.
+    # The lowest limit that a job declares is used.
     limit = min(one.rates[key].limit for one in book.alive(now).values() if key in one.rates)
     pace = wish.step * wish.limit / limit
     step = pace * wish.share

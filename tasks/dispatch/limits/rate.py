@@ -14,7 +14,7 @@ from tasks.providers.rate_limit_headers import Unit
 
 # What we send is counted when it arrives: a window of ours is a little longer.
 SLACK = 0.25
-# A timer that fires late must not lower the rate: so much lateness is made up for.
+# A timer that fires late must not lower the rate: up to this many seconds are made up for.
 TOLERANCE = 0.1
 FOLLOWS = 0.05
 
@@ -56,7 +56,7 @@ class Rate:
         self._taken: deque[Taken] = deque()
         self._sum = 0.0
         self._next = 0.0
-        # Of what is reserved, so much is used at last: the pace goes by that, the sum doesn't.
+        # The share of what is reserved that is used in the end: it sets the pace, but not the sum.
         self._share = 1.0
 
     def delay(self, amount: float, now: float) -> float:

@@ -1,4 +1,4 @@
-"""From the charsets that mails and pages state to the codecs that read what is really meant by them."""
+"""Map the charsets that mails and web pages declare to the codecs for what their writers really mean."""
 
 import re
 from encodings.aliases import aliases
@@ -22,7 +22,7 @@ MORE = {
 CODECS = (frozenset(aliases.values()) | MORE) - NO_CHARSET
 NUMBERED = re.compile(r"(?:cp|ibm|ccsid|oem|pc|msdos|dos|ms|windows|window|win|microsoftcp|msoemcp)0*(\d{3,5})")
 LATIN = re.compile(r"(?:iso)?8859(1[0-6]|[1-9])(?:19\d\d)?[ei]?")
-# By names without signs. Some mean more than they say: the first is what writers take for the second
+# Keys are labels without punctuation. Writers use some labels for a larger charset than they name
 # (WHATWG Encoding Standard, section 4.2, and labels seen in mails).
 MEANT = {
     "ascii": "", "usascii": "", "646": "", "ansix341968": "", "unicode": "utf_16", "ucs2": "utf_16",

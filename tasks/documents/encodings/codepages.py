@@ -12,15 +12,15 @@ from tasks.documents.encodings.charsets import codec_of
 from tasks.documents.encodings.losses import LOST, lossy
 
 SAMPLE = 64 * 1024
-# Of what is detected, whatever is half as likely as the likeliest is looked at, too.
+# Every detected codec that is at least half as likely as the likeliest one is examined.
 LIKELY = 0.5
-# The commonest: where so few different bytes beyond ASCII tell nothing, and nothing speaks against it.
+# The most common code page, which wins ties where at most FEW distinct bytes beyond ASCII leave the detector unsure.
 COMMON, FEW = "cp1252", 3
-# The commonest is so much likelier than its detector says, who knows all pages alike.
+# How much likelier the most common page is than the detector says, which treats all pages alike.
 ODDS = 1.25
-# What no text has in its words: two scripts, a sign between letters, a capital after a small
-# letter, three accented letters in a row, a control character, a letter of one's own, the shape
-# that an Arabic letter takes, a line of a box beside a letter. It tells a wrong code page from a right one.
+# What real words don't contain: two scripts, a sign between letters, a capital after a small
+# letter, three accented letters in a row, a control character, a private-use character, an Arabic
+# presentation form, a box-drawing character beside a letter. Such oddities reveal a wrong code page.
 ODD = regex.compile(
     r"\p{Latin}[\p{Cyrillic}\p{Greek}\p{Hebrew}\p{Arabic}\p{Thai}]"
     r"|[\p{Cyrillic}\p{Greek}\p{Hebrew}\p{Arabic}\p{Thai}]\p{Latin}"
@@ -31,9 +31,9 @@ ODD = regex.compile(
 )
 ASCII = 0x7F
 BEYOND = regex.compile(r"[^\x00-\x7f]")
-# Of what isn't ASCII, more than this can't be lost, or it isn't text in that encoding at all.
+# If more than this share of what isn't ASCII is lost, the text isn't in that encoding at all.
 MOST_LOST, ODDEST = 0.1, float("inf")
-# A loss speaks against an encoding as much as so many oddities.
+# How many oddities one lost character counts for.
 WORSE = 5
 SURE = 0.5
 TELLING = 16 * 1024
@@ -88,7 +88,7 @@ def _asked(data: bytes) -> dict[str, float]:
 
 
 def _codec(name: str) -> str | None:
-    """Return what reads all that an encoding's writers mean, or the encoding itself where it is a rare one."""
+    """Return the codec for what writers mean by an encoding, or the encoding's own codec if it is a rare one."""
     with contextlib.suppress(LookupError):
         return codec_of(name) or codecs.lookup(name).name
     return None

@@ -1,4 +1,4 @@
-"""UTF-8 of which some bytes are something else: what they are is told by the text around them."""
+"""Mend UTF-8 in which some bytes are something else; the surrounding text shows what they are."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from tasks.documents.encodings.losses import LOST, lossy
 # Bytes that aren't UTF-8, as the error handler `surrogateescape` gives them.
 BAD = regex.compile(r"[\udc80-\udcff]")
 RUN = regex.compile(r"[\udc80-\udcff]+")
-# What they begin with where such a text is written as UTF-8 in its turn, and the bytes with which nothing but ASCII
-# begins, or no character at all.
+# The bytes that such surrogates begin with when the text is encoded as UTF-8 again, and the bytes that begin
+# an ASCII character or none at all.
 BAD_BYTES = (b"\xed\xb2", b"\xed\xb3")
 NO_BEGINNINGS = bytes(range(0xC0))
-# A text is UTF-8 where one character of four, or none, is damaged; one that is said to be, where half are.
+# A text is UTF-8 if at most one character in four is damaged; if it is declared as UTF-8, at most half of them.
 FEW_DAMAGED, HALF = 3, 1
-# So many bytes that aren't UTF-8 may stand in other lines for each character of sound ones.
+# How many bytes that aren't UTF-8 the damaged lines may hold for each character in the sound lines.
 MOST_FOREIGN = 10
 # Fewer bytes than this don't tell a code page.
 ENOUGH = 8
@@ -26,8 +26,8 @@ HALVES = regex.compile(
     r"(?P<both>\udced[\udca0-\udcaf][\udc80-\udcbf]\udced[\udcb0-\udcbf][\udc80-\udcbf])"
     r"|(?P<one>\udced[\udca0-\udcbf][\udc80-\udcbf])|\udcc0\udc80"
 )
-# A byte that begins a character, and those that may follow it.
-# What ends a word in Windows-1252, but for ASCII: signs of a quotation's end, and three dots.
+# CLOSING: what ends a word in Windows-1252, apart from ASCII: closing quotation marks and the ellipsis.
+# CUT: a byte that begins a character, and those that may follow it.
 CLOSING = b"\x85\x92\x94\xab\xbb"
 CUT = regex.compile(rb"[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2}|[\xc2-\xdf]|(?P<other>.)", regex.DOTALL)
 
@@ -57,9 +57,9 @@ def is_damaged_utf8(text: str, *, stated: bool = False) -> bool:
 
 
 def mended(text: str) -> str:
-    """Return an escaped text with its damaged lines read: as another encoding where they are more that than UTF-8.
+    """Return an escaped text with its damaged lines decoded: as another encoding where they are less UTF-8 than that.
 
-    LOST stands for what can't be read.
+    LOST stands for what can't be decoded.
     """
     sound = text.encode("utf-8", "ignore")
     leads = {lead for lead in range(0xC2, 0xF5) if lead in sound}
@@ -127,10 +127,10 @@ def _mended_line(line: str, leads: set[int]) -> str:
 
 
 def _read(run: bytes, leads: set[int], before: str, after: str) -> str:
-    """Return what bytes stand for between two characters: what Windows-1252 makes of them, or LOST.
+    """Return the text of bad bytes between two characters: decoded as Windows-1252, or LOST for a cut-off character.
 
-    A byte that begins characters elsewhere in the text, and no word here, began one that was cut off,
-    as did several at a line's end.
+    A byte is the beginning of a cut-off character where it begins characters elsewhere in the text but no word
+    here; so are several bytes at the end of a line.
     """
     found = ""
     for part in CUT.finditer(run):

@@ -12,13 +12,13 @@ from tasks.documents.encodings.damage import escaped, is_damaged_utf8, mended
 from tasks.documents.encodings.losses import LOST, Decoded, finished, lossy
 from tasks.documents.encodings.wide import MARKS, is_binary, is_wide, swapped, wide
 
-JAPANESE_MAIL = b"\x1b$"  # it turns to another set of characters, in bytes that are ASCII
+JAPANESE_MAIL = b"\x1b$"  # the escape sequence that switches to another charset, in ASCII bytes
 KOREAN_MAIL = b"\x1b$)C"
 # Two letters at least between its braces, which hardly anything else writes.
 HZ = regex.compile(rb"~\{(?:[!-w][!-~]){2,}+~\}")
 JAPANESE = ("iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext")
 BY_ONE_BYTE = regex.compile(r"cp(?!9)|iso8859|koi8|mac_|latin")
-# So many characters of UTF-8 aren't there by chance in a text of another encoding.
+# A text in another encoding doesn't hold this many UTF-8 characters by chance.
 BY_CHANCE = 3
 BEYOND = regex.compile(r"[^\x00-\x7f]")
 

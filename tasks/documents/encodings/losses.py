@@ -1,4 +1,4 @@
-"""What of a text couldn't be read: marked where it is decoded, replaced and told once it is whole."""
+"""The characters that couldn't be decoded: marked while decoding, replaced and reported once the text is complete."""
 
 import codecs
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import regex
 
 from tasks.documents.document import Unread
 
-# No decoder gives this half of a character of its own; it stands for what can't be read until the text is whole.
+# A lone surrogate that no decoder produces; it marks unreadable characters until the text is complete.
 LOST = "\udc00"
 HANDLER = "docmill.lost"
 # What Python makes of bytes that mean nothing in an encoding.
@@ -47,10 +47,10 @@ def lossy(data: bytes, codec: str) -> str:
 
 
 def finished(text: str, encoding: str) -> Decoded:
-    """Return a text with LOST replaced by U+FFFD and told by line.
+    """Return a text with LOST replaced by U+FFFD and reported by line.
 
-    Zeros become a space: nobody sees them, and what they part stays parted. The marks of files
-    that were put together go.
+    A run of NUL characters becomes a space, so that what it separates stays separate. Byte order marks
+    inside the text, as concatenated files have them, are removed.
     """
     if "\0" in text:
         text = ZEROS.sub(" ", text)

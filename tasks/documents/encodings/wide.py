@@ -16,13 +16,13 @@ MARKS = (
 )
 CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\b\a\x1b")) + b"\x7f"
 ZEROS = regex.compile(rb"\0+")
-# A binary file holds more control characters than one byte in twenty. Fewer are enough to ask whether
-# it is UTF-16, if it isn't UTF-8. What is, would be an alphabet's, in which every second byte or so is one.
+# More control characters than one byte in twenty make a file binary. Fewer (DOUBTFUL) are enough to check for UTF-16
+# where the file isn't valid UTF-8. Where it is, only UTF-16 of an alphabet is possible: about every second byte is one.
 BINARY, DOUBTFUL, ALPHABET = 0.05, 0.02, 0.3
-# A text of which so much is ASCII has one byte a letter.
+# A text with more than this share of ASCII bytes has one byte per letter.
 PRINTABLE, NARROW = bytes(range(0x20, 0x7F)) + b"\t\n\r", 3 / 4
 FEWEST = 4
-# So few zeros, or others, don't make the shortest text binary.
+# This many control characters don't make even the shortest text binary.
 FEW = 2
 MOST_PARTS = 20
 WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
@@ -42,7 +42,7 @@ SCRIPTS = {
 }
 # What any script goes with: ASCII, the signs of Latin-1, punctuation, currencies, arrows and boxes, emoji.
 SHARED = regex.compile(r"[\x00-\xbf\u0300-\u036f\u2000-\u2bff\ufeff\U0001f000-\U0001faff]")
-# Of a text so much is in its own script or in the signs that all share.
+# The share of a text that is in its own script or in the signs common to all scripts.
 AT_HOME = 0.97
 
 
@@ -118,7 +118,7 @@ def _text(head: bytes, encoding: str) -> str:
 
 
 def _ascii_letters(text: str) -> int:
-    """Return how many characters are ASCII: bytes in the wrong order are Chinese, but never both."""
+    """Return how many characters are ASCII: in the wrong byte order, ASCII letters decode as Chinese ones."""
     return len(text.encode("ascii", "ignore"))
 
 

@@ -62,20 +62,20 @@ def _of_folders(file: Document) -> Types:
 
 
 def _state(file: Document) -> object:
-    """Return what changes when a file does; of one behind a URL nothing is known but its size."""
+    """Return a value that changes when the file does; None behind a URL, where only the size is known."""
     try:
         return Path(file.path).stat().st_mtime_ns if file.path else None
     except OSError:
         return None
 
 
-# A job lists its documents several times, and a comparison prepares a job a route.
+# A job lists its documents several times, and a comparison prepares one job per route.
 @functools.lru_cache(maxsize=1024)
 def kinds_in(file: Document, wanted: frozenset[str] | None, text: str, state: object) -> Types:  # noqa: ARG001
-    """Return what is known of the types of a table's columns; those that aren't `wanted`, and the text, are strings.
+    """Return the known types of a table's columns; the text and columns that aren't `wanted` count as strings.
 
-    Of one that is damaged it is what stands before the damage, since the rest fails by name. It is remembered
-    as long as the file's size and `state` are the same; `kinds_in.cache_clear()` forgets it.
+    In a damaged table, the rows before the damage decide, since the rest fails by name. The result is cached
+    as long as the file's size and `state` stay the same; `kinds_in.cache_clear()` clears the cache.
     """
     kinds: dict[str, Kinds] = {}
     try:

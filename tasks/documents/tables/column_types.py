@@ -1,6 +1,6 @@
-"""Which Arrow type a column's values have, and the values as that type holds them: never another value, or none.
+"""The Arrow type of a column's values, and the values converted to that type without changing or losing any.
 
-A cell of a CSV has a type only where the value, turned back into text, is the cell as it stands: `01234`, `12.50`,
+A CSV cell has a type only if its value, turned back into text, equals the cell: `01234`, `12.50`,
 `1e5` and ` 7` are text. An empty cell is null in a column that has a type.
 """
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds_of
 
-# Of up to 15 figures each decimal fraction is another float.
+# Up to 15 digits, different decimal fractions are different floats.
 WRITTEN = (
     (pa.int64(), r"^(0|-?[1-9][0-9]{0,18})$"),
     (pa.float64(), r"^(0|-?[1-9][0-9]{0,14}|-?(0|[1-9][0-9]{0,6})\.(0|[0-9]{0,7}[1-9]))$"),
@@ -23,38 +23,38 @@ WRITTEN = (
     (pa.date32(), r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
     (pa.timestamp("us"), r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$"),
 )
-# Small fractions, which it writes with an exponent, and the year 0.
+# Small fractions, which Python writes with an exponent, and the year 0.
 NOT_PYTHON = r"^-?0\.0000|^0000-"
-# Whole numbers beyond it aren't all floats.
+# Beyond it, not every whole number is a float.
 EXACT = 2**53
 UNFIT = (pa.ArrowException, ValueError, TypeError, OverflowError)
 
 
 class UnfitColumn(ValueError):
-    """A value that isn't of its column's type, though the type was told by all values."""
+    """A value isn't of its column's type, although the type was determined from all values."""
 
 
 @dataclass(slots=True)
 class Kinds:
-    """The types that a column's values have, and whether whole numbers are among them that are no floats."""
+    """The types of a column's values, and whether they include whole numbers that no float represents."""
 
     kinds: list[pa.DataType] = field(default_factory=list)
     beyond_floats: bool = False
 
     def add(self, kind: pa.DataType, *, beyond_floats: bool = False) -> None:
-        """Take note of the type of some values."""
+        """Record the type of some values."""
         self.beyond_floats |= beyond_floats
         if kind not in self.kinds:
             self.kinds.append(kind)
 
     def join(self, other: "Kinds") -> None:
-        """Take note of all that the other one knows."""
+        """Merge in what another one has recorded."""
         for kind in other.kinds:
             self.add(kind, beyond_floats=other.beyond_floats)
 
     @property
     def is_text(self) -> bool:
-        """Whether it is text whatever comes."""
+        """Whether the column is text, whatever values follow."""
         return pa.string() in self.kinds
 
     def unified(self) -> pa.DataType:
@@ -102,7 +102,7 @@ def take_json(values: Sequence[Any], known: Kinds) -> None:
 
 
 def take_cells(cells: Sequence[str], known: Kinds) -> None:
-    """Take note of the type of cells, of which empty ones tell nothing; string wherever that is unsure."""
+    """Record the type of cells, ignoring empty ones; string wherever the type is uncertain."""
     filled = [] if known.is_text else [cell for cell in cells if cell]
     if filled:
         array = _array(filled, pa.string())
@@ -144,7 +144,7 @@ def _is_beyond_floats(array: pa.Array) -> bool:
 
 
 def fitted(values: Sequence[Any], kind: pa.DataType) -> Sequence[Any]:
-    """Return the values as Python values that an array of that type takes. Raises Unfit where one isn't of it."""
+    """Return the values as Python values that an array of that type accepts. Raises UnfitColumn if one isn't of it."""
     if kinds_of.is_string(kind):
         return (
             values if all(value is None or isinstance(value, str) for value in values) else list(map(as_text, values))
@@ -159,7 +159,7 @@ def fitted(values: Sequence[Any], kind: pa.DataType) -> Sequence[Any]:
 
 
 def _read(cells: Sequence[str | None], kind: pa.DataType) -> list[Any]:
-    """Return what cells, or the names of folders, say. A whole number stays one in a column of floats: 2 isn't 2.0."""
+    """Parse cells, or names of folders. A whole number stays an integer in a column of floats: 2, not 2.0."""
     array = pa.array([cell or None for cell in cells], pa.string())
     values: list[Any] = array.cast(kind).to_pylist()
     if not kinds_of.is_floating(kind):

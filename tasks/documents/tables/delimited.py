@@ -10,9 +10,9 @@ from tasks.documents.tables.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
 from tasks.documents.tables.lines import is_whole, lines
 
 SEPARATORS = ",;\t|"
-# Of a table of one column, whose cells may hold any of them: what no text holds.
+# For a table of one column, whose cells may hold any of these: a character that no text contains.
 NO_SEPARATOR = "\x1f"
-# How a workbook program is told the separator.
+# The line by which a CSV file tells spreadsheet programs its separator.
 SEPARATOR_NAMED = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*$', re.IGNORECASE)
 LARGEST_CELL = 64 * 1024 * 1024  # characters
 

@@ -14,7 +14,7 @@ from tasks.documents.tables.batch import BYTES_AT_ONCE, ROWS_AT_ONCE, Batch
 from tasks.documents.tables.lines import LONGEST, is_whole, lines
 
 Records = list[dict[str, Any] | str]
-# So many times ROWS_AT_ONCE lines may come before the first object.
+# How many batches of ROWS_AT_ONCE lines may precede the first object.
 MOST_WITHOUT = 32
 MARKS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}]')
 HOLD_FLOATS: frozenset[type] = frozenset({float, dict, list})

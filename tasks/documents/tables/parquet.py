@@ -36,20 +36,20 @@ class Parquet:
 
     def __init__(self, file: BinaryIO) -> None:
         """Read the footer. Raises what pyarrow and the file raise."""
-        # With a buffer, or a column of a row group would be fetched as a whole.
+        # Without a buffer size, a whole column of a row group would be fetched at once.
         self._file = pq.ParquetFile(file, buffer_size=READ_AT_ONCE, pre_buffer=False)
         self.schema: pa.Schema = self._file.schema_arrow
         self.columns: list[str] = self.schema.names
 
     @functools.cached_property
     def kinds(self) -> Mapping[str, pa.DataType]:
-        """The types that the values of the columns have here: times that Python lacks are text, as Arrow writes them.
+        """The types of the columns' values; times that Python can't represent are text, as Arrow writes them.
 
-        The columns of dates and times are read for it: a footer needn't tell their extremes.
+        To find these, the columns of dates and times are read, since a footer needn't hold their extremes.
         """
         found = {field.name: plain(field.type) for field in self.schema}
         timely = [name for name, kind in found.items() if _is_temporal(kind)]
-        # Whoever reads the rows finds what is damaged.
+        # Damage is reported when the rows are read.
         with contextlib.suppress(pa.ArrowException, OSError):
             for batch in self._file.iter_batches(columns=timely) if timely else ():
                 for name, array in zip(batch.schema.names, batch.columns, strict=True):
@@ -83,7 +83,7 @@ class Parquet:
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
-    """Return the type that values have here: however strings and lists are kept, and no finer than microseconds."""
+    """Return the type in which values are read: one for all encodings of strings and lists, times in microseconds."""
     types = pa.types
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
         return plain(kind.value_type)
@@ -115,7 +115,7 @@ def _is_of_python(array: pa.Array, kind: pa.DataType) -> bool:
     try:
         found = _cast(array, kind)
         if not kind.num_fields:
-            # Between the first and the last time of a flat column there is none that Python lacks.
+            # If Python can represent the first and the last time of a flat column, it can represent all between.
             counts = pa.int32() if kind.bit_width == 32 else pa.int64()
             found = pa.array(list(pc.min_max(found.view(counts)).as_py().values()), counts).view(kind)
         pa.array(found.to_pylist(), kind)

@@ -18,7 +18,7 @@ from tasks.documents.tables.partitions import partitions
 
 NO_ID, NO_TEXT, DAMAGED = "no_id", "no_text", "damaged"
 T = TypeVar("T")
-# What is asked where a table lacks a column: raises UserMistake where no row of any table has it.
+# Called where a table lacks a column: raises UserMistake if no row of any table has it.
 Lacking = Callable[[], None]
 
 
@@ -33,7 +33,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A table file: what its rows are called after, and what each of them has of its folders."""
+    """A table file, with the prefix of its rows' names and the columns that its folders give to each row."""
 
     file: Document
     wanted: Wanted
@@ -47,13 +47,12 @@ class _File:
 
 
 def rows(file: Document, wanted: Wanted, lacking: Lacking, *, alone: bool) -> Iterator[Document]:
-    """Yield a document for each row, called by its id, else by its number (after the file's name, save `alone`).
+    """Yield a document for each row, named by its id, else by its number (after the file's name, unless `alone`).
 
-    A row that has no text (null, none at all, or another value), no id, or can't be read, is a
-    document with `trouble`: no row is dropped. So is the rest of a table that is damaged, as one document.
-
-    Raises UserMistake for a table that can't be opened, and as `lacking` does, and JobPaused where its store fails
-    later, or where a carried value isn't of its column's type, since the table has changed.
+    A row without a text (null, missing, or not a string) or an id, or that can't be read, becomes a
+    document with `trouble`: no row is dropped. The rest of a damaged table becomes one such document.
+    Raises UserMistake for a table that can't be opened, and as `lacking` does; JobPaused if its store fails
+    later, or if a carried value isn't of its column's type because the table has changed.
     """
     table = _File(
         file, wanted, "" if alone else file.document_id, {} if alone else partitions(file.document_id), lacking
@@ -62,13 +61,13 @@ def rows(file: Document, wanted: Wanted, lacking: Lacking, *, alone: bool) -> It
 
 
 def sizes(file: Document, text: str, lacking: Lacking) -> Iterator[int]:
-    """Yield the sizes of the documents of `rows`, which aren't made for it: that is four times as fast."""
+    """Yield the sizes of the documents of `rows` without making them, which is four times as fast."""
     table = _File(file, Wanted(text, None, pa.schema([])), file.document_id, partitions(file.document_id), lacking)
     yield from _each(table, _sizes, lambda rest: rest.size)
 
 
 def _each(table: _File, make: Callable[[_File, Batch, int], list[T]], last: Callable[[Document], T]) -> Iterator[T]:
-    """Yield what is made of the rows, batch by batch, and `last` of what stands for all that can't be read."""
+    """Yield what `make` returns for each batch of rows, then `last` of the document for the unreadable rest, if any."""
     number = 0
     try:
         for batch in _batches(table):
@@ -103,7 +102,7 @@ def _batches(table: _File) -> Iterator[Batch]:
         if not {*needed} <= {*reader.columns, *table.folders}:
             table.lacking()
         names = dict.fromkeys([*needed, *wanted.carried.names])
-        # A record of JSON Lines may have what the first one hasn't.
+        # A later record of JSON Lines may have columns that the first one lacks.
         of_file = [name for name in names if name in reader.columns or name not in table.folders]
         yield from reader.batches(of_file)
 

@@ -56,7 +56,7 @@ class Bedrock:
         return f"/model/{urllib.parse.quote(request.model, safe='')}/converse", body
 
     def streamed(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the body as it is: what comes token by token is of another form there."""
+        """Return the body unchanged: Converse streams in another format, which isn't used."""
         return body
 
     def answer(self, reply: Reply) -> Answer:
@@ -100,7 +100,7 @@ def _without_system(request: Completion) -> list[Message]:
 
 
 def _openai_message(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a message isn't text, in OpenAI's words: its reasoning and its tools."""
+    """Return a message's reasoning and tool calls under OpenAI's field names."""
     content = message.get("content")
     parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
     return {

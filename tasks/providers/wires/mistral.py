@@ -18,7 +18,7 @@ class Mistral(OpenAI):
     """La Plateforme."""
 
     def streamed(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the body: it tells the usage unasked, and refuses to be asked."""
+        """Return the body of a streamed request: Mistral always sends the usage, and refuses the option for it."""
         return {**body, "stream": True}
 
     def answer(self, reply: Reply) -> Answer:
