@@ -1,6 +1,6 @@
 """What Prefect's UI shows of a job: its progress while it runs, its tables and its page in the end.
 
-None of it is needed by the job: where the server refuses or is away, the job goes on.
+The job doesn't depend on it: if the server refuses or can't be reached, the job continues.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def progress_shown(job: Job[Any], seconds: float = UPDATE_SECONDS) -> Iterator[None]:
-    """Show how many of the documents are settled while the block runs, anew every few seconds and at its end."""
+    """Show the share of settled documents while the block runs, updated every few seconds and at its end."""
     flow, meter = job.prepared.flow, job.meter
     create = cast(Callable[..., UUID], create_progress_artifact)
     artifact = _tried(lambda: create(0.0, f"docmill-{flow}-progress", f"Job {job.ledger.job_id}"))
@@ -149,7 +149,7 @@ def _leave_artifacts(flow: str, facts: JobFacts, place: str) -> None:
 
 
 def _tried(show: Callable[[], T], trouble: str | None = None) -> T | None:
-    """Return what it returns, or None where it fails: with a warning where trouble is named, else quietly."""
+    """Return the result of `show`, or None if it fails, with a warning if `trouble` is given, else a debug message."""
     try:
         return show()
     except Exception as error:  # noqa: BLE001 - the job has come to its end: its tables are what counts

@@ -67,9 +67,9 @@ def main(about: str, words: Sequence[str] | None = None) -> int:
 
 
 def read_lists(provider: str | None = None) -> list[Refreshed]:
-    """Read the lists of one provider, or of all with a key, and keep them; what changed is in what is returned.
+    """Read the lists of one provider, or of all with a key, and keep them; return what changed in each.
 
-    Raises UserMistake where there is none to be read, or they can't be kept.
+    Raises UserMistake if there is no list to read, or they can't be kept.
     """
     settings, catalogue = Settings.read(block_key), load_catalogue()
     names = [catalogue.provider(provider).name] if provider else []

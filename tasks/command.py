@@ -1,4 +1,4 @@
-"""A flow run from the command line: what is shown and said, and the exit code."""
+"""Run a flow from the command line: displays, messages and the exit code."""
 
 import contextlib
 import json
@@ -46,9 +46,9 @@ def main(name: str, about: str, run_flow: RunFlow, words: Sequence[str] | None =
 
 
 def leave(code: int) -> NoReturn:
-    """End the process: after a signal at once, as Python would wait for threads that nobody needs any more.
+    """End the process; after a signal at once, as Python would wait for threads that aren't needed any more.
 
-    The processes that were started end with this one.
+    The processes that it started end with it.
     """
     if code not in INTERRUPTED:
         sys.exit(code)
@@ -59,7 +59,7 @@ def leave(code: int) -> NoReturn:
 
 
 def settled(run: Callable[[Console], int]) -> int:
-    """Return the exit code of a command; whatever goes wrong is said in one line."""
+    """Run a command and return its exit code; report any error in one line."""
     quiet_prefect()
     console = Console(stderr=True)
     try:
@@ -115,7 +115,7 @@ def _expecting(plan: Plan) -> Meter:
 
 
 def printed(value: dict[str, Any], *, as_json: bool) -> int:
-    """With --json the one object on stdout."""
+    """Print the one JSON object on stdout if `as_json`; return the exit code 0."""
     if as_json:
         with contextlib.suppress(BrokenPipeError):  # whoever read our output has seen enough
             json.dump(value, sys.stdout, ensure_ascii=False)
@@ -125,13 +125,13 @@ def printed(value: dict[str, Any], *, as_json: bool) -> int:
 
 
 def said(console: Console, message: str, code: int) -> int:
-    """Say one thing in one line, whatever the width of the terminal."""
+    """Print a message in one line, whatever the width of the terminal; return `code`."""
     console.print(f"docmill: {' '.join(message.split())}", markup=False, highlight=False, soft_wrap=True)
     return code
 
 
 def quiet_prefect() -> None:
-    """Prefect's log lines go to its server, and the display says the rest here."""
+    """Silence Prefect's log on the console: its lines go to its server, and our display shows the rest."""
     names = [name for name in logging.root.manager.loggerDict if name.startswith("prefect")]
     for logger in [logging.root, *map(logging.getLogger, names)]:
         for handler in logger.handlers:

@@ -72,7 +72,7 @@ def running_comparison(inputs: Sequence[str], options: CompareOptions) -> Iterat
 
 
 def ask_routes(comparison: Comparing) -> None:
-    """Let each route answer the sample, one after the other: none is slowed down by another."""
+    """Let the routes answer the sample one after another, so that none slows down another."""
     for label, prepared in comparison.jobs():
         get_run_logger().info("%s: %d documents", label, len(prepared.sample or ()))
         with open_job(prepared, comparison.meter) as opened:
@@ -84,7 +84,7 @@ def ask_routes(comparison: Comparing) -> None:
 
 
 def weigh(comparison: Comparing) -> ComparisonSet:
-    """Write the comparison, its page and its artifacts; return what the run leaves."""
+    """Write the comparison, its page and its artifacts; return its results."""
     results = comparison.conclude()
     record = results.comparison
     for words in filter(None, (record.reason, *record.recommendation.words)):

@@ -1,4 +1,4 @@
-"""Where worker processes come from: this machine's own, a Dask cluster or a Ray one."""
+"""The engines that run worker processes: this machine, a Dask cluster or a Ray cluster."""
 
 import contextlib
 import logging
@@ -23,7 +23,7 @@ Submit = Callable[[Task[Any, Any], dict[str, Any]], PrefectFuture[Any]]
 
 
 class Engine(NamedTuple):
-    """What runs a task on a worker process, and how many of these there are to be."""
+    """A function that runs a task on a worker process, and the number of workers wanted."""
 
     submit: Submit
     workers: int
@@ -33,7 +33,7 @@ class Engine(NamedTuple):
 def engine(options: Options) -> Iterator[Engine]:
     """Open the engine of the options for the block; a local cluster ends with it.
 
-    Raises UserMistake where nobody answers at its address.
+    Raises UserMistake if no cluster answers at its address.
     """
     _require_server(options)
     open_one = {"processes": _processes, "dask": _dask, "ray": _ray}[options.runner]
@@ -46,8 +46,8 @@ def engine(options: Options) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Have processes and threads that are started in the block never see a Ctrl-C: this process tells them."""
-    resource_tracker.ensure_running()  # as it starts, it lets this thread see Ctrl-C again
+    """Keep Ctrl-C from processes and threads that are started in the block: this process stops them itself."""
+    resource_tracker.ensure_running()  # started first, as its start unblocks Ctrl-C in this thread
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -57,9 +57,9 @@ def uninterrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
-    """Tell processes that are started in the block Prefect's server, and to log there only.
+    """Pass Prefect's server to processes that are started in the block, and make them log there only.
 
-    Threads of theirs that Prefect starts know no other settings.
+    Threads that Prefect starts in them read no settings but these environment variables.
     """
     told = {"PREFECT_API_URL": PREFECT_API_URL.value() or "", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
     before = {name: os.environ.get(name) for name in told}
@@ -75,7 +75,7 @@ def _environment() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _processes(options: Options) -> Iterator[Engine]:
-    """A pool for each process: of one in common the others end, too, when one is killed."""
+    """Use a pool for each process: in a common pool, one killed process would end the others, too."""
     with contextlib.ExitStack() as stack:
 
         def submit(task: Task[Any, Any], parameters: dict[str, Any]) -> PrefectFuture[Any]:
@@ -88,7 +88,7 @@ def _processes(options: Options) -> Iterator[Engine]:
 
 
 class _Pool(ProcessPoolTaskRunner):
-    """A pool whose thread that passes on what its process logs knows Prefect's settings: it would start a server."""
+    """A pool whose log-forwarding thread has Prefect's settings: without them, it would start a server of its own."""
 
     def __enter__(self) -> Self:
         self._context = copy_context()

@@ -51,7 +51,7 @@ class Ending:
 
     @contextlib.contextmanager
     def heeded(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM end a look after its answers have come, on the main thread."""
+        """Make SIGINT and SIGTERM end the monitor once the answers of a look have arrived; on the main thread only."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -131,7 +131,7 @@ def _site() -> JobSite:
 
 
 def _look_again(options: MonitorOptions, every: float | None, run_flow: RunFlow, tell: Callable[[Health], int]) -> int:
-    """Look, and again after each `every` seconds from one beginning to the next."""
+    """Look once, or again every `every` seconds, measured from start to start; return the last exit code."""
     while True:
         began = time.monotonic()
         code = tell(run_flow(options))

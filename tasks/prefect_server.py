@@ -1,8 +1,8 @@
-"""Prefect's server: that of a run which has none, started early and ended with the run; and the keys in its blocks.
+"""A temporary Prefect server for a run without one, and access to the keys in Prefect's blocks.
 
-Prefect starts one by itself at a flow's first call, but only then, and leaves it
+Prefect starts a server by itself at a flow's first call, but only then, and leaves it
 behind when the run is killed. This one starts while the job is being planned,
-on a free port, in a session of its own (a Ctrl-C is ours, not its), and ends as
+on a free port, in a session of its own (so that Ctrl-C doesn't reach it), and ends as
 soon as the pipe to its parent closes, however the parent died.
 """
 
@@ -24,7 +24,7 @@ from tasks.base.errors import DocmillError, UserMistake
 from tasks.providers.local_server import free_port
 
 START_SECONDS = 90
-# A run that was interrupted is to end soon: so long for the lines on their way to the server, and for its end.
+# An interrupted run must end soon: how long to wait for log lines to reach the server, and for its end.
 DRAIN_SECONDS, STOP_SECONDS = 2.0, 1.0
 CHILD = """
 import os, sys, threading
@@ -57,7 +57,7 @@ def starting_server() -> Iterator["PrefectServer"]:
 
 
 class PrefectServer:
-    """A server on its way up; without a port it is one that runs already."""
+    """A server that is starting; without a port, one that is running already."""
 
     def __init__(self, port: int | None) -> None:
         self.port = port
@@ -89,7 +89,7 @@ class PrefectServer:
             try:
                 yield
             finally:
-                # What the run logged is on its way: first that, then the end.
+                # Send the run's remaining log lines before the server ends.
                 deadline = time.monotonic() + DRAIN_SECONDS
                 for worker in (APILogWorker, EventsWorker):
                     worker.drain_all(timeout=max(deadline - time.monotonic(), 0.0))
@@ -109,7 +109,7 @@ class PrefectServer:
         )
 
     def stop(self) -> None:
-        """End it; closing the pipe alone would do."""
+        """End the server; closing the pipe alone would be enough."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -122,12 +122,12 @@ class PrefectServer:
 
 
 def _require(url: str | None) -> None:
-    """Raise UserMistake where nobody listens at the URL that Prefect is set up with."""
+    """Raise UserMistake if no server answers at the URL that Prefect is configured with."""
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=10):  # noqa: S310 - Prefect's own setting
             return
     except urllib.error.HTTPError:
-        return  # somebody does: what it refuses is Prefect's to say
+        return  # a server does answer; Prefect itself will report what it refuses
     except (urllib.error.URLError, OSError, ValueError) as error:
         fix = "start it with `prefect server start`, or unset PREFECT_API_URL"
         raise UserMistake(f"Prefect's server at {url} doesn't answer ({error}): {fix}") from error

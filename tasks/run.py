@@ -40,11 +40,11 @@ from tasks.running.signals import interruptible
 from tasks.shard_tasks import RunningJob, answer_all
 from tasks.worker_runs import lead_workers
 
-# No telemetry, from whatever server is started for the flow: it inherits these.
+# No telemetry from any server that is started for the flow, as it inherits these.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
-# Names of Prefect's states: those of a schedule may be watched for.
+# Names of Prefect's states, by which a schedule may be monitored.
 PAUSED, FAILURES = "JobPaused", "DocumentsFailed"
 ALIVE = [StateType.RUNNING, StateType.PENDING]
 PROCESS_GONE = "its process is gone: a later run holds the result set"
@@ -59,7 +59,7 @@ def running_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[
 
 @contextlib.contextmanager
 def claimed_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[Job[Any]]:
-    """Open a job for the block, as the one run of its result set: what a killed process left is marked as crashed."""
+    """Open a job for the block as the only run of its result set, and mark runs of killed processes as crashed."""
     with running_job(flow, inputs, options) as job:
         crashed = claim_result_set(job.output)
         get_run_logger().info("job %s; %d stale runs marked as crashed", job.ledger.job_id, crashed)
@@ -67,10 +67,9 @@ def claimed_job(flow: str, inputs: Sequence[str], options: Options) -> Iterator[
 
 
 def claim_result_set(output: Folder) -> int:
-    """Tag this run with its result set, and mark the others still RUNNING there as crashed.
+    """Tag this run with its result set, and mark others that are still RUNNING there as crashed; return their number.
 
-    Call it while holding the result set's lock: whoever ran them is dead then.
-    Return how many there were.
+    Call it while holding the result set's lock, which proves that their processes are dead.
     """
     tag = f"docmill:{output.identity}"
     me = UUID(flow_run.get_id())
@@ -101,7 +100,7 @@ def _crash_tasks(client: SyncPrefectClient, run: UUID) -> None:
 
 
 def answer_shards(job: Job[Any]) -> None:
-    """Have all shards answered, by threads of this process or by workers, and wait for them all."""
+    """Answer all shards, by threads of this process or by workers, and wait for them all."""
     with progress_shown(job):
         if job.prepared.options.runner == "threads":
             answer_all(job.ledger.job_id, RunningJob(job), shards_ahead(job))
@@ -110,7 +109,7 @@ def answer_shards(job: Job[Any]) -> None:
 
 
 def conclude(job: Job[Any]) -> ResultSet:
-    """Drop what is gone, write job.json, the page and the artifacts; return what the run leaves."""
+    """Prune documents, write job.json, the page and the artifacts; return the result set."""
     prune(job)
     results = job.conclude()
     record = results.job
@@ -121,9 +120,9 @@ def conclude(job: Job[Any]) -> ResultSet:
 
 
 def ended(results: ResultSet) -> ResultSet:
-    """Return what a flow is to return: the results, in a state whose name tells Prefect how the job ended.
+    """Return a flow's return value: the results, in a state whose name shows Prefect how the job ended.
 
-    Whoever calls the flow gets the results of a paused job too, so its state isn't a failed one.
+    The flow's caller gets the results of a paused job, too, so its state isn't a failed one.
     """
     totals, job = results.totals, results.job
     bad = totals.failed + totals.partial
@@ -133,7 +132,7 @@ def ended(results: ResultSet) -> ResultSet:
         state = Completed(name=FAILURES, message=f"{bad} of {totals.documents} documents: see failures", data=results)
     else:
         return results
-    # Prefect takes the state for the run's, and gives the caller what is in it.
+    # Prefect uses the state for the run, and gives its data to the caller.
     return cast("ResultSet", state)
 
 

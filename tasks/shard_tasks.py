@@ -18,13 +18,13 @@ from tasks.jobs.job import Job
 from tasks.running.shards import work_on
 from tasks.running.work import Shard
 
-# A slow document holds its shard open: others are begun meanwhile, up to so many.
+# How many shards may be under way: a slow document keeps its shard open, and others start meanwhile.
 SHARDS_AT_ONCE = 64
 
 
 @dataclass(slots=True)
 class RunningJob:
-    """A job that this process works on, and its shards under way; `finished` is told of each that came to its end."""
+    """A job that this process works on, and its shards under way; `finished` is called with each one that has ended."""
 
     job: Job[Any]
     finished: Callable[[Shard, Worked], None] = lambda _shard, _worked: None
@@ -42,7 +42,7 @@ def _shard_name() -> str:
 
 
 def _heals(_: object, __: object, state: State[Any]) -> bool:
-    """Whether a shard is worth another try: a file system's hiccup, not a defect or a stopped job."""
+    """Whether to retry a shard: after an OSError, but not after a defect or when the job was stopped."""
     try:
         state.result()
     except OSError:
@@ -96,7 +96,7 @@ def _answer_all(
         for number in list(under_way):
             _collect(running, under_way, number)
     except BaseException as error:
-        # The other shards still use the job: they end before it is closed.
+        # The other shards still use the job, so wait until they end before it is closed.
         job.stop(error if isinstance(error, JobPaused) else JobPaused(str(error)))
         wait(list(under_way.values()))
         raise
@@ -107,6 +107,5 @@ def _ended(ended: deque[int], number: int, _: object) -> None:
 
 
 def _collect(running: RunningJob, under_way: "dict[int, PrefectFuture[int]]", number: int) -> None:
-    """Wait for a shard, and forget it."""
     under_way.pop(number).result()
     del running.shards[number]

@@ -29,9 +29,9 @@ from tasks.workers.session import joined
 
 KEY_NOTE = "workers-key"
 LOOK_AGAIN_SECONDS = 0.1
-# Workers that end are replaced, so many times for each.
+# How often workers that end are replaced, per worker.
 MOST_ENDS = 3
-# What a worker takes to say goodbye.
+# How long a worker may take to leave, in seconds.
 PARTING_SECONDS = 10.0
 
 
@@ -41,8 +41,8 @@ def work(flow: str, inputs: Sequence[str], options: Options, leader: LeaderAddre
     try:
         with joined(flow, inputs, options, leader, name, Settings.read(block_key)) as worker:
             if options.runner == "processes":
-                worker.abandon = _leave  # Prefect's server may be gone with the run: it would be asked again and again
-            # Those of a lost worker need threads, too, when all others wait for them.
+                worker.abandon = _leave  # Prefect's server may be gone too, and would be retried endlessly
+            # A lost worker's shards need threads, too, even when all others wait for them.
             running = RunningJob(worker.job, worker.finished, threads=2 * SHARDS_AT_ONCE)
             answer_all(worker.name, running, worker.shards(SHARDS_AT_ONCE))
     except LeaderLost:
@@ -52,12 +52,12 @@ def work(flow: str, inputs: Sequence[str], options: Options, leader: LeaderAddre
 
 
 def _leave() -> None:
-    """End this process: the pool that waits here for its next task is nobody's any more."""
+    """End this process, whose pool would wait for a next task that never comes."""
     os._exit(1)
 
 
 def lead_workers(job: Job[Any]) -> None:
-    """Have workers do all shards of a job. Raises what ended it, where that isn't a stop."""
+    """Let workers do all shards of a job. Raises the error that ended it, unless it was stopped."""
     leading = Leader(job, shards_of(job))
     options = job.prepared.options
     with _reached(job, leading) as leader, engine(options) as one:
@@ -87,7 +87,7 @@ def _reached(job: Job[Any], leading: Leader) -> Iterator[LeaderAddress]:
 
 
 class _Crew:
-    """The workers of a run, and those that came in the place of others."""
+    """The workers of a run, with the replacements of those that have ended."""
 
     def __init__(self, job: Job[Any], leader: LeaderAddress, one: Engine) -> None:
         self._job, self._leader, self._engine = job, leader, one
@@ -97,7 +97,7 @@ class _Crew:
         self._ends = 0
 
     def fill(self, leading: Leader) -> None:
-        """Hire as many workers as there are to be; where they end again and again, end the job."""
+        """Start workers until there are as many as wanted; stop the job if they end again and again."""
         for name in list(self._ended):
             self._ended.remove(name)
             self._ends += 1
@@ -124,7 +124,6 @@ class _Crew:
 
 
 def _why(future: PrefectFuture[Any]) -> str:
-    """Return in one line how a worker ended."""
     try:
         future.result(raise_on_failure=True)
     except Exception as error:  # noqa: BLE001 - whatever it was, it is said

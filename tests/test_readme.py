@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks import catalogue_command, monitor
+from tasks.models.catalogue import load_catalogue
 from tasks.prompting.options import FLOWS
 from tasks.terminal.flags import CommandLine, command_line
 from tasks.terminal.option_tables import option_tables
@@ -77,3 +78,11 @@ def test_the_flags_of_every_command_are_those_that_its_flow_takes(document: str)
 def test_the_tables_of_options_are_those_of_the_code() -> None:
     """`python -m tests.option_tables` writes them anew."""
     assert option_tables() in (ROOT / "flows" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_and_the_workers_image_know_every_provider() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    composed = (ROOT / "deployments" / "compose.yaml").read_text(encoding="utf-8")
+    for provider in load_catalogue().providers:
+        assert f"| `{provider.name}` |" in readme, provider.name
+        assert provider.key_variable is None or f"      {provider.key_variable}: " in composed, provider.name

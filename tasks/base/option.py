@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
@@ -11,18 +11,23 @@ from pydantic.fields import FieldInfo
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+# How an option decides about an answer: through what is settled for the job (its routes, their windows, its strategy),
+# through the prompt, through the form of an answer; or by its value, which stands in the answers' identity then.
+Decides = Literal["job", "prompt", "form", "value"]
+
+
 @dataclass(frozen=True, slots=True)
 class Flag:
     """An option's flag: its heading in `--help`, the name of its value there, and its own name if not the field's.
 
-    `decides`: with another value, a document is asked about again. `is_text`: the command line passes the value
-    on as text, which the option's own type parses. `may_be_dash`: `-` is a valid value.
+    `decides`: with another value a document is asked about again, and how it comes to that. `is_text`: the command
+    line passes the value on as text, which the option's own type parses. `may_be_dash`: `-` is a valid value.
     """
 
     group: str
     metavar: str | None = None
     name: str | None = None
-    decides: bool = False
+    decides: Decides | None = None
     is_text: bool = False
     may_be_dash: bool = False
 

@@ -17,6 +17,7 @@ from tasks.results.schemas import Row
 
 INVALID = "invalid_answer"
 UNREAD = "unread_part"
+NOT_ASKED = "not_asked"
 
 
 class Got(NamedTuple):
@@ -173,9 +174,11 @@ def _trouble(
     if isinstance(end, DocumentFailed):
         return end.reason, str(end)
     if end.covered < characters:
-        missing = characters - end.covered
+        missing = f"{characters - end.covered} of {characters} characters are missing"
+        if not progress.failures:
+            return NOT_ASKED, f"{missing}: the strategy leaves them out"
         first = progress.failures[0]
-        return str(first["error_kind"]), f"{missing} of {characters} characters are missing: {first['error']}"
+        return str(first["error_kind"]), f"{missing}: {first['error']}"
     if unread:
         return UNREAD, unread_words(unread)
     if end.cut:

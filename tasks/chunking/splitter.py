@@ -146,7 +146,7 @@ class _Cutter:
         return self._tokenizer.count(heading + text[start:head]) + between + len(self._tokenizer.sizes(text[tail:end]))
 
     def _least(self, start: int, done: int) -> Chunk:
-        """Return a chunk of one character more than is done."""
+        """Return a chunk that ends one character after `done`."""
         tokens = self._tokenizer.count(self._text[start : done + 1])
         if tokens <= self._limit:
             return Chunk(start, done + 1, tokens)

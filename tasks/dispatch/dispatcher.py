@@ -165,7 +165,7 @@ class Dispatcher:
                 flight.first.add_done_callback(lambda _: self.limits.leave(grant, used))
 
     async def _enter_again(self, call: Call) -> Leave:
-        """Wait for leave to send a call a second time."""
+        """Wait until the limits let a call be sent a second time; return what frees its place."""
         grant = await self.limits.enter(self._demand(call))
         return lambda: self.limits.leave(grant, None)
 

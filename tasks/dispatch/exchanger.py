@@ -126,7 +126,7 @@ class Exchanger:
         return race.reply, race.other is not None
 
     async def _heard_out(self, flight: Flight, race: Race) -> None:
-        """Hear the slower of two requests out, and count what it took."""
+        """Wait for the slower of two requests, and count its cost."""
         assert race.other is not None
         self.in_flight += 1
         sent = self.clock()

@@ -1,4 +1,4 @@
-"""What is worth waking somebody for: a route in use that is down, or whose price rose."""
+"""The alarms: a route in use that is down, or whose price rose."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ def _alarms(route: RouteHealth, since: datetime, percent: float) -> Iterator[Ala
 
 
 def _rise(before: PriceStep, after: PriceStep) -> float:
-    """Return by which part the price rose, the larger of in and out; less than 0 where it fell."""
+    """Return the relative rise of the price, the larger of in and out; negative if it fell."""
     pairs = ((before.price_in, after.price_in), (before.price_out, after.price_out))
     return max((_part(old, new) for old, new in pairs if old is not None and new is not None), default=0.0)
 
@@ -34,7 +34,7 @@ def _rise(before: PriceStep, after: PriceStep) -> float:
 def _part(old: float, new: float) -> float:
     if old == 0:
         return math.inf if new > 0 else 0.0
-    # A thousandth of a per cent is the dust of floats.
+    # Differences below a thousandth of a per cent are rounding errors.
     return round(new / old - 1, 5)
 
 

@@ -18,7 +18,7 @@ from tasks.planning.job_register import VARIABLE
 from tasks.results.files import replace_file
 
 LOCK_SECONDS = 120.0
-# So many parts of a month are written together into one.
+# How many parts of the current month are kept before they are merged into one.
 LOOSE_PARTS = 100
 REPLACES = b"replaces"
 INTERRUPTED = "interrupted"
@@ -27,7 +27,7 @@ _EVENTS = 'create view events as select * exclude ("at"), make_timestamp(epoch_u
 
 
 class History:
-    """The parts in `folder`/events; a month's file says which parts it replaces, so that none counts twice."""
+    """The parts in `folder`/events; a month's file lists the parts it replaces, so that none counts twice."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class History:
 
     @contextlib.contextmanager
     def probing(self) -> Iterator[None]:
-        """Be the only one who probes while the block runs. Raises UserMistake where another does."""
+        """Be the only process that probes while the block runs. Raises UserMistake if another one does."""
         with self._lock("probing", 0.0):
             yield
 
@@ -101,17 +101,17 @@ class History:
             path.unlink(missing_ok=True)
 
     def expect(self, events: Sequence[HealthEvent]) -> None:
-        """Note the worst case of probes before they are sent: a kill forgets no money. Raises StorageFailed."""
+        """Record the worst case of probes before they are sent, so that a kill loses no costs. Raises StorageFailed."""
         if events:
             replace_file(self._expected, lambda path: pq.write_table(table_of(events), path))
 
     def settle(self, events: Sequence[HealthEvent]) -> None:
-        """Append what became of the probes, in place of what was expected of them. Raises StorageFailed."""
+        """Append the probes' events, and remove the expected ones. Raises StorageFailed."""
         self.append(events)
         self._expected.unlink(missing_ok=True)
 
     def recover(self) -> None:
-        """Take over what a killed monitor had expected: it may have been paid."""
+        """Add the expected events of a killed monitor to the history, as they may have been paid for."""
         if self._expected.is_file():
             with contextlib.suppress(OSError):
                 self._expected.rename(self.events / self._name())

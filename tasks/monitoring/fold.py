@@ -1,4 +1,4 @@
-"""Fold the calls of this machine's jobs into the history: each outcome once, however often one looks."""
+"""Fold the calls of this machine's jobs into the history: each outcome once, however often this runs."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""What the history holds, and what is told from it: the schema of an event, and the statistics."""
+"""The records of the history: the schema of an event, and the statistics computed from events."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -124,7 +124,7 @@ class DayLatency:
 
 @dataclass(frozen=True, slots=True)
 class RouteHealth:
-    """All that is told of one route; no series grows with the history beyond a row an hour or a day."""
+    """The statistics of one route; no series has more than one row per hour or day."""
 
     provider: str
     model: str | None
@@ -190,7 +190,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the history tells at one moment."""
+    """The statistics of the history at one moment."""
 
     at: datetime
     routes: tuple[RouteHealth, ...]

@@ -1,4 +1,4 @@
-"""One look at all routes: lists, probes, the jobs' own calls; and what the history tells then."""
+"""One look at all routes, by lists, probes and the jobs' own calls, and the statistics after it."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ DAY = timedelta(days=1)
 LOCAL_CONTEXT = 8192
 # What a provider's list says of its routes: why it can't be read, or None.
 Lists = Mapping[str, str | None]
-# Who answers for the models of this machine, by kind.
+# The transport (None: the HTTP client) and the account of this machine's models, by kind.
 Here = Mapping[str, tuple[Transport | None, Account]]
 
 
@@ -86,11 +86,11 @@ def _probe(
     history: History, targets: Sequence[ProbeTarget], options: MonitorOptions, spent: float,
     settings: Settings, lists: Lists,
 ) -> list[Outcome]:  # fmt: skip
-    """Probe what the budget allows; of all others note what their lists say. Everything seen is kept."""
+    """Probe the targets that the budget allows; for all others, record what their lists state. All events are kept."""
     history.expect([_worst(one, size) for one in targets for size in options.sizes if _costs(one, size)])
     with _here(targets, settings) as here:
         outcomes = asyncio.run(_round(targets, options, spent, here, lists))
-    # Where that was broken off, the worst case stays.
+    # If this isn't reached, the expected worst case stays in the history.
     history.settle([one for one in outcomes if isinstance(one, HealthEvent)])
     return outcomes
 
@@ -100,7 +100,7 @@ def _costs(target: ProbeTarget, size: int) -> bool:
 
 
 def _worst(target: ProbeTarget, size: int) -> HealthEvent:
-    """What is kept of a probe where nobody lives to say what became of it."""
+    """Return the event that stands for a probe if the process is killed before its end."""
     event = blank(target, datetime.now(UTC))
     return event._replace(prompt_characters=size, error_kind=INTERRUPTED, cost_usd=worst_case(target, size))
 
@@ -115,7 +115,7 @@ async def _round(
         rest = [one for one in targets if (one.provider, one.model) not in asked]
         compatible = await _compatible(client, rest)
         listed = [event for one in rest if (event := _listed(one, lists, compatible)) is not None]
-    # Where nothing may cost, that nothing was sent needs no word.
+    # Without a budget, skipped probes aren't reported.
     quiet = options.probe_budget == 0 and not any(one.is_named for one in targets)
     return [*(one for one in outcomes if isinstance(one, HealthEvent) or not quiet), *listed]
 
@@ -154,7 +154,7 @@ async def _compatible(client: Client, targets: Sequence[ProbeTarget]) -> dict[st
 
 @contextlib.contextmanager
 def _here(targets: Sequence[ProbeTarget], settings: Settings) -> Iterator[Here]:
-    """Start the models of this machine that are looked at; yield who answers for them, by kind."""
+    """Start the models of this machine that are looked at; yield their transport and account by kind."""
     kinds = {one.kind for one in targets if one.candidate.provider.name == LOCAL}
     with contextlib.ExitStack() as stack:
         here: dict[str, tuple[Transport | None, Account]] = {}

@@ -60,7 +60,7 @@ class MonitorOptions(BaseModel):
 
     @property
     def known_price(self) -> Price | None:
-        """The price that was given. Raises UserMistake for what is none."""
+        """The price from `--price`, or None. Raises UserMistake if it can't be parsed."""
         if self.price is None:
             return None
         try:
@@ -71,7 +71,7 @@ class MonitorOptions(BaseModel):
 
 
 class MonitorSwitches(BaseModel):
-    """What the command does besides, which is nothing to a look."""
+    """Options of the command only, which don't affect a look."""
 
     every: Annotated[Seconds | None, Flag(COMMAND, "TIME", is_text=True)] = Field(
         default=None, description="look again and again: 90s, 5m, 1h (once)"

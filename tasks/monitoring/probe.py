@@ -1,4 +1,4 @@
-"""Ask routes a tiny question, through the client, accounts and limits of the jobs, and note how they answer."""
+"""Ask routes a tiny question, with the same client, accounts and limits as jobs, and record how they answer."""
 
 import asyncio
 import time
@@ -32,17 +32,17 @@ TEMPLATE_TOKENS = 64
 SMALL = 200
 ONCE = Policy(least=1, least_timeouts=1, most=1)
 _SENTENCE = "Line {number}: at the mill the river stood at {mark} marks, and the keeper wrote it down. "
-# The server answers a probe that may have been paid for, though nobody heard it.
+# Errors after which a probe may have been answered and paid for, although no answer arrived.
 _UNHEARD = frozenset({"timeout", "connection"})
 
-# Sixteen tokens are too few for a first word.
+# Errors that are expected, as MOST_TOKENS may be too few for a first word.
 WORDLESS = frozenset({"empty_answer", "reasoning_only"})
 
 Outcome = HealthEvent | Skipped
 
 
 class Heard(NamedTuple):
-    """How an exchange went, in seconds from sending it; `status` is None where nobody replied."""
+    """The times of an exchange, in seconds since it was sent; `status` is None without a reply."""
 
     seconds: float
     first_token: float | None
@@ -50,7 +50,7 @@ class Heard(NamedTuple):
 
 
 class Timed:
-    """Carries one probe, and keeps the time; a completion that may stream does."""
+    """A transport that measures one probe; a completion is streamed if it can be."""
 
     def __init__(self, client: Transport, clock: Callable[[], float], *, streams: bool) -> None:
         self._client, self._clock, self._streams = client, clock, streams
@@ -95,7 +95,7 @@ class Prober:
     gates: dict[tuple[str, str], Limits] = field(default_factory=dict)
 
     async def probe(self, target: ProbeTarget, characters: int) -> Outcome:
-        """Ask a route once, with a prompt of so many characters; say why where it isn't asked."""
+        """Ask a route once, with a prompt of so many characters; return its event, or why it was skipped."""
         worst = worst_case(target, characters)
         if worst is None:
             return Skipped(target.provider, target.model, "its price isn't known: give it with --price IN/OUT")
@@ -164,27 +164,27 @@ class Prober:
 
 @dataclass(slots=True)
 class ProbeBooks:
-    """The books of a probe, which is asked once: what it took, if that is known. A Bookkeeper."""
+    """What was paid for a probe, which is sent once, if that is known. A Bookkeeper."""
 
     timed: Timed
     paid: Paid | None = None
 
     def stopped(self) -> JobPaused | None:
-        """Return why it isn't asked again: a refused call is, by the dispatcher."""
+        """Stop the dispatcher from retrying a probe that was refused."""
         return JobPaused("asked once") if self.timed.heard is not None else None
 
     async def reserve(self) -> None:
-        """Nothing: the whole probe is within its budget already."""
+        """Do nothing: the whole probe is reserved already."""
 
     async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
-        """Nothing: what was paid for is noted with the event."""
+        """Do nothing: the event records what was paid."""
 
     def count(self, exchange: Exchange) -> None:
         """Keep what the provider answered, of use or not."""
         self.paid = exchange.paid
 
     def expect(self, late: "asyncio.Task[None]") -> None:
-        """Nothing: a probe is never hedged."""
+        """Do nothing: a probe is never hedged."""
 
 
 async def _sent(dispatcher: Dispatcher, call: Call, timed: Timed) -> tuple[Paid | None, str | None, int | None]:
@@ -196,7 +196,7 @@ async def _sent(dispatcher: Dispatcher, call: Call, timed: Timed) -> tuple[Paid 
         failed = error.exhausted
         return books.paid, failed.reason if failed else error.kind, failed.status if failed else None
     except CallFailed as error:
-        # A model that reasons has no word ready yet: it was there all the same.
+        # A model that reasons has no word ready yet, but it did answer.
         return books.paid, None if error.reason in WORDLESS else error.reason, error.status
     except (JobPaused, RouteUnavailable) as error:
         status = timed.heard.status if timed.heard else None
@@ -242,7 +242,7 @@ def worst_case(target: ProbeTarget, characters: int) -> float | None:
 
 
 def unfit(target: ProbeTarget, characters: int) -> str | None:
-    """Say why a prompt of so many characters may not fit; None where it surely does, or nobody tells the window."""
+    """Return why a prompt of so many characters may not fit; None if it certainly does, or the window isn't known."""
     model = target.candidate.model
     window = min(filter(None, (target.context, model.tokens_per_input if model else None)), default=None)
     if window is None or characters // 2 + TEMPLATE_TOKENS + MOST_TOKENS <= window:

@@ -1,4 +1,4 @@
-"""What this machine's jobs came to, for the advice: from their result sets and the catalogue."""
+"""The facts about this machine's jobs that advice is based on, from their result sets and the catalogue."""
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
@@ -15,7 +15,7 @@ from tasks.planning.job_register import registered
 from tasks.results.job_file import read_job_file
 from tasks.results.location import Folder
 
-# Those that ran last tell most.
+# Only the latest jobs are considered.
 MOST_JOBS = 50
 _CALLS = """
 with paid as (
@@ -38,7 +38,7 @@ from paid join minutes using (provider, model) group by provider, model order by
 
 
 def facts(history: Path, catalogue: Catalogue, available: Collection[str]) -> list[MonitoredJob]:
-    """Return what the latest jobs on this machine's own disks came to, by route; what can't be read tells nothing."""
+    """Return the facts of the latest jobs on this machine's own disks, by route; unreadable result sets are skipped."""
     found: list[MonitoredJob] = []
     folders = [
         folder for folder in registered(history) if folder.path is not None and (folder.path / "job.json").is_file()

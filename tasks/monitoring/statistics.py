@@ -1,4 +1,4 @@
-"""What the history tells of each route, from one connection over its parts."""
+"""The statistics of each route, computed over one connection to the history's parts."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -24,7 +24,7 @@ from tasks.monitoring.health_records import (
     Uptime,
 )
 
-# Errors that speak of the route, not of one call; all others leave its uptime alone.
+# Errors that count against a route's uptime; all others concern a single call.
 ROUTE_ERRORS = ROUTE_WIDE | {
     "account_refused", "certificate_refused", "model_unknown", "route_down", "error_in_answer", "http_408",
     "list_failed", "not_listed",
@@ -32,7 +32,7 @@ ROUTE_ERRORS = ROUTE_WIDE | {
 LATENCY_DAYS, STRIP_HOURS, STRIP_DAYS = 30, 48, 366
 LARGEST = len(BUCKETS)
 
-# A route's number, what its event says of the route (null: nothing), and the prompt's bucket.
+# The view `e`: an event with its route's number, whether it shows that up (null: neither), and the prompt's bucket.
 _VIEW = """
 create temp table routes as
 select row_number() over (order by provider, model nulls first, kind) - 1 as route, * from

@@ -33,7 +33,7 @@ class ProbeTarget:
 
     @property
     def provider(self) -> str:
-        """Its provider, and the one behind that, as PROVIDER@UPSTREAM."""
+        """The provider, with the one behind it, if any, as PROVIDER@UPSTREAM."""
         upstream = self.candidate.upstream
         return f"{self.candidate.provider.name}@{upstream}" if upstream else self.candidate.provider.name
 
@@ -44,7 +44,7 @@ class ProbeTarget:
 
     @property
     def context(self) -> int | None:
-        """The window that the catalogue or a list tells, in tokens."""
+        """The window in tokens, from the catalogue or a provider's list."""
         return self.candidate.served.context if self.candidate.served else None
 
 

@@ -57,9 +57,9 @@ _CONFIG = {
     },
     "text": {"fill": "var(--ink)", "fontSize": 11},
 }
-# How times are written on an axis of so many seconds.
+# The format of times on an axis that spans fewer than this many seconds.
 _CLOCKS = ((300, "%H:%M:%S"), (100_000, "%H:%M"), (864_000, "%b %-d, %H:%M"), (4e7, "%b %-d"), (math.inf, "%b %Y"))
-# Nought is nought in every unit, and what is short is written out.
+# Zero has no unit, and short numbers are written out.
 _LABEL = (
     "datum.value === 0 ? '0' : datum.value < 1 ? format(datum.value, '~r') : "
     "datum.value >= 100 && datum.value < 10000 ? format(datum.value, ',') : datum.label"
@@ -101,7 +101,7 @@ def _drawn(title: str, spec: Spec, width: int) -> Markup:
         "config": _CONFIG,
     }
     svg = _svg(json.dumps(whole))
-    # What is said of a mark is escaped by the library; only places are touched here.
+    # The library escapes the descriptions of marks; only coordinates are changed here.
     svg = _PLACES.sub(lambda place: _LONG.sub(lambda number: f"{float(number[0]):.1f}", place[0]), svg)
     own = hashlib.sha256(svg.encode()).hexdigest()[:8]
     svg = _NAMES.sub(rf"\1c{own}\2", svg)
@@ -115,7 +115,7 @@ def can_draw() -> bool:
     return find_spec("vl_convert") is not None
 
 
-# A live page is made every few seconds, and most of its charts are as they were.
+# A live page is rendered every few seconds, and most of its charts haven't changed.
 @functools.lru_cache(maxsize=128)
 def _svg(spec: str) -> str:
     """Draw a whole specification, given as JSON."""
@@ -156,7 +156,7 @@ SAID: Spec = {"field": "said", "type": "nominal"}
 
 
 def lines(y: Spec, colour: Spec, *, area: bool = False, step: bool = False, points: bool = False) -> Sequence[Spec]:
-    """Return the layers of lines, with marks that say what they are when pointed at (`said`)."""
+    """Return the layers of lines, with marks whose description (`said`) shows when pointed at."""
     shape = {"interpolate": "step-after"} if step else {}
     drawn = (
         {"type": "area", "aria": False, "line": {"aria": False}, "fillOpacity": 0.25, **shape}

@@ -9,7 +9,7 @@ from tasks.pages.charts import SAID, Chart, Spec, chart
 from tasks.pages.figures import count, duration, money
 
 FRONT, REST = "var(--c1)", "var(--c8)"
-# From a spread of so many times on, a scale is logarithmic.
+# A scale is logarithmic if its largest value is more than this many times the smallest.
 FAR = 20
 _PLAIN = "format(datum.value, ',~r')"
 _DOLLARS = "'$' + format(datum.value, ',~r')"
@@ -18,7 +18,7 @@ _UNITS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class Axis(NamedTuple):
-    """One of two measures: its title, its value at a route, and how an axis and a person are told of it."""
+    """One of two measures: its title, its value at a route, and its format on an axis and in text."""
 
     title: str
     value: Callable[[Compared], float | None]

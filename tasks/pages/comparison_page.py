@@ -73,7 +73,7 @@ def _seconds(comparison: Comparison) -> float | None:
 
 
 def _choices(comparison: Comparison) -> Iterator[RouteChoice]:
-    """Name each recommended route once, with all that it is."""
+    """Yield each recommended route once, with all its roles."""
     told = comparison.recommendation
     roles = {"recommended": told.best, "cheapest": told.cheapest, "fastest": told.fastest}
     by_label = {one.route: one for one in comparison.routes}

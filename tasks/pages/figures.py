@@ -10,7 +10,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def count(value: float | None) -> str:
-    """Return a whole number with its thousands parted."""
+    """Return a whole number with commas between thousands."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
@@ -48,7 +48,7 @@ def duration(seconds: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a part of one in per cent; what isn't all of it is never called 100 %."""
+    """Return a share (0 to 1) in per cent; only a whole one is shown as 100 %."""
     if value is None:
         return NOTHING
     if value >= 1 or value <= 0:

@@ -42,7 +42,7 @@ def health_charts(health: Health) -> list[Chart]:
 
 
 def _shown(routes: Sequence[RouteHealth]) -> Sequence[RouteHealth]:
-    """Those in use first, then by how much is known of them."""
+    """Return the routes to show: those in use first, then by their number of events."""
     return sorted(routes, key=lambda route: (not route.in_use, -route.events))[:MOST_ROUTES]
 
 
@@ -156,7 +156,7 @@ def _named(shown: Sequence[RouteHealth], health: Health) -> Spec:
 
 
 def _height(shown: Sequence[RouteHealth]) -> Spec:
-    """A legend takes its lines from the height."""
+    """Return a height with room for a legend line per route."""
     return {"height": 180 + 14 * len(shown)}
 
 

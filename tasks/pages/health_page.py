@@ -1,4 +1,4 @@
-"""The page of all routes: which answer, how fast, how reliably, at what price, and what one's own use tells."""
+"""The page of all routes: which ones answer, how fast, how reliably and at what price, with advice from own use."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -76,7 +76,7 @@ def health_page(health: Health, *, live: bool = False, jobs: Sequence[JobLine] |
 
 
 def overview(health: Callable[[], Health]) -> Callable[[list[JobLine]], str]:
-    """Return what makes the first page of a JobSite: the routes as they stand then, and all jobs."""
+    """Return a function that makes the first page of a JobSite: the current state of the routes, and all jobs."""
     return lambda jobs: health_page(health(), live=True, jobs=jobs)
 
 
@@ -109,12 +109,11 @@ def _line(route: RouteHealth, health: Health) -> RouteLine:
 
 
 def _week(route: RouteHealth, health: Health) -> list[Strip]:
-    """Return the days of the last week."""
     return [strip for strip in route.days if strip.start > health.at - timedelta(7)]
 
 
 def _providers(health: Health) -> Iterator[ProviderLine]:
-    """Yield providers, the most reliable first; those nobody looked at come last."""
+    """Yield providers, the most reliable first; those without events of the last week come last."""
     lines, routes = [], health.routes
     for name in dict.fromkeys(route.provider for route in routes):
         own = [route for route in routes if route.provider == name]

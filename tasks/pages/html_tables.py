@@ -1,4 +1,4 @@
-"""A result set's tables, asked by DuckDB: what lies in them stays there, only sums come out."""
+"""Query a result set's tables by DuckDB, which reads the files in place and returns mostly sums."""
 
 import contextlib
 import glob
@@ -17,7 +17,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-# A call is a row; of embeddings a request has one a document, with that one's share.
+# A completion call has one row; an embedding request has a row for each document, with its share.
 _CALLS = """create view asked as select provider, model, prompt_tokens, completion_tokens, cost_usd, latency_ms,
     attempts, finish_reason, epoch_ms(created_at) as arrived from calls where not reused"""
 _REQUESTS = """create view asked as select any_value(provider) as provider, any_value(model) as model,
@@ -60,7 +60,7 @@ def reading(folder: Folder, tables: Sequence[str] = ("documents", "calls", "fail
 
 
 def _place(folder: Folder, connection: duckdb.DuckDBPyConnection) -> str:
-    """Return where the tables lie, as DuckDB names it: nothing in a path is taken for a pattern."""
+    """Return the tables' location as DuckDB takes it, with pattern characters escaped."""
     if folder.path is not None:
         return glob.escape(str(folder.path.absolute()))
     connection.register_filesystem(opened(folder.location).system)

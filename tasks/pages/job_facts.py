@@ -1,4 +1,4 @@
-"""What a job's page tells, from its result set alone: job.json, and sums over the tables."""
+"""The facts on a job's page, from its result set alone: job.json, and sums over the tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ def job_facts(folder: Folder) -> JobFacts:
 
 
 def _since(record: Mapping[str, Any]) -> int:
-    """When the job began, in ms; 0 where nobody knows."""
+    """Return when the job began, in ms since 1970; 0 if that isn't known."""
     try:
         return int(datetime.fromisoformat(record["started_at"]).astimezone(UTC).timestamp() * 1000)
     except (KeyError, TypeError, ValueError):

@@ -49,7 +49,7 @@ def write_job_page(folder: Folder, facts: JobFacts) -> None:
 
 
 def _job(facts: JobFacts, place: str, now: datetime) -> dict[str, Any]:
-    """Return what is said about the whole, by name."""
+    """Return the words and numbers about the whole job, by their names in the template."""
     record, sums = facts.record, facts.sums
     totals = record.get("totals") or {}
     plan = record.get("plan") or {}

@@ -1,8 +1,8 @@
-"""A small server of pages on this machine alone: whatever is asked for is made anew, none of it is a file.
+"""A small server of pages for this machine alone: each page is rendered on request, none is a file.
 
-Only loopback is listened on, and only those who know it by such a name are answered: a
-site that has its own name point here (DNS rebinding) is not. A path is looked up among the
-pages there are, and never becomes part of a file's name.
+It listens on loopback only, and answers only requests whose Host header names loopback: a
+site whose own name points here (DNS rebinding) gets no answer. A path is looked up among the
+known pages, and never becomes part of a file's name.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ from tasks.base.errors import UserMistake
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
-# A page that was made so lately is shown again: several windows may ask at once.
+# How long a rendered page is reused, as several windows may ask at once.
 KEPT_SECONDS = 2.0
-# Whoever begins a request and doesn't end it is not waited for.
+# How long to wait for a request that a client has begun.
 REQUEST_SECONDS = 10.0
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -35,7 +35,7 @@ Site = Callable[[str], str | None]
 
 
 class LivePageServer:
-    """A server of a site, which listens already."""
+    """A server of a site; it listens from its construction on."""
 
     def __init__(self, site: Site, port: int = 0) -> None:
         """Raises UserMistake where the port is taken, or may not be."""
@@ -46,7 +46,7 @@ class LivePageServer:
 
     @property
     def url(self) -> str:
-        """Where it is to be found."""
+        """The URL of the first page."""
         return f"http://{HOST}:{self._server.server_port}/"
 
     @contextlib.contextmanager
@@ -85,7 +85,7 @@ class _Loopback(ThreadingHTTPServer):
             return found
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever went away before the answer is nobody's trouble."""
+        """Ignore errors of clients that have disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -123,4 +123,4 @@ class _Handler(BaseHTTPRequestHandler):
         return (HTTPStatus.NOT_FOUND, "there is no such page\n") if html is None else (HTTPStatus.OK, html)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server has it
-        """Say nothing: the terminal is the monitor's."""
+        """Log nothing, as the terminal belongs to the monitor."""

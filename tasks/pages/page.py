@@ -61,7 +61,7 @@ def _text(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """A style or script is let in by what it says, word for word."""
+    """Return the source in a content security policy that allows exactly this style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

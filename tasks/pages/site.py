@@ -30,12 +30,12 @@ class JobLine(NamedTuple):
 
 
 def path_of(folder: Folder) -> str:
-    """Return the path of a result set's page: nothing of its place can be said in it but which it is."""
+    """Return the path of a result set's page: a hash of its identity, which reveals nothing else."""
     return f"/jobs/{hashlib.sha256(folder.identity.encode()).hexdigest()[:16]}"
 
 
 class JobSite:
-    """The pages by path; what `places` gives is asked for at each request."""
+    """The pages by path; `places` is called at each request."""
 
     def __init__(self, places: Places, overview: Callable[[list[JobLine]], str] | None = None) -> None:
         """`overview` makes the first page of the lines of all jobs; without it that is their list alone."""

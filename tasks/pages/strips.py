@@ -36,7 +36,7 @@ def _cell(slot: Strip | None, at: datetime) -> StripCell:
 
 
 def weeks_of(days: Sequence[Strip], now: datetime) -> list[StripCell]:
-    """Return a cell for each week of the last WEEKS, the one at hand last; a day weighs as much as its looks."""
+    """Return a cell for each of the last WEEKS weeks, the current one last; days are weighted by their looks."""
     tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(1)
     weeks: dict[int, list[Strip]] = {}
     for slot in days:

@@ -67,7 +67,7 @@ class Prepared:
         """The identity of all that decides about an answer, inputs apart."""
         form = [self.form.identity] if self.form else []
         prompts = sorted({astuple(job_route.prompts) for job_route in self.job_routes})
-        return _hash([self._answers(), *self._cutting(), prompts, *form])
+        return _hash([self._answers(), *self.options.values_that_decide(), prompts, *form])
 
     @property
     def schemas(self) -> Schemas:
@@ -116,11 +116,6 @@ class Prepared:
             for one in self.job_routes
         ]  # fmt: skip
         return [routes, options.routing, asked]
-
-    def _cutting(self) -> list[Any]:
-        """What decides about the chunks that are embedded."""
-        embedding = self.options.embedding
-        return [embedding.chunk_tokens, embedding.overlap, embedding.dimensions] if embedding else []
 
     def _endpoint(self, job_route: JobRoute) -> str:
         if job_route.account is not None:
@@ -177,7 +172,6 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settin
 
 
 def _form(options: Options, table: pa.Schema) -> Form | None:
-    """Return the form of the answers' schema, if they have one."""
     read = options.answer_schema()
     if read is None:
         return None

@@ -29,8 +29,8 @@ RESULTS, ROUTES, ANSWERS, FLOW, LIMITS, WORKERS, DOCUMENTS = (
 # A Path would collapse the two slashes of a URL.
 Place = Annotated[str, BeforeValidator(lambda place: named_place(os.fspath(place)))]
 Output = Annotated[Place, Flag(RESULTS, "PLACE", is_text=True)]
-Strategy = Annotated[StrategyName, Flag(ANSWERS, decides=True)]
-AnswerTokens = Annotated[int, Field(gt=0), Flag(ANSWERS, "N", decides=True)]
+Strategy = Annotated[StrategyName, Flag(ANSWERS, decides="job")]
+AnswerTokens = Annotated[int, Field(gt=0), Flag(ANSWERS, "N", decides="job")]
 Patience = Annotated[Seconds, Field(ge=0), Flag(LIMITS, "TIME", is_text=True)]
 OUTPUT = "the result set: a folder, or a URL as s3://bucket/folder"
 STRATEGY = "how a long document becomes one answer"
@@ -41,7 +41,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     # The headings of the flags that a flow has, and the options among them that it lacks.
-    groups: ClassVar[frozenset[str]] = frozenset((RESULTS, ROUTES, ANSWERS, LIMITS, WORKERS, DOCUMENTS))
+    groups: ClassVar[frozenset[str]] = frozenset((FLOW, RESULTS, ROUTES, ANSWERS, LIMITS, WORKERS, DOCUMENTS))
     without: ClassVar[frozenset[str]] = frozenset()
 
     output: Output = Field(default="output/summarize", description=OUTPUT)
@@ -55,13 +55,13 @@ class Options(BaseModel):
     wait: Annotated[Seconds, Field(ge=0), Flag(RESULTS, "TIME", is_text=True)] = Field(
         default=0.0, description="to wait for a result set that another run holds: 90s, 30m, 2h"
     )
-    model: Annotated[str | None, Flag(ROUTES, decides=True)] = Field(
+    model: Annotated[str | None, Flag(ROUTES, decides="job")] = Field(
         default=None, description="a catalogue name or the provider's own id"
     )
-    provider: Annotated[str | None, Flag(ROUTES, decides=True)] = Field(
+    provider: Annotated[str | None, Flag(ROUTES, decides="job")] = Field(
         default=None, description="a provider, apipie@PROVIDER, or auto (all with a key)"
     )
-    routing: Annotated[Routing, Flag(ROUTES, decides=True)] = Field(default="price", description="how auto chooses")
+    routing: Annotated[Routing, Flag(ROUTES, decides="job")] = Field(default="price", description="how auto chooses")
     max_price: Annotated[str | None, Flag(ROUTES, "IN/OUT")] = Field(
         default=None, description="auto takes no dearer route (USD per million tokens)"
     )
@@ -74,20 +74,20 @@ class Options(BaseModel):
     pool: Annotated[bool, Flag(ROUTES)] = Field(
         default=False, description="use all routes that fit at once, with the limits of all of them"
     )
-    fallback: Annotated[tuple[str, ...], Flag(ROUTES, "P/M", decides=True)] = Field(
+    fallback: Annotated[tuple[str, ...], Flag(ROUTES, "P/M", decides="job")] = Field(
         default=(), description="PROVIDER/MODEL to go on at when a route fails; repeatable, in order"
     )
-    context: Annotated[int | None, Field(gt=0), Flag(ROUTES, "N", decides=True)] = Field(
+    context: Annotated[int | None, Field(gt=0), Flag(ROUTES, "N", decides="job")] = Field(
         default=None, description="context window in tokens, where nobody tells it"
     )
-    subtype: Annotated[Subtype, Flag(ANSWERS, decides=True)] = Field(
+    subtype: Annotated[Subtype, Flag(ANSWERS, decides="job")] = Field(
         default="chat", description="kind of model that auto takes where none is named"
     )
-    integrity: Annotated[Literal[12, 13] | None, Flag(ANSWERS, decides=True)] = Field(
+    integrity: Annotated[Literal[12, 13] | None, Flag(ANSWERS, decides="job")] = Field(
         default=None, description="APIpie asks the model 2 or 3 times and votes"
     )
     strategy: Strategy = Field(default="auto", description=STRATEGY)
-    prompt: Annotated[Path | None, Flag(ANSWERS, "FILE", decides=True)] = Field(
+    prompt: Annotated[Path | None, Flag(ANSWERS, "FILE", decides="prompt")] = Field(
         default=None, description="prompt template with {text} in it"
     )
     max_output_tokens: AnswerTokens = Field(default=512, description="most tokens of an answer, per call")
@@ -149,6 +149,10 @@ class Options(BaseModel):
         """
         return frozenset(one.field for one in options_of(cls) if one.flag.decides and one.flag.group in cls.groups)
 
+    def values_that_decide(self) -> list[Any]:
+        """Return the values that stand in the identity of the answers by themselves, in their order."""
+        return [getattr(self, one.field) for one in options_of(type(self)) if one.flag.decides == "value"]
+
     @property
     def folder(self) -> Folder:
         """The place of the result set. Raises UserMistake where its package isn't installed."""
@@ -201,13 +205,11 @@ class Options(BaseModel):
 class ExtractOptions(Options):
     """The additional options of `extract`."""
 
-    groups = Options.groups | {FLOW}
-
     output: Output = Field(default="output/extract", description=OUTPUT)
-    json_schema: Annotated[str | None, Flag(FLOW, "SCHEMA", "schema", decides=True)] = Field(
+    json_schema: Annotated[str | None, Flag(FLOW, "SCHEMA", "schema", decides="form")] = Field(
         default=None, description="a JSON Schema file, or a pydantic model as package.module:Model"
     )
-    merge: Annotated[MergeRule, Flag(FLOW, decides=True)] = Field(
+    merge: Annotated[MergeRule, Flag(FLOW, decides="form")] = Field(
         default="list", description="how the answers over a long document's chunks become one"
     )
 
@@ -231,13 +233,11 @@ class ExtractOptions(Options):
 class ClassifyOptions(Options):
     """What `classify` takes besides: each document gets one of the labels, or several."""
 
-    groups = Options.groups | {FLOW}
-
     output: Output = Field(default="output/classify", description=OUTPUT)
-    labels: Annotated[str | None, Flag(FLOW, "A,B,C", decides=True)] = Field(
+    labels: Annotated[str | None, Flag(FLOW, "A,B,C", decides="form")] = Field(
         default=None, description="the labels, or a file with a `label: description` a line"
     )
-    several: Annotated[bool, Flag(FLOW, decides=True)] = Field(
+    several: Annotated[bool, Flag(FLOW, decides="form")] = Field(
         default=False, description="a document may have several labels, or none"
     )
 
@@ -271,10 +271,8 @@ class ClassifyOptions(Options):
 class TransformOptions(Options):
     """What `transform` takes besides: each part of a text is written anew in its place."""
 
-    groups = Options.groups | {FLOW}
-
     output: Output = Field(default="output/transform", description=OUTPUT)
-    to: Annotated[str | None, Field(min_length=1), Flag(FLOW, "LANGUAGE", decides=True)] = Field(
+    to: Annotated[str | None, Field(min_length=1), Flag(FLOW, "LANGUAGE", decides="prompt")] = Field(
         default=None, description="language to translate into; for anything else give --prompt"
     )
     strategy: Strategy = Field(default="concatenate", description=STRATEGY)
@@ -294,19 +292,19 @@ class TransformOptions(Options):
 class EmbedOptions(Options):
     """The additional options of `embed`."""
 
-    groups = (Options.groups | {FLOW}) - {ANSWERS}
+    groups = Options.groups - {ANSWERS}
 
     output: Output = Field(default="output/embed", description=OUTPUT)
-    chunk_tokens: Annotated[int, Field(gt=0), Flag(FLOW, "N", decides=True)] = Field(
+    chunk_tokens: Annotated[int, Field(gt=0), Flag(FLOW, "N", decides="value")] = Field(
         default=512, description="most tokens of a chunk"
     )
-    overlap: Annotated[int, Field(ge=0), Flag(FLOW, "N", decides=True)] = Field(
+    overlap: Annotated[int, Field(ge=0), Flag(FLOW, "N", decides="value")] = Field(
         default=0, description="tokens that a chunk repeats of the one before"
     )
     inputs_per_request: Annotated[int | None, Field(gt=0), Flag(FLOW, "N")] = Field(
         default=None, description="texts a request (the provider's limit)"
     )
-    dimensions: Annotated[int | None, Field(gt=0), Flag(FLOW, "N", decides=True)] = Field(
+    dimensions: Annotated[int | None, Field(gt=0), Flag(FLOW, "N", decides="value")] = Field(
         default=None, description="of the vectors, where the model allows a choice"
     )
 
@@ -324,7 +322,7 @@ def _refuse_joined_texts(strategy: StrategyName, otherwise: str) -> None:
 class CompareOptions(ExtractOptions):
     """What `compare` takes besides: each route is a job of its own over one sample."""
 
-    groups = ExtractOptions.groups - {WORKERS}
+    groups = Options.groups - {WORKERS}
     without = frozenset((
         "provider", "routing", "pool", "fallback", "price", "hedge", "join", "prune", "retry_failed",
     ))  # fmt: skip

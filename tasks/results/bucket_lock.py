@@ -140,7 +140,7 @@ def _is_dead(held: dict[str, Any], now: float) -> bool:
 
 
 def _runs(pid: int, token: str | None) -> bool:
-    """Whether a run of this host goes on."""
+    """Whether a run on this host is still alive."""
     if pid == os.getpid():
         return token in _HELD
     try:

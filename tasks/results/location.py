@@ -86,5 +86,5 @@ def folder_at(location: str) -> Folder:
 
 @functools.cache
 def _remote(location: str) -> RemoteFolder:
-    """One connection a location."""
+    """Return the bucket at a URL, with one connection per location."""
     return RemoteFolder(location)

@@ -138,6 +138,5 @@ def conformed(held: pa.Table, wanted: pa.Schema) -> pa.Table:
 
 
 def _others(held: pa.Table, document_ids: Collection[str]) -> pa.Table:
-    """Return the rows that belong to other documents."""
     mine = pc.is_in(held["document_id"], value_set=pa.array(list(document_ids), pa.string()))
     return held.filter(pc.invert(mine))

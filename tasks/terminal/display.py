@@ -164,7 +164,7 @@ def show_summary(
 
 
 def _lost(totals: Totals) -> str:
-    """What may have been paid besides, for all that is known."""
+    """Return the line about lost answers, which may have been paid for."""
     cost = f": up to ${totals.lost_cost_usd:.4f} more" if totals.lost_cost_usd else ""
     return f"{totals.lost_calls:,} answers never came, or couldn't be read, and may have been paid for{cost}"
 
@@ -191,7 +191,7 @@ def _planned_cost(record: JobRecord) -> str:
 
 
 def _cost(cost: float | None, meter: Meter) -> str:
-    """Say what is known of the cost, and of how many calls it isn't."""
+    """Return the cost in words, with the number of calls of unknown price."""
     if cost is not None:
         return f"${cost:.4f}"
     known = f", ${meter.cost:.4f} for the others" if meter.cost else ""
@@ -199,7 +199,7 @@ def _cost(cost: float | None, meter: Meter) -> str:
 
 
 def _waiting(record: JobRecord, meter: Meter) -> int:
-    """The documents that a stopped job hasn't come to."""
+    """Return the number of documents that a stopped job hasn't reached."""
     return max(0, meter.expected_documents - record.totals.documents)
 
 

@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class Switches(BaseModel):
-    """What a command does besides, which is nothing to its flow."""
+    """Options of the command only, which its flow doesn't get."""
 
     plan: Annotated[bool, Flag(COMMAND)] = Field(default=False, description="print the plan, call nobody")
     as_json: Annotated[bool, Flag(COMMAND, name="json")] = Field(
@@ -132,5 +132,5 @@ def _parameter(option: Option) -> Parameter:
 
 
 def _typed(option: Option) -> Any:
-    """Return the type by which cyclopts reads a value; the model has the last word on it."""
+    """Return the type by which cyclopts parses a value before the model validates it."""
     return str | None if option.flag.is_text else option.info.annotation

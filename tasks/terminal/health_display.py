@@ -1,4 +1,4 @@
-"""What the history tells, on a terminal."""
+"""The statistics of the history, on a terminal."""
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,7 @@ WIDTH = 160
 
 
 def show_health(health: Health, console: Console) -> None:
-    """Print a line a route, then the advice and what wasn't asked."""
+    """Print a line for each route, then the advice and the skipped probes."""
     table = Table(box=None, header_style="bold")
     for place, column in enumerate(COLUMNS):
         table.add_column(column, justify="left" if place < 3 else "right", no_wrap=True)

@@ -10,7 +10,7 @@ BEGIN, END = "<!-- options: made from the code -->", "<!-- end of options -->"
 
 
 def option_tables() -> str:
-    """Return a table a heading: each option once, with its default, and the flows that have it where not all do."""
+    """Return a table for each heading: each option once, with its default, and the flows that have it."""
     found: dict[tuple[str, str, str], list[tuple[str, Option]]] = {}
     for flow, model in FLOWS.items():
         for option in (*flow_options(model), *options_of(Switches)):
@@ -52,6 +52,6 @@ def _choices(option: Option) -> Iterator[str]:
 
 
 def _defaults(uses: list[tuple[str, Option]]) -> str:
-    """Return the default in brackets; those that are other flows' too."""
+    """Return the default in brackets, or all of them where the flows' defaults differ."""
     defaults = dict.fromkeys(option.default.replace(f"output/{flow}", "output/FLOW") for flow, option in uses)
     return f" ({', '.join(one or 'none' for one in defaults)})" if any(defaults) else ""

@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 
+from tasks.calls.cutting import Cutter
+from tasks.calls.estimate import Expected
+from tasks.calls.rows import Outcome
+from tasks.strategies.named import STRATEGIES
+from tasks.strategies.strategy import Ask, covered, of_chunks_alone
 from tests.conftest import RunJob
 from tests.jobs.texts import fill, prose, put
 from tests.simulator import Simulator, error
@@ -177,7 +182,7 @@ def test_a_reduce_that_never_shrinks_its_answers_ends_all_the_same(
     assert provider.counts.requests < 3 * row["chunks"]
 
 
-@pytest.mark.parametrize("strategy", ["auto", "map-reduce", "refine", "stuff"])
+@pytest.mark.parametrize("strategy", [name for name, one in STRATEGIES.items() if not one.keeps_length])
 def test_every_strategy_answers_a_short_document_in_one_call(
     folder: Path, provider: Simulator, run_job: RunJob, strategy: str
 ) -> None:
@@ -194,3 +199,30 @@ def test_a_prompt_of_the_users_own_is_kept_in_the_reduce_as_the_instruction(
     assert run_job(prompt=prompt).code == 0
     assert all("List every harbour." in turns(body)[0][1] for body in provider.counts.prompts)
     assert any("<answers>" in turns(body)[0][1] for body in provider.counts.prompts)
+
+
+class FirstChunk:
+    """A strategy of a user's own: it asks over the first chunk alone."""
+
+    name, chunk_stage, more_stages, cuts, keeps_length = "auto", "map", (), True, False
+
+    async def run(self, ask: Ask) -> Outcome:
+        answer = await ask.chunk(0)
+        if answer is None:
+            raise ask.last_failure()
+        return Outcome(answer.text, covered(ask.cut, [answer, *[None] * (len(ask.cut.chunks) - 1)]), answer.cut)
+
+    def estimate(self, cutter: Cutter, chunks: int, tokens: int, answer: int | None) -> Expected:
+        return of_chunks_alone(cutter, 1, tokens // chunks, answer)
+
+
+def test_what_a_strategy_leaves_out_makes_its_document_partial_and_says_so(
+    folder: Path, provider: Simulator, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STRATEGIES, "auto", FirstChunk())
+    put(folder, "long.txt", prose(20_000))
+    ran = run_job()
+    row = ran.documents["long.txt"]
+    assert (row["status"], row["error_kind"], provider.counts.requests) == ("partial", "not_asked", 1)
+    assert row["error"].endswith("characters are missing: the strategy leaves them out")
+    assert ran.code == 3

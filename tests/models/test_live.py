@@ -131,7 +131,7 @@ def test_refresh_reads_all_lists_shows_what_changed_and_goes_on_past_one_that_fa
         assert main("about", ["--refresh", "--json"]) == 0
         (one, *_) = json.loads(capsys.readouterr().out)
         assert [change[2] for change in one["changes"]] == ["smaller window", "new"]
-    assert main("about", ["--model", "mistral-nemo", "--json"]) == 0
+    assert main("about", ["--model", "mistral-nemo", "--provider", "openrouter", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["context"], row["input_price"]) == (65536, 0.3)
 

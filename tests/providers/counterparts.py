@@ -11,37 +11,23 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from tasks.models.catalogue import load_catalogue
 from tests.loopback import served
 
 KEY = "sk-counterpart-0123456789"
 TEXT = "A faithful summary."
 PROMPT_TOKENS, COMPLETION_TOKENS, COST = 40, 5, 0.00012
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-BASES = {
-    "apipie": "/v1",
-    "openrouter": "/api/v1",
-    "together": "/v1",
-    "deepinfra": "/v1/openai",
-    "bedrock": "",
-    "edenai": "",
-    "monster": "/v1",
-    "mistral": "/v1",
-    "openai-compatible": "/v1",
+REACHED = [provider for provider in load_catalogue().providers if provider.name != "local"]
+# The paths of their base URLs.
+BASES = {provider.name: urlsplit(provider.base_url or "/v1").path for provider in REACHED} | {
+    "openai-compatible": "/v1"
 }
-VARIABLES = {
-    "apipie": ("APIPIE_API_KEY", "APIPIE_BASE_URL"),
-    "openrouter": ("OPENROUTER_API_KEY", "OPENROUTER_BASE_URL"),
-    "together": ("TOGETHER_API_KEY", "TOGETHER_BASE_URL"),
-    "deepinfra": ("DEEPINFRA_API_KEY", "DEEPINFRA_BASE_URL"),
-    "bedrock": ("AWS_BEARER_TOKEN_BEDROCK", "BEDROCK_BASE_URL"),
-    "edenai": ("EDENAI_API_KEY", "EDENAI_BASE_URL"),
-    "monster": ("MONSTER_API_KEY", "MONSTER_BASE_URL"),
-    "mistral": ("MISTRAL_API_KEY", "MISTRAL_BASE_URL"),
-    "openai-compatible": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
-}
+VARIABLES = {provider.name: (provider.key_variable or "", provider.base_url_variable or "") for provider in REACHED}
 
 
 @dataclass(frozen=True)
@@ -112,7 +98,7 @@ class Counterparts:
             return web.json_response({body["providers"]: {"status": "success", "items": items}})
         if path == f"{version}/chat/completions" and "messages" in body:
             return web.json_response(completion(provider, body, {"message": {"role": "assistant", "content": TEXT}}))
-        textual = provider in ("openrouter", "together", "monster", "openai-compatible")
+        textual = provider not in ("apipie", "deepinfra", "bedrock", "edenai", "mistral")
         if textual and path == f"{version}/completions" and "prompt" in body:
             return web.json_response(completion(provider, body, {"text": TEXT}))
         return missing(path)

@@ -28,6 +28,11 @@ def test_every_option_can_be_given_and_is_explained(flow: str) -> None:
         assert option.flag.group in model.groups
 
 
+@pytest.mark.parametrize("flow", FLOWS)
+def test_each_flow_has_an_output_of_its_own(flow: str) -> None:
+    assert FLOWS[flow].model_fields["output"].default == f"output/{flow}"
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_no_flag_stands_twice(name: str) -> None:
     names = [option.name for option in LINES[name].options]

@@ -183,7 +183,7 @@ class AdaptiveRate:
         return sum(self._latest) / len(self._latest)
 
     def _rate(self, now: float, seconds: float) -> float:
-        """Return the calls a second that were accepted of late."""
+        """Return the calls per second that were accepted in the last `seconds` seconds."""
         return sum(count for at, count in self._accepted if at > now - seconds - SLOT_SECONDS) / seconds
 
     def _forget(self, now: float) -> None:

@@ -100,7 +100,7 @@ class Leaser:
         return LeaseRequest(self._holder, rates, limits.in_flight, flights, self._most)
 
     async def _together(self) -> None:
-        """Trade with the others' book."""
+        """Lease from the shared book."""
         ask = self._ask()
         exchange = asyncio.ensure_future(self._exchange(ask))
         try:

@@ -98,7 +98,7 @@ class Rate:
         self._sum += amount
 
     def _forget(self, now: float) -> None:
-        """Count no more what was taken before the window."""
+        """Drop what was taken before the window."""
         taken, start = self._taken, now - self._window
         while taken and taken[0].at <= start:
             self._sum -= taken.popleft().amount

@@ -117,7 +117,6 @@ def _raw(text: str) -> bytes:
 
 
 def _mended_line(line: str, leads: set[int]) -> str:
-    """Return a line with each run of bad bytes read."""
     pieces, done = [], 0
     for run in RUN.finditer(line):
         before, after = line[max(run.start() - 1, 0) : run.start()], line[run.end() : run.end() + 1]
