@@ -136,34 +136,28 @@ def main(texts: int, in_flight: int, rounds: int, checkouts: list[Path]) -> None
         table, one = folder / "texts.parquet", folder / "one.parquet"
         write_texts(table, written)
         write_texts(one, written[:1])
-        start = {
-            path: run_command(path, one, folder / f"one-{number}", in_flight) for number, path in enumerate(checkouts)
-        }
         bares: list[float] = []
-        found: dict[Path, list[Measured]] = {path: [] for path in checkouts}
+        found: dict[Path, list[tuple[Measured, Measured]]] = {path: [] for path in checkouts}
+        run_command(HERE, one, folder / "warm", in_flight)
         for turn in range(rounds):
             bares.append(asyncio.run(bare(provider.url, written, in_flight)))
-            for number, path in enumerate(checkouts):
-                found[path].append(run_command(path, table, folder / f"out-{turn}-{number}", in_flight))
-        _print(texts, in_flight, bares, found, start)
+            for number, path in list(enumerate(checkouts))[:: 1 if turn % 2 else -1]:
+                start = run_command(path, one, folder / f"one-{turn}-{number}", in_flight)
+                found[path].append((start, run_command(path, table, folder / f"out-{turn}-{number}", in_flight)))
+        _print(texts, in_flight, bares, found)
 
 
-def _print(
-    texts: int, in_flight: int, bares: list[float], found: dict[Path, list[Measured]], start: dict[Path, Measured]
-) -> None:
+def _print(texts: int, in_flight: int, bares: list[float], found: dict[Path, list[tuple[Measured, Measured]]]) -> None:
     print(f"{texts:,} texts of {SIZE:,} characters, {in_flight} in flight, medians of {len(bares)} rounds")
     print(f"bare aiohttp: {statistics.median(bares):,.0f} calls a second")
-    print("| checkout | calls/s | of aiohttp | processor time a call | whole command | start |")
+    print("| checkout | calls/s | of aiohttp | processor time a call | whole command | one text |")
     print("|---|---|---|---|---|---|")
-    for path, measured in found.items():
-        rate = statistics.median(one.rate for one in measured)
-        share = statistics.median(one.rate / other for one, other in zip(measured, bares, strict=True))
-        processor = statistics.median(one.processor - start[path].processor for one in measured) / texts
-        wall = statistics.median(one.wall for one in measured)
-        print(
-            f"| {path.name} | {rate:,.0f} | {share:.2f} | {processor * 1000:.2f} ms | {wall:.1f} s "
-            f"| {start[path].wall:.1f} s |"
-        )
+    for path, rounds in found.items():
+        rate = statistics.median(run.rate for _, run in rounds)
+        share = statistics.median(run.rate / other for (_, run), other in zip(rounds, bares, strict=True))
+        processor = statistics.median(run.processor - short.processor for short, run in rounds) / texts
+        start, wall = (statistics.median(one.wall for one in column) for column in zip(*rounds, strict=True))
+        print(f"| {path.name} | {rate:,.0f} | {share:.2f} | {processor * 1000:.2f} ms | {wall:.1f} s | {start:.1f} s |")
 
 
 if __name__ == "__main__":
