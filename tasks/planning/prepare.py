@@ -19,6 +19,7 @@ from tasks.documents.listing import list_documents, list_sizes
 from tasks.documents.sources import identity_of
 from tasks.ledger.state import State
 from tasks.models.candidates import COMPATIBLE, EMBEDDING, LOCAL, Candidate, RouteRequest, candidates
+from tasks.models.catalogue import Catalogue
 from tasks.planning.accounts import account_with, available, live_catalogue
 from tasks.planning.extra_columns import NOTHING, ExtraColumns, carried_with, table_columns
 from tasks.planning.job_routes import JobRoute, RouteResolver, best_first, sampled
@@ -131,44 +132,70 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settin
     settings = settings or Settings.read()
     options.check()
     require_workers(options, settings)
+    _require_whole(options)
     table = table_columns(inputs, options)
     form = _form(options, table)
+    catalogue = _catalogue(options, settings)
+    found, others = _wished(options, catalogue, settings)
+    local = None if options.embedding else _local_model(settings, [*found, *others])
+    history = latencies(options.folder, {one.name for one in catalogue.aggregators})
+    resolver = RouteResolver(flow, options, settings, local, history, form=form, columns=tuple(table.names))
+    state = state_of(options, settings)
+    job_routes, rivals = _settled(resolver, found, others, inputs, remembered(options, state))
+    _require_answerable(options, job_routes)
+    asked = dict.fromkeys(name for job_route in job_routes for name in columns_in(job_route.prompts))
+    carried = carried_with(table, asked, _own_columns(options), join=options.join)
+    left_out = resolver.left_out
+    return Prepared(flow, tuple(inputs), options, settings, state, job_routes, local, rivals, left_out, form, carried)
+
+
+def _catalogue(options: Options, settings: Settings) -> Catalogue:
+    """Return the catalogue with the providers' latest lists, read anew where one of them is to be chosen."""
     if _is_automatic(options):
         refresh_if_old(settings)
     catalogue = live_catalogue(settings)
     if options.model is None and (options.provider or "").lower() == COMPATIBLE:
         _name_models(account_with(catalogue.provider(COMPATIBLE), settings))
+    return catalogue
+
+
+def _wished(
+    options: Options, catalogue: Catalogue, settings: Settings
+) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
+    """Return the candidates for what was asked for, and one for each fallback."""
     # Each may be asked of a Prefect server: only where it matters.
     there = available(catalogue, settings) if _is_automatic(options) else []
-    embeds = options.embedding is not None
-    local_name = WORDLLAMA if embeds else local_model_name(settings)
-    subtype = EMBEDDING if embeds else options.subtype.capitalize()
+    local_name = WORDLLAMA if options.embedding else local_model_name(settings)
+    subtype = EMBEDDING if options.embedding else options.subtype.capitalize()
     found = candidates(RouteRequest(options.model, options.provider, subtype), catalogue, there, local_name)
     others = [candidates(_fallback(text, subtype), catalogue, there, local_name)[0] for text in options.fallback]
-    if embeds:
+    if options.embedding:
         _require_one_model([*found[:1], *others])
-    local = None if embeds else _local_model(settings, [*found, *others])
-    history = latencies(options.folder, {one.name for one in catalogue.aggregators})
-    resolver = RouteResolver(flow, options, settings, local, history, form=form, columns=tuple(table.names))
-    state = state_of(options, settings)
-    before = remembered(options, state)
+    return found, others
+
+
+def _settled(
+    resolver: RouteResolver,
+    found: Sequence[Candidate],
+    others: Sequence[Candidate],
+    inputs: Sequence[str],
+    before: Remembered,
+) -> tuple[tuple[JobRoute, ...], tuple[JobRoute, ...]]:
+    """Return the job's routes, best first and its fallbacks behind them, and the rivals that weren't chosen."""
     chosen, rivals = _chosen(resolver, found, inputs, before)
     # Beside an automatic pool, fallbacks get no share until it fails; with a named provider, they belong to the pool.
-    share = 0.0 if _is_automatic(options) else 1.0
+    share = 0.0 if _is_automatic(resolver.options) else 1.0
     fallbacks = [replace(resolver.resolve(candidate), share=share) for candidate in others]
     new = [job_route for job_route in fallbacks if job_route.label not in {one.label for one in chosen}]
-    job_routes = tuple(before.as_begun(job_route) for job_route in (*chosen, *new))
-    _require_whole(options)
+    return tuple(before.as_begun(job_route) for job_route in (*chosen, *new)), tuple(rivals)
+
+
+def _require_answerable(options: Options, job_routes: Sequence[JobRoute]) -> None:
+    """Raise UserMistake where the routes lack what the options need: a price, or a vote."""
     if options.budget is not None:
         _require_prices(job_routes)
     if options.integrity and not any(job_route.provider.votes for job_route in job_routes):
         raise UserMistake("--integrity: only apipie asks several times and votes: give --provider apipie")
-    asked = dict.fromkeys(name for job_route in job_routes for name in columns_in(job_route.prompts))
-    carried = carried_with(table, asked, _own_columns(options), join=options.join)
-    left_out = resolver.left_out
-    return Prepared(
-        flow, tuple(inputs), options, settings, state, job_routes, local, tuple(rivals), left_out, form, carried
-    )
 
 
 def _form(options: Options, table: pa.Schema) -> Form | None:
