@@ -14,7 +14,8 @@ from tasks.documents.document import Documents
 from tasks.documents.listing import list_documents
 from tasks.ledger.state import State
 from tasks.planning.job_routes import JobRoute
-from tasks.planning.prepare import Prepared, prepare
+from tasks.planning.prepare import prepare
+from tasks.planning.prepared import Prepared
 from tasks.planning.state_location import state_of
 from tasks.prompting.options import CompareOptions, ExtractOptions, Options
 from tasks.providers.effective_limits import EffectiveLimits

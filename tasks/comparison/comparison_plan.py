@@ -9,7 +9,7 @@ from tasks.comparison.compared_routes import Compares, terms_of
 from tasks.comparison.comparison_records import Terms
 from tasks.planning.job_routes import JobRoute
 from tasks.planning.plan import PLAN_BYTES, QUICK_BYTES, foreseen, time_at
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.planning.reuse import ReusableAnswers, kept
 from tasks.planning.sample import SampleTotals, sample_totals
 

@@ -12,7 +12,7 @@ from tasks.comparison.comparison_records import ComparedAnswer, Measured
 from tasks.comparison.text_similarity import mean
 from tasks.ledger.questions import asked_documents
 from tasks.models.price import Price
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.results.location import Folder
 from tasks.results.parts import read_part
 from tasks.results.schemas import Row

@@ -18,7 +18,7 @@ from tasks.comparison.projection import project
 from tasks.comparison.recommend import UNDECIDED, recommend
 from tasks.comparison.spent import has_ended, left_for, paid
 from tasks.documents.object_store import shown
-from tasks.planning.prepare import Prepared, docmill_version
+from tasks.planning.prepared import Prepared, docmill_version
 from tasks.planning.state_location import holding
 from tasks.results.job_file import read_json, write_json
 from tasks.results.location import Folder

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tasks.comparison.compared_routes import Compares
 from tasks.ledger.questions import has_ended_since, has_unpriced_since, paid_since
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 
 
 def left_for(route: str, compares: Compares, began: datetime) -> float | None:

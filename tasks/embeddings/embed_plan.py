@@ -9,7 +9,7 @@ from tasks.calls.packing import SPECIAL_TOKENS
 from tasks.embeddings.making import embed_options
 from tasks.planning.job_routes import JobRoute
 from tasks.planning.plan import PLAN_BYTES, QUICK_BYTES, Plan, Rival, source_of
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.planning.reuse import kept
 from tasks.planning.sample import SampleTotals, sample_totals
 from tasks.providers.effective_limits import EffectiveLimits

@@ -10,7 +10,7 @@ from tasks.embeddings.embed_shard import texts_a_shard
 from tasks.embeddings.embedder import Embedder
 from tasks.embeddings.space import Space
 from tasks.planning.job_routes import JobRoute
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.prompting.options import EmbedOptions
 
 

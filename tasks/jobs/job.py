@@ -27,7 +27,7 @@ from tasks.documents.groups import grouped
 from tasks.documents.object_store import shown
 from tasks.jobs.job_context import JobContext, Settled
 from tasks.ledger.records import ASSIGNED, DocumentState, StatusTotals
-from tasks.planning.prepare import docmill_version
+from tasks.planning.prepared import docmill_version
 from tasks.results.job_file import JobRecord, Status, Totals, write_job_file
 from tasks.results.result_set import ResultSet, result_set
 from tasks.strategies.text_answerer import TextAnswerer

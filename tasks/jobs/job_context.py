@@ -18,7 +18,7 @@ from tasks.events.event import SILENT, Observer
 from tasks.ledger.ledger import Ledger
 from tasks.ledger.records import DocumentState
 from tasks.models.route import Route
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.results.location import Folder
 from tasks.results.schemas import Schemas
 from tasks.strategies.text_answerer import TextAnswerer

@@ -9,7 +9,7 @@ from tasks.calls.cutting import Cutter
 from tasks.calls.estimate import CHARACTERS_A_TOKEN, Expected
 from tasks.models.price import Price
 from tasks.planning.job_routes import JobRoute
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.planning.reuse import ReusableAnswers, kept
 from tasks.planning.sample import SampleTotals, sample_totals
 from tasks.prompting.options import Options

@@ -1,29 +1,22 @@
 """Settle everything a job needs before it runs: routes, accounts, prompts. Nothing is paid here."""
 
-import hashlib
 import itertools
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from tasks.base.errors import DocumentFailed, UserMistake
 from tasks.base.settings import Settings
-from tasks.documents.document import Document, Documents
 from tasks.documents.extract import extract
-from tasks.documents.listing import list_documents, list_sizes
-from tasks.documents.sources import identity_of
-from tasks.ledger.state import State
 from tasks.models.candidates import COMPATIBLE, EMBEDDING, LOCAL, Candidate, RouteRequest, candidates
 from tasks.models.catalogue import Catalogue
 from tasks.planning.accounts import account_with, available, live_catalogue
-from tasks.planning.extra_columns import NOTHING, ExtraColumns, carried_with, table_columns
+from tasks.planning.extra_columns import carried_with, table_columns
 from tasks.planning.job_routes import JobRoute, RouteResolver, best_first, sampled
 from tasks.planning.latency_history import latencies
+from tasks.planning.prepared import Prepared, is_automatic, list_inputs
 from tasks.planning.refresh import refresh_if_old
 from tasks.planning.runners import require_workers
 from tasks.planning.saved_routes import Remembered, remembered
@@ -33,95 +26,12 @@ from tasks.prompting.answer_form import Form, make_form
 from tasks.prompting.options import Options
 from tasks.prompting.templates import columns_in
 from tasks.providers.account import Account
-from tasks.providers.local_model import local_identity, local_model_name, local_model_path, require_extra
+from tasks.providers.local_model import local_model_name, local_model_path, require_extra
 from tasks.providers.local_vectors import MODEL as WORDLLAMA
-from tasks.results.schemas import CONFIDENCE, TABLES, Schemas
+from tasks.results.schemas import CONFIDENCE, TABLES
 
 # How many texts, and characters of them, are used to compare routes.
 SAMPLE_DOCUMENTS, SAMPLE_CHARACTERS = 200, 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A job ready to be planned and run.
-
-    `job_routes` are tried in order, or all at once with `--pool`; `rivals` would have been
-    possible too, and `left_out` says why others weren't. A job over a `sample` lists that
-    and nothing else of its inputs.
-    """
-
-    flow: str
-    inputs: tuple[str, ...]
-    options: Options
-    settings: Settings
-    state: State
-    job_routes: tuple[JobRoute, ...]
-    local_model: Path | None
-    rivals: tuple[JobRoute, ...] = ()
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    form: Form | None = None
-    carried: ExtraColumns = NOTHING
-    sample: tuple[Document, ...] | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """The identity of all that decides about an answer, inputs apart."""
-        form = [self.form.identity] if self.form else []
-        prompts = sorted({astuple(job_route.prompts) for job_route in self.job_routes})
-        return _hash([self._answers(), *self.options.values_that_decide(), prompts, *form])
-
-    @property
-    def schemas(self) -> Schemas:
-        """The schemas of the result tables: in `documents`, joined columns and the fields of the answers too."""
-        fields = [*self.carried.joined, *(column.as_field() for column in (self.form.columns if self.form else ()))]
-        fields += [CONFIDENCE] if self.options.labels_field else []
-        return {**TABLES, "documents": pa.schema([*TABLES["documents"], *fields])} if fields else TABLES
-
-    @property
-    def vectors(self) -> str:
-        """The identity of all that decides about a text's vector, the text apart."""
-        embedding = self.options.embedding
-        return _hash([self._answers(), embedding.dimensions if embedding else None])
-
-    @property
-    def identity(self) -> str:
-        """The identity of the whole job: the same command has the same one."""
-        options = self.options
-        which: list[Any] = [options.limit, options.text_column, options.id_column, options.retry_failed, options.fresh]
-        which += ["join"] if options.join else []
-        which += [[document.document_id for document in self.sample]] if self.sample is not None else []
-        return _hash([self.flow, [identity_of(name) for name in self.inputs], self.fingerprint, which])
-
-    def documents(self) -> Documents:
-        """List the documents anew; raises UserMistake as `list_documents` does."""
-        if self.sample is not None:
-            return iter(self.sample)
-        return _documents(self.inputs, self.options, self.carried.wanted)
-
-    def sizes(self) -> Iterator[int]:
-        """List the sizes of the documents, in bytes."""
-        if self.sample is not None:
-            return (document.size for document in self.sample)
-        return list_sizes(self.inputs, skip=self.options.folder.path, text_column=self.options.text_column)
-
-    def _answers(self) -> list[Any]:
-        """What decides about the answers; if routes are chosen automatically, the model but not where it is served."""
-        options = self.options
-        asked = [options.context, options.strategy, options.integrity]
-        if _is_automatic(options) and not {one.provider.name for one in self.job_routes} & {LOCAL, COMPATIBLE}:
-            return ["auto", sorted({one.route.model for one in self.job_routes}), options.max_output_tokens, asked]
-        # Not the window: a provider's list may tell another one tomorrow.
-        routes = [
-            [one.provider.name, one.route.id, one.route.upstream, self._endpoint(one), one.route.tokenizer,
-             one.route.window.max_answer, dict(one.provider.extras)]
-            for one in self.job_routes
-        ]  # fmt: skip
-        return [routes, options.routing, asked]
-
-    def _endpoint(self, job_route: JobRoute) -> str:
-        if job_route.account is not None:
-            return job_route.account.endpoint
-        return local_identity(self.local_model) if self.local_model else LOCAL
 
 
 def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settings | None = None) -> Prepared:
@@ -151,7 +61,7 @@ def prepare(flow: str, inputs: Sequence[str], options: Options, settings: Settin
 
 def _catalogue(options: Options, settings: Settings) -> Catalogue:
     """Return the catalogue with the providers' latest lists, read anew where one of them is to be chosen."""
-    if _is_automatic(options):
+    if is_automatic(options):
         refresh_if_old(settings)
     catalogue = live_catalogue(settings)
     if options.model is None and (options.provider or "").lower() == COMPATIBLE:
@@ -164,7 +74,7 @@ def _wished(
 ) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
     """Return the candidates for what was asked for, and one for each fallback."""
     # Each may be asked of a Prefect server: only where it matters.
-    there = available(catalogue, settings) if _is_automatic(options) else []
+    there = available(catalogue, settings) if is_automatic(options) else []
     local_name = WORDLLAMA if options.embedding else local_model_name(settings)
     subtype = EMBEDDING if options.embedding else options.subtype.capitalize()
     found = candidates(RouteRequest(options.model, options.provider, subtype), catalogue, there, local_name)
@@ -184,7 +94,7 @@ def _settled(
     """Return the job's routes, best first and its fallbacks behind them, and the rivals that weren't chosen."""
     chosen, rivals = _chosen(resolver, found, inputs, before)
     # Beside an automatic pool, fallbacks get no share until it fails; with a named provider, they belong to the pool.
-    share = 0.0 if _is_automatic(resolver.options) else 1.0
+    share = 0.0 if is_automatic(resolver.options) else 1.0
     fallbacks = [replace(resolver.resolve(candidate), share=share) for candidate in others]
     new = [job_route for job_route in fallbacks if job_route.label not in {one.label for one in chosen}]
     return tuple(before.as_begun(job_route) for job_route in (*chosen, *new)), tuple(rivals)
@@ -216,7 +126,7 @@ def _chosen(
 ) -> tuple[list[JobRoute], list[JobRoute]]:
     """Return the routes of what was asked for, and its rivals: all of a pool, else the best one."""
     options = resolver.options
-    if not _is_automatic(options):
+    if not is_automatic(options):
         return [resolver.resolve(found[0])], []
     job_routes = resolver.possible(found)
     if options.budget is not None:
@@ -230,20 +140,11 @@ def _chosen(
 
 
 def _texts(inputs: Sequence[str], options: Options) -> Iterator[str]:
-    for document in itertools.islice(_documents(inputs, options), SAMPLE_DOCUMENTS):
+    for document in itertools.islice(list_inputs(inputs, options), SAMPLE_DOCUMENTS):
         try:
             yield extract(document).text
         except DocumentFailed:
             continue
-
-
-def _documents(inputs: Sequence[str], options: Options, columns: Sequence[str] = ()) -> Documents:
-    names = {"text_column": options.text_column, "id_column": options.id_column}
-    return list_documents(inputs, skip=options.folder.path, columns=columns, **names)
-
-
-def _is_automatic(options: Options) -> bool:
-    return (options.provider or "auto").lower() == "auto"
 
 
 def _local_model(settings: Settings, found: Sequence[Candidate]) -> Path | None:
@@ -288,15 +189,3 @@ def _require_prices(job_routes: Sequence[JobRoute]) -> None:
         if job_route.route.price is None:
             route = f"{job_route.route.provider}/{job_route.route.model}"
             raise UserMistake(f"--budget needs a price, and that of {route} isn't known: give it with --price IN/OUT")
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def docmill_version() -> str:
-    """Return the installed version, or `0` in a checkout that isn't installed."""
-    try:
-        return version("docmill")
-    except PackageNotFoundError:
-        return "0"

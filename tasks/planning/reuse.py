@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tasks.ledger.questions import DoneDocument, done_documents, waiting_answers
 from tasks.ledger.state import State
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from tasks.documents.readers.grammars import lacks_grammar
 from tasks.ledger.questions import DoneDocument
 from tasks.planning.extra_columns import ExtraColumns
 from tasks.planning.parallel import Ended, in_order
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.planning.reuse import ReusableAnswers
 
 CONFIDENCE = 1.96  # of 95 %

@@ -9,7 +9,7 @@ from tasks.calls.progress import Meter
 from tasks.dispatch.budget import Spending
 from tasks.jobs.job import Job
 from tasks.planning.job_register import register
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.planning.saved_routes import remember
 from tasks.planning.state_location import holding
 from tasks.results.conform import conform

@@ -28,7 +28,7 @@ from tasks.ledger.ledger import Ledger
 from tasks.ledger.state import State
 from tasks.models.catalogue import Provider
 from tasks.planning.job_routes import JobRoute
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.prompting.options import Options
 from tasks.providers.account import Account
 from tasks.providers.effective_limits import EffectiveLimits

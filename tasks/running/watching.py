@@ -10,7 +10,7 @@ from tasks.events.event import MetricReading, Observer
 from tasks.events.observing import VARIABLE, observing
 from tasks.jobs.job import Job
 from tasks.planning.job_routes import JobRoute
-from tasks.planning.prepare import Prepared, docmill_version
+from tasks.planning.prepared import Prepared, docmill_version
 from tasks.running.work import work_of
 
 

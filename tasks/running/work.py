@@ -20,7 +20,7 @@ from tasks.jobs.job import Job
 from tasks.models.catalogue import Provider
 from tasks.models.route import Route
 from tasks.planning.job_routes import JobRoute
-from tasks.planning.prepare import Prepared
+from tasks.planning.prepared import Prepared
 from tasks.prompting.conversation import ConversationBuilder
 from tasks.prompting.options import Options
 from tasks.providers.account import Account

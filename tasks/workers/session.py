@@ -20,7 +20,8 @@ from tasks.dispatch.limits.leases import LeaseRequest, Leases
 from tasks.jobs.document_shard import Worked
 from tasks.jobs.job import Job
 from tasks.jobs.job_context import DRAIN_SECONDS
-from tasks.planning.prepare import Prepared, prepare
+from tasks.planning.prepare import prepare
+from tasks.planning.prepared import Prepared
 from tasks.planning.state_location import state_of
 from tasks.prompting.options import Options
 from tasks.providers.account import Account

@@ -12,7 +12,8 @@ from tasks.ledger.state import local_ledger
 from tasks.models.live_catalogue import Snapshot, save_snapshot
 from tasks.models.model_lists import Listed
 from tasks.planning.plan import make_plan
-from tasks.planning.prepare import Prepared, prepare
+from tasks.planning.prepare import prepare
+from tasks.planning.prepared import Prepared
 from tasks.planning.saved_routes import remember
 from tasks.prompting.options import Options
 from tests.conftest import RunJob
