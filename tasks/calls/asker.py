@@ -13,7 +13,7 @@ from tasks.calls.recorder import CallRecorder, completion
 from tasks.calls.route_client import RouteClient
 from tasks.chunking.chat_template import TEMPLATES, conversation_tokens
 from tasks.models.route import Route
-from tasks.prompting.conversation import Conversation, ConversationBuilder, Prompt, Text, begun_with
+from tasks.prompting.conversation import Conversation, Prompt, Text, begun_with
 from tasks.providers.call import Call, build_call
 from tasks.providers.protocol import CUT, Answer, Completion, TokenProbability
 from tasks.providers.structured import Structured, fails_format, refuses_format, response_format
@@ -31,7 +31,6 @@ class Asker:
 
     client: RouteClient
     recorder: CallRecorder
-    builder: ConversationBuilder
     routing: str
     extras: Mapping[str, Any]
     structured: Structured | None = None
@@ -57,7 +56,7 @@ class Asker:
             if answer.finish_reason not in CUT:
                 return Text(text, cut=False, tokens=tokens)
             # Not the same call again: the conversation continues where the answer was cut off.
-            conversation = await asyncio.to_thread(self.builder.continued, opening, text)
+            conversation = await asyncio.to_thread(self.recorder.builder.continued, opening, text)
             if not self._fits(conversation) or context.answers() > MAX_CONTINUATIONS:
                 return Text(text, cut=True)
 
@@ -66,7 +65,7 @@ class Asker:
 
         Raises as `ask` does.
         """
-        conversation = await asyncio.to_thread(self.builder.replied, prompt, text, words)
+        conversation = await asyncio.to_thread(self.recorder.builder.replied, prompt, text, words)
         if not self._fits(conversation):
             return None
         try:
@@ -102,11 +101,14 @@ class Asker:
                 # Equal requests in flight at once are asked once: the later ones find the first's answer.
                 while (first := self._in_flight.get(call.call_id)) is not None:
                     await first.wait()
-                if (answer := self._known(context, call, turns)) is None:
+                if (answer := self._known(context, call, conversation)) is None:
                     with self._flying(call):
-                        noted, unwanted = partial(self.recorder.paid, context, turns), partial(self._unwanted, call)
+                        noted, unwanted = (
+                            partial(self.recorder.paid, context, conversation),
+                            partial(self._unwanted, call),
+                        )
                         delivered = await self.client.pay(context.progress, call, noted, unwanted=unwanted)
-                    answer = self.recorder.completed(completion(delivered.answer), call)
+                    answer = self.recorder.completed(completion(delivered.answer), call, conversation)
             except NotSent:
                 continue
             except CallFailed as error:
@@ -118,10 +120,10 @@ class Asker:
                     self.structured = None  # the route answers without the format, and didn't with it
                 return answer
 
-    def _known(self, context: CallContext, call: Call, turns: int) -> Answer | None:
+    def _known(self, context: CallContext, call: Call, conversation: Conversation) -> Answer | None:
         """Return the kept answer to a call, if any. Raises why it is of no use, or isn't asked for any more."""
         if (kept := self.recorder.kept(call)) is not None:
-            return self.recorder.reused(context, call, turns, kept)
+            return self.recorder.reused(context, call, conversation, kept)
         if (given_up := context.progress.given_up.get(call.call_id)) is not None:
             raise given_up
         return None
@@ -196,6 +198,7 @@ class Asker:
             exchanger.wire.completion(request),
             prompt_tokens=_tokens(route, conversation),
             max_tokens=route.window.max_answer,
+            is_bound=conversation.is_bound,
         )
 
     def _fits(self, conversation: Conversation) -> bool:

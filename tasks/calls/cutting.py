@@ -47,12 +47,16 @@ def watched(chunks: Iterable[Chunk], check: Check) -> Iterator[Chunk]:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A text cut for one route; where it fits as a whole (`is_whole`), it is one chunk."""
+    """A text cut for one route; where it fits as a whole (`is_whole`), it is one chunk.
+
+    `is_bound`: that chunk's tokens are a bound, not counted.
+    """
 
     text: str
     chunks: tuple[Chunk, ...]
     measure: TokenMeasure = OURS
     is_whole: bool = False
+    is_bound: bool = False
 
     def passage(self, chunk: Chunk) -> str:
         """Return what a prompt holds of the text for a chunk: under its headings, if it has any."""
@@ -64,7 +68,7 @@ class Cutter:
     """Knows how much text a call of a route has room for.
 
     `fields` are what templates hold beside the text: a schema, a document's columns. `reduces`
-    says whether the answers over chunks are merged by calls.
+    says whether the answers over chunks are merged by calls. If not `exact`, a text that surely fits isn't counted.
     """
 
     route: Route
@@ -74,6 +78,7 @@ class Cutter:
     measure: TokenMeasure = OURS
     fields: Mapping[str, str] = field(default_factory=dict)
     reduces: bool = True
+    exact: bool = True
     _counted: dict[str, int] = field(default_factory=dict)
 
     def measured(self, measure: TokenMeasure) -> "Cutter":
@@ -124,6 +129,8 @@ class Cutter:
         """
         text = content.text
         whole = self.whole_room(text)
+        if not self.exact and (bound := self.tokenizer.bound(text)) <= whole:
+            return Cut(text, (Chunk(0, len(text), bound),), self.measure, is_whole=True, is_bound=True)
         # The first chunk shows whether the text fits, without counting a long one to its end.
         first = next(split(text, whole, self.tokenizer), Chunk(0, 0, 0))
         if first.end == len(text):

@@ -9,9 +9,10 @@ from tasks.calls.call_context import CallContext
 from tasks.calls.progress import Meter
 from tasks.calls.route_client import PaidUsage, RouteClient, is_kept
 from tasks.calls.rows import Got, call_row, failed_call_row
-from tasks.chunking.tokenizer import Tokenizer
+from tasks.chunking.chat_template import TEMPLATES, conversation_tokens
 from tasks.dispatch.exchange import Exchange, Paid
 from tasks.ledger.records import StoredAnswer
+from tasks.prompting.conversation import Conversation, ConversationBuilder
 from tasks.providers.call import Call
 from tasks.providers.protocol import CUT, Answer
 
@@ -30,7 +31,7 @@ class CallRecorder:
 
     client: RouteClient
     meter: Meter
-    tokenizer: Tokenizer
+    builder: ConversationBuilder
     votes: bool = False
 
     def kept(self, call: Call) -> KeptAnswer | None:
@@ -45,12 +46,13 @@ class CallRecorder:
         except (CallFailed, RouteUnavailable):
             return None
 
-    def reused(self, context: CallContext, call: Call, turns: int, kept: KeptAnswer) -> Answer:
+    def reused(self, context: CallContext, call: Call, conversation: Conversation, kept: KeptAnswer) -> Answer:
         """Return an answer that was paid before, in an earlier run or just now for an equal chunk.
 
         Raises CallRejected where it is of no use.
         """
-        stored, answer, progress = kept.stored, self.completed(kept.answer, call), context.progress
+        stored, progress = kept.stored, context.progress
+        answer, turns = self.completed(kept.answer, call, conversation), len(conversation.turns)
         mine = (stored.job_id, stored.document_id) == (self.client.ledger.job_id, progress.document_id)
         mine = mine and not progress.has_other_row(call.call_id, context.position)
         kind = kept.error.reason if kept.error else None
@@ -67,16 +69,16 @@ class CallRecorder:
             raise kept.error
         return answer
 
-    def paid(self, context: CallContext, turns: int, exchange: Exchange) -> PaidUsage:
+    def paid(self, context: CallContext, conversation: Conversation, exchange: Exchange) -> PaidUsage:
         """Put an exchange down as a row the moment it is paid, and learn how the provider counts."""
         call, error = exchange.call, exchange.error
-        answer = self.completed(completion(exchange.paid), call)
+        answer = self.completed(completion(exchange.paid), call, conversation)
         cost, kind = self._cost(answer), error.reason if error else None
         got = Got(answer, exchange.attempts, exchange.latency_ms, datetime.now(UTC), error_kind=kind)
         if error is None or is_kept(exchange):
-            context.begin_row(call.call_id, turns)
+            context.begin_row(call.call_id, len(conversation.turns))
         context.progress.calls.append(call_row(context, self.client.route, call, got, cost))
-        if answer.prompt_tokens and not self.votes:
+        if answer.prompt_tokens and not self.votes and not call.is_bound:
             self.client.measures.learn(call.prompt_tokens, answer.prompt_tokens)
         return PaidUsage(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
 
@@ -96,16 +98,25 @@ class CallRecorder:
         row = failed_call_row(context.document_id, context.position, self.client.route, call_id, error)
         context.progress.failures.append(row)
 
-    def completed(self, answer: Answer, call: Call) -> Answer:
+    def completed(self, answer: Answer, call: Call, conversation: Conversation) -> Answer:
         """Fill in counts that the provider left out; set the finish reason `length` if the answer reached its limit."""
-        prompt = call.prompt_tokens if answer.prompt_tokens is None else answer.prompt_tokens
+        prompt = answer.prompt_tokens
+        if prompt is None:
+            prompt = self._counted(call, conversation)
         written, most = answer.completion_tokens, call.max_tokens
         if written is None:
-            written = self.tokenizer.count(answer.text)
+            written = self.builder.tokenizer.count(answer.text)
         # A count beyond the limit includes reasoning.
-        full = written == most or (written > most and self.tokenizer.count(answer.text) >= most)
+        full = written == most or (written > most and self.builder.tokenizer.count(answer.text) >= most)
         finish = "length" if answer.finish_reason in CUT or full else answer.finish_reason
         return answer._replace(finish_reason=finish, prompt_tokens=prompt, completion_tokens=written)
+
+    def _counted(self, call: Call, conversation: Conversation) -> int:
+        """Return the tokens of a call's prompt by our own count, of which it may know a bound alone."""
+        if not call.is_bound:
+            return call.prompt_tokens
+        counts = self.builder.counted(conversation)
+        return conversation_tokens(counts, TEMPLATES[self.client.route.template])
 
     def _cost(self, answer: Answer) -> float | None:
         """Return the USD of an answer: the provider's word, else by the route's price; None where that isn't known."""

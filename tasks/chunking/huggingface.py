@@ -28,6 +28,10 @@ class HuggingFace:
         """Return the number of tokens of `text`."""
         return len(self._ids(text))
 
+    def bound(self, text: str) -> int:
+        """Return the exact count: normalising may make a text longer."""
+        return self.count(text)
+
     def sizes(self, text: str) -> NDArray[np.int64]:
         """Return the bytes of each token of `text`; a leading space is left to the tokenizer, which adds one anyway."""
         follows = len(text) > 1 and text.startswith(" ")

@@ -58,6 +58,10 @@ class Tokenizer(Protocol):
         """Return the number of tokens of `text`, special tokens apart."""
         ...
 
+    def bound(self, text: str) -> int:
+        """Return a number that the tokens of `text` never exceed, without counting them where that takes time."""
+        ...
+
     def sizes(self, text: str) -> Sizes:
         """Return the UTF-8 bytes of each token of `text`: at most SLICE characters, from the start of a text or a seam.
 
@@ -81,6 +85,10 @@ class BytePairs:
     def count(self, text: str) -> int:
         """Return the number of tokens of `text`."""
         return sum(len(self._tokens(text[start:end])) for start, end, _ in slices(text))
+
+    def bound(self, text: str) -> int:
+        """Return the bytes of `text`: no token of a byte-level vocabulary is less than one."""
+        return utf8_length(text)
 
     def sizes(self, text: str) -> Sizes:
         """Return the bytes of each token of `text`."""
@@ -107,6 +115,10 @@ class SentencePieces:
         """Return the number of tokens of `text`."""
         return len(self._processor.encode(text))
 
+    def bound(self, text: str) -> int:
+        """Return the bytes of `text`, the space that is put first, and a normalised end."""
+        return utf8_length(text) + 2
+
     def sizes(self, text: str) -> Sizes:
         """Return the bytes of each token of `text`; a leading space is left to SentencePiece, which adds one anyway."""
         follows = len(text) > 1 and text.startswith(" ")
@@ -127,11 +139,20 @@ class ByteBound:
 
     def count(self, text: str) -> int:
         """Return the number of UTF-8 bytes of `text`, plus two."""
-        return len(text.encode("utf-8", "replace")) + 2
+        return utf8_length(text) + 2
+
+    def bound(self, text: str) -> int:
+        """Return the same: it is a bound already."""
+        return self.count(text)
 
     def sizes(self, text: str) -> Sizes:
         """Return a size of one for each byte of `text`."""
         return np.ones(len(text.encode("utf-8", "replace")), dtype=np.int64)
+
+
+def utf8_length(text: str) -> int:
+    """Return the bytes of a text in UTF-8; of half a surrogate pair, those of the mark that stands for it."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 @lru_cache(maxsize=8)

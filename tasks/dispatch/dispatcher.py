@@ -69,6 +69,8 @@ class Dispatcher:
     # Whether a call that asks for a format, of the answer or of vectors, was ever answered.
     takes_format: bool = False
     calibration: Calibration = field(default_factory=Calibration)
+    # Of prompts whose tokens are a bound.
+    bounds: Calibration = field(default_factory=Calibration)
     notes: CallEvents = field(default_factory=CallEvents)
     # All routes of the account, this one among them.
     siblings: "list[Dispatcher]" = field(default_factory=list)
@@ -171,13 +173,16 @@ class Dispatcher:
 
     def _demand(self, call: Call) -> Demand:
         """What a call asks of the limits: its prompt and its answer's most."""
-        return Demand(self.calibration.prompt(call.prompt_tokens), call.max_tokens)
+        return Demand(self._calibration(call).prompt(call.prompt_tokens), call.max_tokens)
+
+    def _calibration(self, call: Call) -> Calibration:
+        return self.bounds if call.is_bound else self.calibration
 
     def _used(self, call: Call, answer: Paid) -> Demand | None:
         """Return the tokens that an answer says it took, and learn from them."""
         if answer.prompt_tokens is None or answer.completion_tokens is None:
             return None
-        self.calibration.add(call.prompt_tokens, answer.prompt_tokens)
+        self._calibration(call).add(call.prompt_tokens, answer.prompt_tokens)
         return Demand(answer.prompt_tokens, answer.completion_tokens)
 
     def _check(self, call: Call, document_id: str, books: Bookkeeper) -> None:

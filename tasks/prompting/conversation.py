@@ -9,12 +9,16 @@ from tasks.providers.protocol import Message, TokenProbability
 
 
 class Prompt(NamedTuple):
-    """A prompt's text, its tokens by the model's tokenizer, what ends the answer, and the schema it is to follow."""
+    """A prompt's text, its tokens by the model's tokenizer, what ends the answer, and the schema it is to follow.
+
+    `is_bound`: it has no more tokens than that, but they weren't counted.
+    """
 
     text: str
     tokens: int
     stop: str | None = None
     schema: Mapping[str, Any] | None = None
+    is_bound: bool = False
 
 
 class Text(NamedTuple):
@@ -30,17 +34,18 @@ class Text(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """A conversation that a model is to continue: its turns, and the tokens of each."""
+    """A conversation that a model is to continue: its turns, and each one's tokens (a bound, if `is_bound`)."""
 
     turns: tuple[Message, ...]
     counts: tuple[int, ...]
     stop: str | None
     schema: Mapping[str, Any] | None = None
+    is_bound: bool = False
 
 
 def begun_with(prompt: Prompt) -> Conversation:
     """Return the conversation that a prompt begins."""
-    return Conversation((Message("user", prompt.text),), (prompt.tokens,), prompt.stop, prompt.schema)
+    return Conversation((Message("user", prompt.text),), (prompt.tokens,), prompt.stop, prompt.schema, prompt.is_bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,18 @@ class ConversationBuilder:
 
     def _said(self, conversation: Conversation, text: str, words: str) -> Conversation:
         tokens, more = self.tokenizer.count(text), self.tokenizer.count(words)
+        counts = self.counted(conversation)
         if self.is_base_model:
             whole = conversation.turns[0].content + text + words
-            return Conversation((Message("user", whole),), (conversation.counts[0] + tokens + more,), conversation.stop)
+            return Conversation((Message("user", whole),), (counts[0] + tokens + more,), conversation.stop)
         turns = (*conversation.turns, Message("assistant", text), Message("user", words))
-        return Conversation(turns, (*conversation.counts, tokens, more), conversation.stop)
+        return Conversation(turns, (*counts, tokens, more), conversation.stop)
+
+    def counted(self, conversation: Conversation) -> tuple[int, ...]:
+        """Return the tokens of each turn, counted now where the first's are a bound."""
+        first, *others = conversation.counts
+        return (
+            (self.tokenizer.count(conversation.turns[0].content), *others)
+            if conversation.is_bound
+            else (first, *others)
+        )

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from tasks.base.errors import UserMistake
@@ -109,18 +110,19 @@ class Completions:
     def answerer(self, job: Job, route: JobRoute, client: RouteClient) -> TextAnswerer:
         """Return what asks a route for answers, by the job's strategy."""
         options, extras = job.prepared.options, _extras(job.prepared.options, route.provider)
-        recorder = CallRecorder(client, job.meter, route.tokenizer, votes="integrity" in extras)
         builder = ConversationBuilder(route.tokenizer, route.prompts.continue_prompt, route.route.is_base_model)
+        recorder = CallRecorder(client, job.meter, builder, votes="integrity" in extras)
         asker = Asker(
             client,
             recorder,
-            builder,
             options.routing,
             extras,
             route.provider.structured,
             route.provider.logprobs if options.labels_field else None,
         )
-        return TextAnswerer(client, asker, route.cutter(options), STRATEGIES[options.strategy], route.form)
+        # Of a budget nothing is to be left over that a bound took for spent.
+        cutter = replace(route.cutter(options), exact=options.budget is not None)
+        return TextAnswerer(client, asker, cutter, STRATEGIES[options.strategy], route.form)
 
     def groups(self, job: Job) -> Iterator[list[Document]]:
         """Yield documents of about as many calls as a shard has."""

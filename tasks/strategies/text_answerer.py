@@ -64,7 +64,8 @@ class TextAnswerer:
         """Return the prompt over one chunk."""
         prompts = self.cutter.prompts
         template = prompts.stuff if cut.is_whole else prompts.map
-        return self.prompt(template, chunk.tokens, whole=len(cut.chunks) == 1, text=cut.passage(chunk))
+        prompt = self.prompt(template, chunk.tokens, whole=len(cut.chunks) == 1, text=cut.passage(chunk))
+        return prompt._replace(is_bound=True) if cut.is_bound else prompt
 
     def prompt(self, template: str, tokens: int, *, whole: bool, **texts: str) -> Prompt:
         """Return a template filled, in one pass; `tokens` are the texts'."""

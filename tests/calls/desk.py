@@ -38,6 +38,9 @@ class Words:
     def count(self, text: str) -> int:
         return len(text.split())
 
+    def bound(self, text: str) -> int:
+        return len(text)
+
     def sizes(self, text: str) -> Sizes:
         raise AssertionError(text)  # nothing is cut here
 
@@ -92,9 +95,9 @@ class Desk:
         self.client = RouteClient(
             route, dispatcher, self.ledger, self.spending, TokenCalibration(state, "m"), self.meter, lambda: None
         )
-        recorder = CallRecorder(self.client, self.meter, Words())
         builder = ConversationBuilder(Words(), "Go on.", is_base_model=False)
-        self.asker = Asker(self.client, recorder, builder, "price", {}, structured)
+        recorder = CallRecorder(self.client, self.meter, builder)
+        self.asker = Asker(self.client, recorder, "price", {}, structured)
         self.progress = DocumentProgress("a.txt")
 
     def at(self, number: int = 0) -> CallContext:

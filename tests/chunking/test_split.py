@@ -54,6 +54,9 @@ class Characters:
     def count(self, text: str) -> int:
         return len(text)
 
+    def bound(self, text: str) -> int:
+        return len(text)
+
     def sizes(self, text: str) -> Sizes:
         return np.array([len(letter.encode()) for letter in text], dtype=np.int64)
 
@@ -70,6 +73,9 @@ class Recorder:
     def count(self, text: str) -> int:
         self.characters += len(text)
         return self._tokenizer.count(text)
+
+    def bound(self, text: str) -> int:
+        return self._tokenizer.bound(text)
 
     def sizes(self, text: str) -> Sizes:
         self.characters += len(text)

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.base.errors import Interrupted
 from tasks.calls.token_calibration import LONG, OURS, TokenCalibration, TokenMeasure
-from tasks.chunking.tokenizer import load_tokenizer
+from tasks.chunking.tokenizer import BytePairs, load_tokenizer
 from tasks.jobs.job import Job
 from tasks.ledger.state import LocalState
 from tests.conftest import Ran, RunJob, hasten
@@ -197,3 +197,45 @@ def test_a_reduce_that_is_refused_as_too_long_asks_over_no_chunk_again(
     maps = [row for row in ran.rows("calls") if row["stage"] == "map"]
     assert len(maps) == ran.documents["a.txt"]["chunks"]
     assert ran.rows("failures") == []
+
+
+def test_a_text_that_surely_fits_is_sent_without_being_counted(
+    folder: Path, provider: Simulator, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.settings.models = ("mistral-nemo",)
+    put(folder, "a.txt", prose(2000))
+    counted: list[int] = []
+    count = BytePairs.count
+
+    def noted(self: BytePairs, text: str) -> int:
+        counted.append(len(text))
+        return count(self, text)
+
+    monkeypatch.setattr(BytePairs, "count", noted)
+    monkeypatch.setattr(BytePairs, "sizes", lambda _, text: counted.append(len(text)))
+    assert run_job(model="mistral-nemo").code == 0
+    assert all(length < 2000 for length in counted)  # templates alone
+
+
+def test_what_a_provider_does_not_count_is_counted_here_and_not_bounded(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    provider.settings.models, provider.settings.usage = ("mistral-nemo",), False
+    put(folder, "a.txt", prose(2000))
+    ran = run_job(model="mistral-nemo", price="1/1")
+    tokens = ran.documents["a.txt"]["prompt_tokens"]
+    prompt = provider.counts.prompts[0]["messages"][0]["content"]
+    assert load_tokenizer("tekken-240718").count(prompt) <= tokens <= load_tokenizer("tekken-240718").count(prompt) + 20
+
+
+def test_a_text_that_fits_to_the_last_token_of_its_bound_is_asked_whole(
+    folder: Path, provider: Simulator, run_job: RunJob
+) -> None:
+    """Just below the bound, just above it, and far above: one call in all cases where it fits."""
+    provider.settings.models = ("mistral-nemo",)
+    for size in (700, 900, 2500):
+        put(folder, f"{size}.txt", prose(size))
+    ran = run_job(model="mistral-nemo", context=1500, max_output_tokens=100)
+    assert {name: (row["status"], row["calls"]) for name, row in ran.documents.items()} == {
+        f"{size}.txt": ("done", 1) for size in (700, 900, 2500)
+    }
