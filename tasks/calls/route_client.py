@@ -1,7 +1,7 @@
 """One route for one job: send its calls within the budget, and count what each exchange cost once it is known."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -140,11 +140,11 @@ class Payment:
             await self.client.spending.reserve(needed)
             self._held = needed
 
-    async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
+    def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> Awaitable[None]:
         """Make a reply durable; its cost is at its worst until it is counted."""
         self.came()
         self._recorded = True
-        await self.client.ledger.record(
+        return self.client.ledger.record(
             call, reply, attempts, latency_ms,
             document_id=self.progress.document_id, route=self.client.route, worst=self._worst,
         )  # fmt: skip

@@ -20,6 +20,8 @@ def section_rows(document_id: str, content: Content) -> list[Row]:
 
     There are none where a text has neither pages, headings nor unread parts.
     """
+    if not content.sections and not content.unread and PAGE_BREAK not in content.text:
+        return []
     breaks = [found.end() for found in re.finditer(PAGE_BREAK, content.text)]
     unread = [(part.start, part.start, f"{part.part}: {part.reason}") for part in content.unread]
     outline = Outline(content.sections, code=content.code)

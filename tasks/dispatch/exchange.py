@@ -46,7 +46,7 @@ class Bookkeeper(Protocol):
         """Reserve the worst case of one more attempt in the budget. Raises BudgetReached."""
         ...
 
-    async def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> None:
+    def record(self, call: Call, reply: Reply, attempts: int, latency_ms: int) -> Awaitable[None]:
         """Make a paid reply durable, before anybody parses it."""
         ...
 

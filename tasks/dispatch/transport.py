@@ -11,6 +11,7 @@ import ssl
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Coroutine, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -88,7 +89,7 @@ class Client:
             with self._deadlines.within(seconds):
                 async with self._session.request(
                     method,
-                    URL(url, encoded=True),
+                    _parsed(url),
                     headers=headers,
                     data=body,
                     allow_redirects=False,
@@ -114,6 +115,11 @@ class Client:
             passed_by = urllib.request.proxy_bypass(parts.hostname or "")
             self._proxies[origin] = None if passed_by else urllib.request.getproxies().get(parts.scheme)
         return self._proxies[origin]
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> URL:
+    return URL(url, encoded=True)
 
 
 async def _heard(response: aiohttp.ClientResponse, heard: Callable[[bytes], None]) -> bytes:

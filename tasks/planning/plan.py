@@ -17,7 +17,7 @@ from tasks.providers.effective_limits import EffectiveLimits
 from tasks.strategies.named import of_chunks, of_text, usual_answer
 
 # A run begins with a quick plan: it reads so many bytes and scales up from there; --plan reads more.
-QUICK_BYTES, PLAN_BYTES = 20_000_000, 400_000_000
+QUICK_BYTES, PLAN_BYTES = 5_000_000, 400_000_000
 RIVALS = 8
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -100,6 +101,7 @@ def guarded(template: str, *values: str) -> str:
     return template
 
 
+@lru_cache(maxsize=64)
 def stop_of(template: str) -> str | None:
     """Return what ends the answer of a base model: the end of the mark that its template leaves open."""
     found = OPEN_AT_END.search(template)

@@ -5,6 +5,7 @@ import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pydantic import SecretStr
 
@@ -55,8 +56,8 @@ class Account:
         for secret in self._secrets():
             # A short one is a word like `none`, which an honest answer may hold.
             if secret and (reply.status >= 300 or len(secret) >= SECRET_LENGTH):
-                for spelling in {secret, json.dumps(secret)[1:-1], secret.replace("/", "\\/")}:
-                    body = body.replace(spelling.encode(), b"(the key)")
+                for spelling in _spellings(secret):
+                    body = body.replace(spelling, b"(the key)")
         return reply if body is reply.body else Reply(reply.status, reply.headers, body)
 
     def _secrets(self) -> Sequence[str]:
@@ -69,6 +70,12 @@ class Account:
             return {**self.extra, **self.signer(method, url, body)}
         bearer = {"Authorization": f"Bearer {self.key.get_secret_value()}"} if self.key else {}
         return {"Content-Type": "application/json", **self.extra, **bearer}
+
+
+@lru_cache(maxsize=64)
+def _spellings(secret: str) -> frozenset[bytes]:
+    """Return a secret as it may stand in JSON."""
+    return frozenset(one.encode() for one in (secret, json.dumps(secret)[1:-1], secret.replace("/", "\\/")))
 
 
 def account_of(

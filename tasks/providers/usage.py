@@ -23,6 +23,9 @@ class Usage(NamedTuple):
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:
     """Return the tokens of a `usage` object, never fewer than any of its numbers implies."""
+    plain = _plain(usage)
+    if plain is not None:
+        return plain
     prompt, written = _prompt(usage), _first(usage, "completion_tokens", "output_tokens")
     total = whole(usage.get("total_tokens"))
     reasoning = _detail(usage, "reasoning_tokens", "completion_tokens_details", "output_tokens_details")
@@ -33,6 +36,14 @@ def read_usage(usage: Mapping[str, Any]) -> Usage:
     elif prompt is None and written is not None and total is not None:
         prompt = max(total - written, 0)
     return Usage(prompt, written, reasoning)
+
+
+def _plain(usage: Mapping[str, Any]) -> Usage | None:
+    """Return the usage that most servers send, which needs no interpretation: three numbers that add up."""
+    prompt, written, total = usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")
+    if len(usage) == 3 and type(prompt) is type(written) is int and prompt + written == total:
+        return Usage(prompt, written) if prompt >= 0 and written >= 0 else None
+    return None
 
 
 def _prompt(usage: Mapping[str, Any]) -> int | None:
