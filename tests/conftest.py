@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.base.settings import Settings as JobSettings
 from tasks.dispatch import transport as client
 from tasks.events import observing
 from tasks.jobs.job import Job
@@ -111,9 +112,10 @@ def whole_job(
     opened: Callable[[Job], None] = hasten,
     threads: int = 1,
     finished: Callable[[Job], object] = bool,
+    settings: JobSettings | None = None,
 ) -> Ran:
     """Run a whole job as the flow does: prepare, open, every shard, conclude."""
-    prepared = prepare(flow, [str(path) for path in sources], options)
+    prepared = prepare(flow, [str(path) for path in sources], options, settings)
     with open_job(prepared) as job:
         opened(job)
         with ThreadPoolExecutor(threads) as pool:
@@ -241,6 +243,7 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         sources: Sequence[Path] = (folder,),
         kind: type[Options] = Options,
         finished: Callable[[Job], object] = bool,
+        settings: JobSettings | None = None,
         **words: Any,
     ) -> Ran:
         chosen = {
@@ -249,6 +252,6 @@ def run_job(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
             "model": "sim-model",
             "patience": 0.0,
         } | words
-        return whole_job(flow, sources, kind(**chosen), opened, threads, finished)
+        return whole_job(flow, sources, kind(**chosen), opened, threads, finished, settings)
 
     return run

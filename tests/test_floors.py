@@ -16,7 +16,9 @@ ROOMS = (
     "calls", "strategies", "planning", "jobs", "embeddings", "running", "workers", "comparison", "monitoring", "pages",
     "terminal",
 )  # fmt: skip
-HTTP = "tasks/dispatch/transport.py"
+SETTINGS = "tasks/base/settings.py"  # the type of a transport
+CLIENT = "tasks/dispatch/client.py"
+TRANSPORT = "tasks/dispatch/transport.py"
 
 
 def modules(folder: str) -> list[Path]:
@@ -73,13 +75,18 @@ def test_a_room_imports_only_rooms_to_its_left_and_no_prefect(room: str) -> None
     assert {name: names for name, names in found.items() if names} == {}
 
 
-def test_http_is_spoken_by_one_module_only() -> None:
-    found = [
+def importing(packages: set[str]) -> list[str]:
+    return [
         path.relative_to(ROOT).as_posix()
         for path in (*modules("tasks"), *modules("flows"))
-        if any(name.partition(".")[0] in {"aiohttp", "httpx", "requests", "urllib3"} for name in imports(parsed(path)))
+        if any(name.partition(".")[0] in packages for name in imports(parsed(path)))
     ]
-    assert found == [HTTP]
+
+
+def test_httpx_is_spoken_by_the_client_and_its_transport() -> None:
+    assert importing({"httpx"}) == [SETTINGS, CLIENT, TRANSPORT]
+    assert importing({"aiohttp"}) == [TRANSPORT]
+    assert importing({"requests", "urllib3"}) == []
 
 
 def test_flows_define_no_classes() -> None:

@@ -103,11 +103,10 @@ class Asker:
                     await first.wait()
                 if (answer := self._known(context, call, conversation)) is None:
                     with self._flying(call):
-                        noted, unwanted = (
-                            partial(self.recorder.paid, context, conversation),
-                            partial(self._unwanted, call),
-                        )
-                        delivered = await self.client.pay(context.progress, call, noted, unwanted=unwanted)
+                        note = partial(self.recorder.paid, context, conversation)
+                        unwanted = partial(self._unwanted, call)
+                        async with self.client.paying(context.progress, call, note, unwanted=unwanted) as payment:
+                            delivered = await payment.send()
                     answer = self.recorder.completed(completion(delivered.answer), call, conversation)
             except NotSent:
                 continue

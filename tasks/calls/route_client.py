@@ -1,10 +1,11 @@
 """One route for one job: send its calls within the budget, and count what each exchange cost once it is known."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 from tasks.base.errors import CallRejected, JobPaused, NotSent, RouteDown
 from tasks.calls.call_context import DocumentProgress
@@ -56,37 +57,22 @@ class RouteClient:
         if (reason := self.stopped()) is not None:
             raise reason
 
-    async def pay(
+    def paying(
         self,
         progress: DocumentProgress,
         call: Call,
         note: Note,
         came: Callable[[], None] = lambda: None,
         unwanted: Unwanted = lambda: None,
-    ) -> Delivered:
-        """Ask the provider. With a budget, the first call is sent alone: its answer shows how the route counts.
+    ) -> "Payment":
+        """Return the block in which the provider is asked; `came` and `unwanted` as in Payment."""
+        return Payment(self, progress, call, note, came, unwanted)
 
-        `came` is called just before a reply is recorded; `unwanted` returns the reason if a call
-        isn't to be sent. Raises as `Dispatcher.send` does.
+    async def goes_alone(self) -> bool:
+        """Wait until a call may go; whether it holds up the others until `heard_alone`.
+
+        With a budget, the first call is sent alone: its answer shows how the route counts.
         """
-        payment = Payment(self, progress, call, note, came, unwanted)
-        is_alone = await self._goes_alone()
-        try:
-            return await self.dispatcher.send(call, progress.document_id, payment)
-        except RouteDown as error:
-            if error.exhausted is not None:
-                progress.exhausted[call.call_id] = error.exhausted
-                progress.exhausted_at[self.route] = self.dispatcher.clock()
-            raise
-        finally:
-            try:
-                await payment.free()
-            finally:
-                if is_alone:
-                    self._alone.release()
-
-    async def _goes_alone(self) -> bool:
-        """Wait until a call may go; whether it holds up the others until its answer is heard."""
         if self.spending.limit is None or self._heard.is_set():
             return False
         await self._alone.acquire()
@@ -94,6 +80,10 @@ class RouteClient:
             return True
         self._alone.release()
         return False
+
+    def heard_alone(self) -> None:
+        """Let the others go."""
+        self._alone.release()
 
     def worst(self, call: Call) -> float:
         """Return the most that one exchange may cost, in USD, by what is known of the route; 0 without a price."""
@@ -110,7 +100,12 @@ class RouteClient:
 
 @dataclass(slots=True)
 class Payment:
-    """The accounts of one call: what is reserved for it, and what its exchanges cost. A Bookkeeper."""
+    """The accounts of one call: what is reserved for it, and what its exchanges cost. A Bookkeeper.
+
+    It is the block in which the provider is asked; at its end the reservation is freed.
+    `came` is called just before a reply is recorded; `unwanted` returns the reason if the
+    call isn't to be sent.
+    """
 
     client: RouteClient
     progress: DocumentProgress
@@ -121,7 +116,30 @@ class Payment:
     _worst: float = 0.0
     _held: float = 0.0
     _recorded: bool = False
+    _is_alone: bool = False
     _late: "list[asyncio.Task[None]]" = field(default_factory=list)
+
+    async def __aenter__(self) -> Self:
+        """Wait until the call may go."""
+        self._is_alone = await self.client.goes_alone()
+        return self
+
+    def send(self) -> Coroutine[Any, Any, Delivered]:
+        """Ask the provider. Raises as `Dispatcher.send` does."""
+        return self.client.dispatcher.send(self.call, self.progress.document_id, self)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free what is reserved, and note how often the call was tried if its route is down."""
+        if isinstance(error, RouteDown) and error.exhausted is not None:
+            self.progress.exhausted[self.call.call_id] = error.exhausted
+            self.progress.exhausted_at[self.client.route] = self.client.dispatcher.clock()
+        try:
+            await self._free()
+        finally:
+            if self._is_alone:
+                self.client.heard_alone()
 
     def stopped(self) -> JobPaused | NotSent | None:
         """Return why nobody is to be asked any more, or not so; just before a call is sent."""
@@ -170,7 +188,7 @@ class Payment:
         self._late.append(late)
         self.progress.late.append(late)
 
-    async def free(self) -> None:
+    async def _free(self) -> None:
         """Free what is reserved, once nothing is under way any more."""
         if any(not late.done() for late in self._late):
             self.progress.late.append(asyncio.create_task(self._free_later()))
@@ -180,7 +198,7 @@ class Payment:
 
     async def _free_later(self) -> None:
         await asyncio.gather(*self._late, return_exceptions=True)
-        await self.free()
+        await self._free()
 
     def _book(self, cost: float, *, lost: bool = False) -> None:
         part = min(cost, self._held)

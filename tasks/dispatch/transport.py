@@ -1,8 +1,8 @@
-"""The HTTP client: the only module that knows aiohttp.
+"""The transport that requests take unless another is given: httpx's interface over aiohttp's connections.
 
-httpx's own pool slows down with the number of open connections, to 110 requests a
-second at 500 in flight on two cores; aiohttp keeps several thousand
-(tests/benchmarks/README.md).
+httpx's own pool spends 28 ms of processor time on a request at 500 in flight; aiohttp
+keeps several thousand connections at 0.1 ms (tests/benchmarks/README.md). So requests,
+answers and errors are httpx's, and only the connections are aiohttp's.
 """
 
 import os
@@ -10,124 +10,96 @@ import resource
 import ssl
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, Self
 
 import aiohttp
 import certifi
+import httpx
 from yarl import URL
 
-from tasks.base.errors import CertificateRefused, Transient, UserMistake
-from tasks.dispatch.deadlines import Deadlines
-from tasks.providers.protocol import Reply
+from tasks.base.errors import UserMistake
 
-CONNECT_SECONDS = 10.0
 # uvicorn, and so vLLM and many others, closes a connection that was idle for five
 # seconds: a request sent at that moment is lost. So ours are closed before.
 IDLE_SECONDS = 4.0
 SPARE_FILES = 512
+CHUNKED = "transfer-encoding"
+# An extension of a request: its answer is read as a whole, which saves reading it by pieces.
+WHOLE = "whole"
 
 
-class Client:
-    """Sends bytes and returns raw replies; use it as an async context manager.
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Carries httpx's requests; it belongs to the event loop it was made on.
 
-    It belongs to the event loop it was opened on. HTTP_PROXY, HTTPS_PROXY and
-    NO_PROXY are followed; certificates are checked against the system's and
-    certifi's authorities, and those of SSL_CERT_FILE.
+    As httpx does, it follows HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE,
+    SSL_CERT_DIR, and a request's `timeout` extension. Certificates are checked against the
+    system's authorities as well as certifi's.
     """
 
     def __init__(self) -> None:
         self._proxies: dict[str, str | None] = {}
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=_authorities())
         # No cookies: a provider's answer never depends on what another call was given.
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=_authorities()),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            auto_decompress=False,
         )
-        self._deadlines = Deadlines()
 
-    async def __aenter__(self) -> Self:
-        return self
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises httpx's TransportError, of the kind that says how far it came."""
+        stream, told = request.stream, request.extensions.get("timeout", {})
+        try:
+            response = await self._session.request(
+                request.method,
+                _parsed(str(request.url)),
+                headers=_headers(request.headers),
+                data=b"".join(stream) or None if isinstance(stream, httpx.ByteStream) else stream,
+                allow_redirects=False,
+                proxy=self._proxy(request.url),
+                timeout=_timeout(told.get("pool"), told.get("connect"), told.get("read")),
+            )
+            if WHOLE not in request.extensions:
+                return httpx.Response(response.status, headers=response.raw_headers, stream=Body(response))
+            async with response:
+                content = await response.read()
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translated(error) from error
+        return httpx.Response(response.status, headers=response.raw_headers, stream=httpx.ByteStream(content))
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._deadlines.close()
+    async def aclose(self) -> None:
+        """Close all connections."""
         await self._session.close()
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Coroutine[Any, Any, Reply]:
-        """POST `body`; the whole exchange may take `seconds`.
-
-        Raises Transient with reason `connect`, `timeout` or `connection`, and
-        CertificateRefused.
-        """
-        return self._exchange("POST", url, headers, body, seconds)
-
-    async def stream(
-        self, url: str, headers: Mapping[str, str], body: bytes, seconds: float, heard: Callable[[bytes], None]
-    ) -> Reply:
-        """POST `body`, and pass each piece of the reply to `heard` as it arrives. Raises as `post` does."""
-        return await self._exchange("POST", url, headers, body, seconds, heard)
-
-    async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> Reply:
-        """GET a small document, as a model list. Raises as `post` does."""
-        return await self._exchange("GET", url, headers, None, seconds)
-
-    async def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        seconds: float,
-        heard: Callable[[bytes], None] | None = None,
-    ) -> Reply:
-        try:
-            with self._deadlines.within(seconds):
-                async with self._session.request(
-                    method,
-                    _parsed(url),
-                    headers=headers,
-                    data=body,
-                    allow_redirects=False,
-                    proxy=self._proxy(url),
-                ) as response:
-                    answer = await (response.read() if heard is None else _heard(response, heard))
-                    return Reply(response.status, response.headers, answer)
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            raise CertificateRefused(_tls(url, error)) from error
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            message = f"can't connect to {url}: {_words(error)}: is the server up and the URL right?"
-            raise Transient("connect", message) from error
-        except TimeoutError as error:
-            raise Transient("timeout", f"no answer from {url} within {seconds:.0f} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Transient("connection", f"the connection to {url} broke: {_words(error)}") from error
-
-    def _proxy(self, url: str) -> str | None:
+    def _proxy(self, url: httpx.URL) -> str | None:
         """Return the proxy that the environment names for a URL; looked up once a host."""
-        origin = url[: url.find("/", 8)] if url.find("/", 8) > 0 else url
+        origin = f"{url.scheme}://{url.netloc.decode()}"
         if origin not in self._proxies:
-            parts = urllib.parse.urlsplit(url)
-            passed_by = urllib.request.proxy_bypass(parts.hostname or "")
-            self._proxies[origin] = None if passed_by else urllib.request.getproxies().get(parts.scheme)
+            proxies = urllib.request.getproxies()
+            passed_by = urllib.request.proxy_bypass(url.host)
+            self._proxies[origin] = None if passed_by else proxies.get(url.scheme) or proxies.get("all")
         return self._proxies[origin]
 
 
-@lru_cache(maxsize=256)
-def _parsed(url: str) -> URL:
-    return URL(url, encoded=True)
+class Body(httpx.AsyncByteStream):
+    """An answer's body, by the pieces in which it arrives."""
 
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
 
-async def _heard(response: aiohttp.ClientResponse, heard: Callable[[bytes], None]) -> bytes:
-    pieces = []
-    async for piece in response.content.iter_any():
-        heard(piece)
-        pieces.append(piece)
-    return b"".join(pieces)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the pieces. Raises httpx's TransportError."""
+        try:
+            async for piece in self._response.content.iter_any():
+                yield piece
+        except (aiohttp.ClientError, OSError) as error:
+            raise _translated(error) from error
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it if the body wasn't read to its end."""
+        async with self._response:
+            pass
 
 
 def allow_connections(count: int) -> None:
@@ -145,6 +117,23 @@ def allow_connections(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _headers(headers: httpx.Headers) -> list[tuple[str, str]]:
+    """Return the headers for aiohttp, which says by itself that a body comes in pieces."""
+    found = [(name.decode("ascii"), value.decode("latin-1")) for name, value in headers.raw]
+    return [one for one in found if one[0].lower() != CHUNKED] if CHUNKED in headers else found
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> URL:
+    return URL(url, encoded=True)
+
+
+@lru_cache(maxsize=16)
+def _timeout(pool: float | None, connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    """Translate httpx's timeouts in seconds: `pool`, the wait for a connection, is aiohttp's `connect`."""
+    return aiohttp.ClientTimeout(total=None, connect=pool, sock_connect=connect, sock_read=read)
+
+
 def _authorities() -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not os.environ.get("SSL_CERT_FILE"):
@@ -152,9 +141,25 @@ def _authorities() -> ssl.SSLContext:
     return context
 
 
-def _tls(url: str, error: aiohttp.ClientConnectorError) -> str:
-    fix = "mend the base URL, or name the server's authority in SSL_CERT_FILE"
-    return f"no TLS with {url}: {_words(error)}: {fix}"
+# The first that fits: a subclass stands before its parent.
+_ERRORS: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
+    (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
+    (TimeoutError, httpx.ReadTimeout),
+    (aiohttp.ClientOSError, httpx.ReadError),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+    (ValueError, httpx.LocalProtocolError),
+)
+
+
+def _translated(error: BaseException) -> httpx.TransportError:
+    kind = next((ours for theirs, ours in _ERRORS if isinstance(error, theirs)), httpx.ReadError)
+    return kind(_words(error))
 
 
 def _words(error: BaseException) -> str:

@@ -185,18 +185,18 @@ class Embedder:
     async def _paid(self, progress: DocumentProgress, call: Call, pieces: Sequence[TextToEmbed]) -> EmbeddingReply:
         if call.call_id in progress.given_up:
             raise progress.given_up[call.call_id]
-        delivered = await self.client.pay(
-            progress, call, partial(self._note, pieces), lambda: self._note_texts(call, pieces)
-        )
+        note, came = partial(self._note, pieces), partial(self._note_texts, call, pieces)
+        async with self.client.paying(progress, call, note, came) as payment:
+            delivered = await payment.send()
         try:
             vectors = self._checked(delivered.answer)
         except RouteUnavailable:
             how = (delivered.attempts, delivered.latency_ms, datetime.now(UTC))
             self._put_down(call, pieces, self._usage(call, delivered.answer), how, "wrong_dimensions")
             raise
-        came = self._came(call, vectors, pieces, self._cost(vectors, call), delivered)
-        self._paid_for.setdefault(progress.document_id, []).append(came)
-        return came
+        reply = self._came(call, vectors, pieces, self._cost(vectors, call), delivered)
+        self._paid_for.setdefault(progress.document_id, []).append(reply)
+        return reply
 
     def settle(self, progress: DocumentProgress, *, used: bool) -> None:
         """End the accounts of some work; paid replies that weren't used are kept for the rows of their documents."""

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from tasks.base.errors import CallFailed, RouteUnavailable
 from tasks.base.settings import Settings
 from tasks.dispatch.budget import Spending
+from tasks.dispatch.client import Client
 from tasks.dispatch.exchanger import Transport
-from tasks.dispatch.transport import Client
 from tasks.models.candidates import COMPATIBLE, LOCAL
 from tasks.monitoring.advice import advise
 from tasks.monitoring.alarms import alarms
@@ -89,7 +89,7 @@ def _probe(
     """Probe the targets that the budget allows; for all others, record what their lists state. All events are kept."""
     history.expect([_worst(one, size) for one in targets for size in options.sizes if _costs(one, size)])
     with _here(targets, settings) as here:
-        outcomes = asyncio.run(_round(targets, options, spent, here, lists))
+        outcomes = asyncio.run(_round(targets, options, spent, settings, here, lists))
     # If this isn't reached, the expected worst case stays in the history.
     history.settle([one for one in outcomes if isinstance(one, HealthEvent)])
     return outcomes
@@ -106,9 +106,9 @@ def _worst(target: ProbeTarget, size: int) -> HealthEvent:
 
 
 async def _round(
-    targets: Sequence[ProbeTarget], options: MonitorOptions, spent: float, here: Here, lists: Lists
+    targets: Sequence[ProbeTarget], options: MonitorOptions, spent: float, settings: Settings, here: Here, lists: Lists
 ) -> list[Outcome]:
-    async with Client() as client:
+    async with Client(settings.transport()) as client:
         prober = Prober(client, Spending(options.probe_budget, spent), here)
         outcomes = await probe_all(prober, targets, options.sizes)
         asked = {(one.provider, one.model) for one in outcomes if isinstance(one, HealthEvent)}

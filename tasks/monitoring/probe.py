@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from tasks.base.errors import BudgetReached, CallFailed, JobPaused, RouteDown, RouteUnavailable
 from tasks.dispatch.budget import Spending
+from tasks.dispatch.client import Client
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.exchange import Exchange, Paid
 from tasks.dispatch.exchanger import Exchanger, Transport
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.retry import Policy
-from tasks.dispatch.transport import Client
 from tasks.monitoring.health_records import HealthEvent, Skipped
 from tasks.monitoring.targets import ProbeTarget
 from tasks.prompting.options import Options

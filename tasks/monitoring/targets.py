@@ -118,7 +118,7 @@ class Looking:
         ]
 
     def _compatible(self) -> list[str]:
-        return served_models(account_with(self.catalogue.provider(COMPATIBLE), self.settings))
+        return served_models(account_with(self.catalogue.provider(COMPATIBLE), self.settings), self.settings)
 
     def _all(self) -> Iterator[Candidate]:
         """Yield all routes with a key, and the models of this machine that need no fetching."""

@@ -92,7 +92,7 @@ class RouteResolver:
         account = None if provider.name == LOCAL else account_with(provider, self.settings)
         route = resolve(
             candidate,
-            told=partial(told_window, candidate, account, self.local, asked=options.context is None)
+            told=partial(told_window, candidate, account, self.local, self.settings, asked=options.context is None)
             if ask
             else _untold,
             context=options.context,

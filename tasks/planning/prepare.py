@@ -65,7 +65,7 @@ def _catalogue(options: Options, settings: Settings) -> Catalogue:
         refresh_if_old(settings)
     catalogue = live_catalogue(settings)
     if options.model is None and (options.provider or "").lower() == COMPATIBLE:
-        _name_models(account_with(catalogue.provider(COMPATIBLE), settings))
+        _name_models(account_with(catalogue.provider(COMPATIBLE), settings), settings)
     return catalogue
 
 
@@ -170,9 +170,9 @@ def _require_one_model(found: Sequence[Candidate]) -> None:
             )
 
 
-def _name_models(account: Account) -> None:
+def _name_models(account: Account, settings: Settings) -> None:
     """Say which models a compatible server has: none was named."""
-    names = served_models(account)
+    names = served_models(account, settings)
     if names:
         raise UserMistake(f"--provider {COMPATIBLE} needs --model: {account.base_url} lists {', '.join(names)}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasks.base.errors import CallFailed, RouteUnavailable
 from tasks.base.settings import Settings
-from tasks.dispatch.transport import Client
+from tasks.dispatch.client import Client
 from tasks.models.candidates import COMPATIBLE
 from tasks.models.catalogue import Catalogue, Provider, load_catalogue
 from tasks.models.live_catalogue import Change, Snapshot, changes, pinned_rows, save_snapshot
@@ -44,7 +44,7 @@ def refresh(
     catalogue = load_catalogue()
     providers = [catalogue.provider(name) for name in names]
     accounts = [account_with(provider, settings) for provider in providers]
-    read = asyncio.run(_read_all(providers, accounts, now or datetime.now(UTC), seconds))
+    read = asyncio.run(_read_all(providers, accounts, settings, now or datetime.now(UTC), seconds))
     before = {snapshot.provider: snapshot for snapshot in lists_of(settings)}
     return [
         one if isinstance(one, Refreshed) else _keep(one, before.get(one.provider), catalogue, folder) for one in read
@@ -68,9 +68,9 @@ def _keep(snapshot: Snapshot, before: Snapshot | None, catalogue: Catalogue, fol
 
 
 async def _read_all(
-    providers: Sequence[Provider], accounts: Sequence[Account], now: datetime, seconds: float
+    providers: Sequence[Provider], accounts: Sequence[Account], settings: Settings, now: datetime, seconds: float
 ) -> list[Snapshot | Refreshed]:
-    async with Client() as client:
+    async with Client(settings.transport()) as client:
         reads = [_read(client, *pair, now, seconds) for pair in zip(providers, accounts, strict=True)]
         return list(await asyncio.gather(*reads))
 

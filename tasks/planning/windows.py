@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 from tasks.base.errors import CallFailed, RouteUnavailable, UserMistake
+from tasks.base.settings import Settings
 from tasks.chunking.gguf import trained_context
-from tasks.dispatch.transport import Client
+from tasks.dispatch.client import Client
 from tasks.models.candidates import COMPATIBLE, Candidate
 from tasks.providers.account import Account
 from tasks.providers.protocol import Reply
@@ -17,7 +18,9 @@ ASK_SECONDS = 10.0
 LISTED = 12
 
 
-def told_window(candidate: Candidate, account: Account | None, local: Path | None, *, asked: bool) -> int | None:
+def told_window(
+    candidate: Candidate, account: Account | None, local: Path | None, settings: Settings, *, asked: bool
+) -> int | None:
     """Ask the server for a model's window: its model list, then llama.cpp's /props.
 
     With --context a server that can't be reached is no mistake: it may come up later.
@@ -28,7 +31,7 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
     if wire.models_path is None:
         return None
     try:
-        models = asyncio.run(_get(account, wire.models_path))
+        models = asyncio.run(_get(account, account.base_url + wire.models_path, settings))
     except (CallFailed, RouteUnavailable) as error:
         if not asked or (candidate.model and any(row.context for row in candidate.model.routes)):
             return None  # --context or the catalogue tells
@@ -48,30 +51,28 @@ def told_window(candidate: Candidate, account: Account | None, local: Path | Non
         raise UserMistake(f"{account.base_url} serves no model {candidate.id!r}: --model is one of {some}")
     window = min((one.context for one in listed if one.id == candidate.id and one.context), default=None)
     if window is None and candidate.provider.name == COMPATIBLE:
-        window = asyncio.run(_props(account))
+        window = asyncio.run(_props(account, settings))
     return window
 
 
-def served_models(account: Account) -> list[str]:
+def served_models(account: Account, settings: Settings) -> list[str]:
     """Return the names in a server's model list; empty where it can't be asked."""
     try:
-        return [str(entry.get("id")) for entry in model_entries(asyncio.run(_get(account, "/models")))][:LISTED]
+        reply = asyncio.run(_get(account, account.base_url + "/models", settings))
+        return [str(entry.get("id")) for entry in model_entries(reply)][:LISTED]
     except (CallFailed, RouteUnavailable):
         return []
 
 
-async def _get(account: Account, path: str) -> Reply:
-    async with Client() as client:
-        url = account.base_url + path
+async def _get(account: Account, url: str, settings: Settings) -> Reply:
+    async with Client(settings.transport()) as client:
         return await client.get(url, account.headers("GET", url), ASK_SECONDS)
 
 
-async def _props(account: Account) -> int | None:
+async def _props(account: Account, settings: Settings) -> int | None:
     """llama.cpp tells the context of a slot at /props, above /v1."""
-    root = account.base_url.removesuffix("/v1")
     try:
-        async with Client() as client:
-            reply = await client.get(root + "/props", account.headers("GET", root + "/props"), ASK_SECONDS)
+        reply = await _get(account, account.base_url.removesuffix("/v1") + "/props", settings)
         number = json.loads(reply.body)["default_generation_settings"]["n_ctx"]
     except (CallFailed, RouteUnavailable, ValueError, KeyError, TypeError):
         return None

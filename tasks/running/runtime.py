@@ -11,17 +11,19 @@ from typing import Any, Protocol, TypeVar
 from uvloop import new_event_loop
 
 from tasks.base.errors import JobPaused
+from tasks.base.settings import Settings
 from tasks.calls.progress import Meter
 from tasks.calls.route_client import RouteClient
 from tasks.calls.token_calibration import TokenCalibration
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.call_events import CallEvents
+from tasks.dispatch.client import Client
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.exchanger import Exchanger, Transport
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.leased_rate import SharedRate
 from tasks.dispatch.limits.rate import Rate
-from tasks.dispatch.transport import Client, allow_connections
+from tasks.dispatch.transport import allow_connections
 from tasks.jobs.job import Job
 from tasks.jobs.reading import DOCUMENTS_AT_ONCE
 from tasks.ledger.ledger import Ledger
@@ -71,7 +73,7 @@ def opened_runtime(
         observer = stack.enter_context(observed(prepared, ledger.job_id, meter))
         loop = stack.enter_context(_running_loop())
         accounts = [one.account or stack.enter_context(_local(prepared, one, resources)) for one in routes]
-        client = _on(loop, _opened())
+        client = _on(loop, _opened(prepared.settings))
         stack.callback(lambda: _on(loop, client.__aexit__(None, None, None)))
         in_flight = [_concurrency(prepared, route) for route in routes]
         most = sum(in_flight) if prepared.options.pool else max(in_flight)
@@ -166,9 +168,9 @@ async def _ended() -> None:
     await asyncio.get_running_loop().shutdown_default_executor()
 
 
-async def _opened() -> Client:
+async def _opened(settings: Settings) -> Client:
     """The client belongs to the loop it is made on."""
-    return Client()
+    return Client(settings.transport())
 
 
 def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from tasks.base.errors import CertificateRefused, Transient
 from tasks.dispatch import transport as module
-from tasks.dispatch.transport import IDLE_SECONDS, Client
+from tasks.dispatch.client import Client
+from tasks.dispatch.transport import IDLE_SECONDS
 from tasks.providers.account import Account
 from tasks.providers.protocol import Reply
 from tests.conftest import KEY
@@ -310,9 +311,10 @@ def through(proxy: Proxy, url: str, monkeypatch: pytest.MonkeyPatch, user: str =
     return asyncio.run(some())
 
 
-def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["HTTP", "ALL"])
+def test_the_proxy_of_the_environment_is_used(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = Proxy(response(b'{"from": "the proxy"}'))
-    reply = through(proxy, "http://provider.invalid/v1/models", monkeypatch)
+    reply = through(proxy, "http://provider.invalid/v1/models", monkeypatch, variable=variable)
     assert reply.body == b'{"from": "the proxy"}'
     assert proxy.heads[0].startswith("POST http://provider.invalid/v1/models HTTP/1.1")
 

@@ -15,13 +15,13 @@ from pydantic import SecretStr
 
 from tasks.base.errors import AccountRefused, CallFailed, CallRejected, JobPaused, ModelUnknown, Overflow, RouteDown
 from tasks.dispatch.breaker import RUN
+from tasks.dispatch.client import Client
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.exchange import Exchange
 from tasks.dispatch.exchanger import Delivered, Exchanger
 from tasks.dispatch.latency import ENOUGH
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.rate import Rate
-from tasks.dispatch.transport import Client
 from tasks.providers.account import Account
 from tasks.providers.call import Call, build_call
 from tasks.providers.effective_limits import MINUTE

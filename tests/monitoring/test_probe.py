@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.dispatch.budget import Spending
-from tasks.dispatch.transport import Client
+from tasks.dispatch.client import Client
 from tasks.models.candidates import Candidate
 from tasks.models.catalogue import Served, load_catalogue
 from tasks.models.price import Price

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from mistralai.client import Mistral
 from pydantic import SecretStr
 
-from tasks.dispatch.transport import Client
+from tasks.dispatch.client import Client
 from tasks.providers.account import Account
 from tasks.providers.aws import signer
 from tasks.providers.protocol import Completion, Message, encode

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.base.errors import AccountRefused, CallRejected, Overflow, Transient, UserMistake
-from tasks.dispatch.transport import Client
+from tasks.dispatch.client import Client
 from tasks.models.catalogue import load_catalogue
 from tasks.providers.account import Account
 from tasks.providers.protocol import Reply, encode
