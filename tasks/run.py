@@ -1,7 +1,6 @@
 """The Prefect tasks of a job, and what the flows share."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -39,10 +38,6 @@ from tasks.running.shards import shards_ahead
 from tasks.running.signals import interruptible
 from tasks.shard_tasks import RunningJob, answer_all
 from tasks.worker_runs import lead_workers
-
-# No telemetry from any server that is started for the flow, as it inherits these.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 # Names of Prefect's states, by which a schedule may be monitored.
 PAUSED, FAILURES = "JobPaused", "DocumentsFailed"
