@@ -10,9 +10,6 @@ children's, less that of the same command over one text.
 import asyncio
 import json
 import os
-import pydoc_data.topics
-import random
-import re
 import resource
 import statistics
 import subprocess
@@ -26,13 +23,11 @@ from typing import NamedTuple
 
 import aiohttp
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tests.benchmarks.provider import KEY, Provider
+from tests.benchmarks.texts import MODEL, SIZE, english, write_table
 
 HERE = Path(__file__).parents[2]
-MODEL, SIZE = "mistral-nemo", 4000
 SETTINGS = {"models": [MODEL], "context": 128_000, "remember": False}
 
 
@@ -44,30 +39,11 @@ class Measured(NamedTuple):
     wall: float
 
 
-def english(count: int, size: int = SIZE) -> Iterator[str]:
-    """Yield texts of the prose about Python that comes with it, none of which is another."""
-    luck = random.Random(7)
-    whole = "\n\n".join(pydoc_data.topics.topics.values())
-    paragraphs = [" ".join(one.split()) for one in re.split(r"\n\s*\n", whole) if len(one) > 200]
-    for number in range(count):
-        text = f"{number}. "
-        while len(text) < size:
-            text += luck.choice(paragraphs) + "\n\n"
-        yield text[:size]
-
-
-def write_texts(path: Path, texts: list[str]) -> None:
-    """Write texts as a table of `id` and `text`."""
-    ids = [f"{number:06d}" for number in range(len(texts))]
-    pq.write_table(pa.table({"id": ids, "text": texts}), path)
-
-
-def run_command(checkout: Path, table: Path, output: Path, in_flight: int) -> Measured:
-    """Run the command of a checkout over a table. Raises CalledProcessError where it fails."""
+def run_command(checkout: Path, flow: str, table: Path, output: Path, *flags: str) -> Measured:
+    """Run a flow's command of a checkout over a table. Raises CalledProcessError where it fails."""
     command = [
-        sys.executable, "-m", "flows.summarize", str(table), "--text-column", "text", "--id-column", "id",
-        "--provider", "openai-compatible", "--model", MODEL, "--concurrency", str(in_flight),
-        "--output", str(output), "--no-progress", "--json",
+        sys.executable, "-m", f"flows.{flow}", str(table), "--text-column", "text", "--id-column", "id",
+        "--provider", "openai-compatible", "--output", str(output), "--no-progress", "--json", *flags,
     ]  # fmt: skip
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = os.environ | {"PYTHONPATH": str(checkout)}
@@ -134,16 +110,21 @@ def main(texts: int, in_flight: int, rounds: int, checkouts: list[Path]) -> None
         folder = Path(name)
         written = list(english(texts))
         table, one = folder / "texts.parquet", folder / "one.parquet"
-        write_texts(table, written)
-        write_texts(one, written[:1])
+        write_table(table, written)
+        write_table(one, written[:1])
         bares: list[float] = []
         found: dict[Path, list[tuple[Measured, Measured]]] = {path: [] for path in checkouts}
-        run_command(HERE, one, folder / "warm", in_flight)
+        flags = ("--model", MODEL, "--concurrency", str(in_flight))
+        run_command(HERE, "summarize", one, folder / "warm", *flags)
         for turn in range(rounds):
             bares.append(asyncio.run(bare(provider.url, written, in_flight)))
             for number, path in list(enumerate(checkouts))[:: 1 if turn % 2 else -1]:
-                start = run_command(path, one, folder / f"one-{turn}-{number}", in_flight)
-                found[path].append((start, run_command(path, table, folder / f"out-{turn}-{number}", in_flight)))
+                outputs = folder / f"one-{turn}-{number}", folder / f"out-{turn}-{number}"
+                start, whole = (
+                    run_command(path, "summarize", inputs, output, *flags)
+                    for inputs, output in zip((one, table), outputs, strict=True)
+                )
+                found[path].append((start, whole))
         _print(texts, in_flight, bares, found)
 
 

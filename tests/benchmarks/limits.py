@@ -24,7 +24,7 @@ from tasks.planning.prepare import prepare
 from tasks.prompting.options import Options
 from tasks.running.opening import open_job
 from tests.benchmarks.provider import Provider
-from tests.benchmarks.throughput import write_documents
+from tests.benchmarks.texts import write_documents
 
 DOCUMENTS = 8000
 LATENCY = 0.3

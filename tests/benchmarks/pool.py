@@ -16,7 +16,7 @@ from tasks.prompting.options import Options
 from tasks.running.opening import open_job
 from tests.benchmarks.limits import run_for
 from tests.benchmarks.provider import KEY, Provider
-from tests.benchmarks.throughput import write_documents
+from tests.benchmarks.texts import write_documents
 
 MODEL = "Mixtral-8x22B-Instruct-v0.1"
 IDS = {

@@ -21,7 +21,7 @@ from tasks.prompting.options import Options
 from tasks.running.opening import open_job
 from tests.benchmarks.limits import run_for
 from tests.benchmarks.provider import Provider
-from tests.benchmarks.throughput import write_documents
+from tests.benchmarks.texts import write_documents
 
 REQUESTS, LATENCY, DOCUMENTS = 1200, 0.3, 3000
 SETTLING = 10.0

@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from tests.benchmarks.provider import Provider
-from tests.benchmarks.throughput import write_documents
+from tests.benchmarks.texts import write_documents
 from tests.simulator import FAULTS
 
 IN_FLIGHT = 100

@@ -1,7 +1,7 @@
 """What watching costs: the whole pipeline with nobody watching, with a log, with OpenTelemetry, in one run.
 
-`python -m tests.benchmarks.watching [documents] [in_flight]`: as the benchmark of throughput;
-the collector only counts what it is sent, in a process of its own.
+`python -m tests.benchmarks.watching [documents] [in_flight]`: a job in this process, without Prefect; the
+collector only counts what it is sent, in a process of its own.
 """
 
 import asyncio
@@ -12,22 +12,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from aiohttp import web
 
+from tasks.jobs.document_shard import run_shard, shards
+from tasks.planning.prepare import prepare
+from tasks.prompting.options import Options
+from tasks.running.opening import open_job
 from tests.benchmarks.provider import Provider
-from tests.benchmarks.throughput import ROUNDS, pipeline, write_documents
+from tests.benchmarks.texts import MODEL, write_documents
 from tests.loopback import served
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 WAYS = ("nobody", "a log", "OpenTelemetry")
+ROUNDS = 5
+SETTINGS = {"models": [MODEL], "context": 128_000, "remember": False}
 
 
 def main(documents: int, in_flight: int) -> None:
     """Measure all ways in turn, ROUNDS times; print the medians, and how each compares with nobody, by round."""
-    with tempfile.TemporaryDirectory() as name, Provider({"context": 8192, "remember": False}), collector() as url:
+    with tempfile.TemporaryDirectory() as name, Provider(SETTINGS), collector() as url:
         folder = Path(name)
         write_documents(folder / "documents", documents)
         rates: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -51,6 +58,28 @@ def main(documents: int, in_flight: int) -> None:
             f"| {way} | {statistics.median(found):,.0f} | {statistics.median(shares):.2f} "
             f"| {', '.join(f'{share:.2f}' for share in shares)} | {statistics.median(costs[way]):.0f} µs |"
         )
+
+
+def pipeline(folder: Path, name: str, in_flight: int, log: Path | None = None) -> float:
+    """Run a whole job from the folder to its Parquet; return the seconds."""
+    options = Options(
+        output=folder / f"out-{name}",
+        provider="openai-compatible",
+        model=MODEL,
+        concurrency=in_flight,
+        log=str(log) if log else None,
+    )
+    began = time.perf_counter()
+    prepared = prepare("summarize", [str(folder / "documents")], options)
+    with open_job(prepared) as job, ThreadPoolExecutor(64) as pool:
+        window = prepared.job_routes[0].route.window.context
+        done = [pool.submit(job.run, run_shard(job, group)) for group in shards(job.documents(), window)]
+        for one in done:
+            one.result()
+        results = job.conclude()
+    assert results.exit_code == 0
+    assert results.totals.done == results.totals.documents
+    return time.perf_counter() - began
 
 
 @contextmanager

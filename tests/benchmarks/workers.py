@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.benchmarks.provider import Provider
-from tests.benchmarks.throughput import write_documents
+from tests.benchmarks.texts import write_documents
 
 ENGINES = ("processes", "dask", "ray")
 REQUESTS, LATENCY, DOCUMENTS, RUNS, WORKERS = 1200, 0.3, 6000, 2, 2
