@@ -98,11 +98,21 @@ def covered(cut: Cut, answers: Sequence[Text | None]) -> int:
 
 
 async def all_of(asks: Iterable[Awaitable[Text | None]]) -> list[Text | None]:
-    """Run all; where the route or the job stops, the others end before that is raised."""
-    every = list(asks)
-    if len(every) == 1:
-        return [await every[0]]
-    results = await asyncio.gather(*every, return_exceptions=True)
+    """Run all; where the route or the job stops, the others end before that is raised.
+
+    Prompts are made one by one, and others run between: all those of a long document would hold up the event loop.
+    """
+    begun = list[asyncio.Future[Text | None]]()
+    try:
+        for ask in asks:
+            begun.append(asyncio.ensure_future(ask))
+            await asyncio.sleep(0)
+    except BaseException:
+        for one in begun:
+            one.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
+        raise
+    results = await asyncio.gather(*begun, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
