@@ -119,7 +119,7 @@ def allow_connections(count: int) -> None:
 
 def _headers(headers: httpx.Headers) -> list[tuple[str, str]]:
     """Return the headers for aiohttp, which says by itself that a body comes in pieces."""
-    found = [(name.decode("ascii"), value.decode("latin-1")) for name, value in headers.raw]
+    found = [(name.decode("ascii"), value.decode("utf-8", "replace")) for name, value in headers.raw]
     return [one for one in found if one[0].lower() != CHUNKED] if CHUNKED in headers else found
 
 

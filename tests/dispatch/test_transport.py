@@ -16,6 +16,7 @@ from tasks.base.settings import TRANSPORT
 from tasks.base.settings import Settings as JobSettings
 from tasks.dispatch.client import Client
 from tasks.dispatch.transport import AiohttpTransport
+from tasks.providers.protocol import Reply
 from tests.conftest import RunJob
 from tests.dispatch.test_client import BODY, HEADERS, PATIENT, free_port
 from tests.jobs.texts import fill
@@ -233,7 +234,8 @@ def test_a_request_is_on_the_wire_as_it_was_made(
 ) -> None:
     async def some() -> dict[str, Any]:
         async with Client(transport() if transport else None) as client:
-            reply = await client.post(f"{odd}/echo/model/mistral.m%3A0/converse", HEADERS, BODY, PATIENT)
+            wanted = {**HEADERS, "User-Agent": "a company", "Host": "named.there"}
+            reply = await client.post(f"{odd}/echo/model/mistral.m%3A0/converse", wanted, BODY, PATIENT)
             found: dict[str, Any] = json.loads(reply.body)
             return found
 
@@ -243,8 +245,19 @@ def test_a_request_is_on_the_wire_as_it_was_made(
     assert echoed["body"] == BODY.decode()
     assert headers["content-length"] == str(len(BODY))
     assert headers["content-type"] == "application/json"
-    assert headers["user-agent"] == "docmill"
+    assert (headers["user-agent"], headers["host"]) == ("a company", "named.there")
     assert len(headers) == len(echoed["headers"])
+
+
+@pytest.mark.parametrize("transport", [None, httpx.AsyncHTTPTransport])
+def test_a_key_that_was_copied_with_an_ellipsis_goes_out_for_the_provider_to_refuse(
+    transport: Callable[[], httpx.AsyncBaseTransport] | None, odd: str
+) -> None:
+    async def some() -> Reply:
+        async with Client(transport() if transport else None) as client:
+            return await client.post(f"{odd}/echo/", {"Authorization": "Bearer sk-…"}, BODY, PATIENT)
+
+    assert json.loads(asyncio.run(some()).body)["headers"]["Authorization"] == "Bearer sk-…"
 
 
 def test_packed_answers_are_unpacked_and_pieces_heard_as_they_come(odd: str) -> None:
