@@ -27,8 +27,8 @@ class Delivered(NamedTuple):
     hedged: bool = False
 
 
-class Transport(Protocol):
-    """What carries requests to a server and replies back: the HTTP client, or a model in this process."""
+class Sender(Protocol):
+    """Who sends requests and brings the replies: the HTTP client, or a model in this process."""
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Coroutine[Any, Any, Reply]:
         """POST `body`. Raises Transient and CertificateRefused."""
@@ -43,7 +43,7 @@ class Transport(Protocol):
 class Exchanger:
     """Sends the requests to one route; `heard` is called with every reply before it is parsed."""
 
-    transport: Transport
+    sender: Sender
     account: Account
     wire: Wire
     hedge: bool = False
@@ -56,7 +56,7 @@ class Exchanger:
     async def exchange(self, flight: Flight, enter: Enter) -> Delivered:
         """Send a request and return its answer; `enter` waits until the limits allow a second request.
 
-        Raises as the transport and the wire do.
+        Raises as the sender and the wire do.
         """
         self.in_flight += 1
         try:
@@ -87,7 +87,7 @@ class Exchanger:
         """Whether the server answers a request that costs nothing."""
         try:
             url = self.account.base_url + (self.wire.models_path or "/")
-            reply = await self.transport.get(url, self.account.headers("GET", url), UP_SECONDS)
+            reply = await self.sender.get(url, self.account.headers("GET", url), UP_SECONDS)
         except (CallFailed, RouteUnavailable):
             return False
         return reply.status < 500
@@ -109,7 +109,7 @@ class Exchanger:
         call, account = flight.call, self.account
         url, seconds = account.base_url + call.path, self.spread.deadline(call.seconds)
         body = self.adjustments.applied(call.body)
-        return self.transport.post(url, account.headers("POST", url, body), body, seconds)
+        return self.sender.post(url, account.headers("POST", url, body), body, seconds)
 
     async def _hedged(self, flight: Flight, enter: Enter) -> tuple[Reply, bool]:
         """Ask a second time where the first answer is slow; it takes its place in the limits like any other."""

@@ -10,7 +10,7 @@ from tasks.base.errors import CallFailed, RouteUnavailable
 from tasks.base.settings import Settings
 from tasks.dispatch.budget import Spending
 from tasks.dispatch.client import Client
-from tasks.dispatch.exchanger import Transport
+from tasks.dispatch.exchanger import Sender
 from tasks.models.candidates import COMPATIBLE, LOCAL
 from tasks.monitoring.advice import advise
 from tasks.monitoring.alarms import alarms
@@ -33,8 +33,8 @@ DAY = timedelta(days=1)
 LOCAL_CONTEXT = 8192
 # What a provider's list says of its routes: why it can't be read, or None.
 Lists = Mapping[str, str | None]
-# The transport (None: the HTTP client) and the account of this machine's models, by kind.
-Here = Mapping[str, tuple[Transport | None, Account]]
+# The sender (None: the HTTP client) and the account of this machine's models, by kind.
+Here = Mapping[str, tuple[Sender | None, Account]]
 
 
 def look(history: History, options: MonitorOptions, settings: Settings) -> Health:
@@ -154,10 +154,10 @@ async def _compatible(client: Client, targets: Sequence[ProbeTarget]) -> dict[st
 
 @contextlib.contextmanager
 def _here(targets: Sequence[ProbeTarget], settings: Settings) -> Iterator[Here]:
-    """Start the models of this machine that are looked at; yield their transport and account by kind."""
+    """Start the models of this machine that are looked at; yield their sender and account by kind."""
     kinds = {one.kind for one in targets if one.candidate.provider.name == LOCAL}
     with contextlib.ExitStack() as stack:
-        here: dict[str, tuple[Transport | None, Account]] = {}
+        here: dict[str, tuple[Sender | None, Account]] = {}
         if "embedding" in kinds:
             here["embedding"] = (LocalVectors(), ACCOUNT)
         if "chat" in kinds:

@@ -12,7 +12,7 @@ from tasks.dispatch.budget import Spending
 from tasks.dispatch.client import Client
 from tasks.dispatch.dispatcher import Dispatcher
 from tasks.dispatch.exchange import Exchange, Paid
-from tasks.dispatch.exchanger import Exchanger, Transport
+from tasks.dispatch.exchanger import Exchanger, Sender
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.retry import Policy
 from tasks.monitoring.health_records import HealthEvent, Skipped
@@ -50,9 +50,9 @@ class Heard(NamedTuple):
 
 
 class Timed:
-    """A transport that measures one probe; a completion is streamed if it can be."""
+    """A sender that measures one probe; a completion is streamed if it can be."""
 
-    def __init__(self, client: Transport, clock: Callable[[], float], *, streams: bool) -> None:
+    def __init__(self, client: Sender, clock: Callable[[], float], *, streams: bool) -> None:
         self._client, self._clock, self._streams = client, clock, streams
         self.heard: Heard | None = None
 
@@ -89,7 +89,7 @@ class Prober:
 
     client: Client
     spending: Spending
-    here: Mapping[str, tuple[Transport | None, Account]] = field(default_factory=dict)
+    here: Mapping[str, tuple[Sender | None, Account]] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     gates: dict[tuple[str, str], Limits] = field(default_factory=dict)
@@ -116,11 +116,10 @@ class Prober:
         return event
 
     async def _asked(self, target: ProbeTarget, characters: int, worst: float) -> HealthEvent:
-        carrier, account = (None, target.account) if target.account else self.here[target.kind]
-        transport = carrier or self.client
+        own, account = (None, target.account) if target.account else self.here[target.kind]
         provider = target.candidate.provider
         wire = wire_of(provider.wire)
-        timed = Timed(transport, self.clock, streams=target.kind != "embedding" and wire.streams)
+        timed = Timed(own or self.client, self.clock, streams=target.kind != "embedding" and wire.streams)
         gate = self._gate(account, target)
         dispatcher = Dispatcher(Exchanger(timed, account, wire), gate, ONCE, told_period=provider.told_period)
         call = call_to(target, account, wire, characters)

@@ -19,7 +19,7 @@ from tasks.dispatch.budget import Spending
 from tasks.dispatch.call_events import CallEvents
 from tasks.dispatch.client import Client
 from tasks.dispatch.dispatcher import Dispatcher
-from tasks.dispatch.exchanger import Exchanger, Transport
+from tasks.dispatch.exchanger import Exchanger, Sender
 from tasks.dispatch.limits.gate import Limits
 from tasks.dispatch.limits.leased_rate import SharedRate
 from tasks.dispatch.limits.rate import Rate
@@ -37,7 +37,7 @@ from tasks.providers.effective_limits import EffectiveLimits
 from tasks.providers.registry import wire_of
 from tasks.running.shared_limits import LeaseTask
 from tasks.running.watching import observed, watching
-from tasks.running.work import transport_of, work_of
+from tasks.running.work import sender_of, work_of
 
 # The local model's account in a run whose workers make the calls: the run itself starts no server.
 NO_LOCAL_SERVER = Account("local", "nowhere://")
@@ -93,8 +93,8 @@ def opened_runtime(
                     leasing = _on(loop, share.lease(account, gates[key], meter.trouble, job.stop))
                     stack.callback(lambda one: _on(loop, one.end()), leasing)
             measures = TokenCalibration(state, f"{route.route.provider} {route.route.id} {account.endpoint}")
-            transport = transport_of(account, client)
-            asked = _client(job, route, account, transport, resources.spending, gates[key], measures)
+            sender = sender_of(account, client)
+            asked = _client(job, route, account, sender, resources.spending, gates[key], measures)
             job.answerers.append(work.answerer(job, route, asked))
         _share_fate(job)
         yield job
@@ -127,12 +127,12 @@ def _client(
     job: Job[Any],
     route: JobRoute,
     account: Account,
-    transport: Transport,
+    sender: Sender,
     spending: Spending,
     limits: Limits,
     measures: TokenCalibration,
 ) -> RouteClient:
-    exchanger = Exchanger(transport, account, wire_of(route.provider.wire), hedge=job.prepared.options.hedge)
+    exchanger = Exchanger(sender, account, wire_of(route.provider.wire), hedge=job.prepared.options.hedge)
     notes = CallEvents(watching(job, route))
     dispatcher = Dispatcher(exchanger, limits, told_period=route.provider.told_period, notes=notes)
     return RouteClient(route.route, dispatcher, job.ledger, spending, measures, job.meter, job.stopped)

@@ -10,7 +10,7 @@ from tasks.calls.asker import Asker
 from tasks.calls.recorder import CallRecorder
 from tasks.calls.route_client import RouteClient
 from tasks.calls.scheduler import RouteUser
-from tasks.dispatch.exchanger import Transport
+from tasks.dispatch.exchanger import Sender
 from tasks.documents.document import Document
 from tasks.embeddings.embed_job import Claiming, EmbedJob
 from tasks.embeddings.embed_shard import embed_shards, run_embed_shard
@@ -188,7 +188,7 @@ def work_of(options: Options) -> Work[Any]:
     return EMBEDDINGS if options.embedding else COMPLETIONS
 
 
-def transport_of(account: Account, client: Transport) -> Transport:
+def sender_of(account: Account, client: Sender) -> Sender:
     """Return what carries an account's requests: the client, or the model in this process."""
     return LocalVectors() if account is ACCOUNT else client
 

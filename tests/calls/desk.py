@@ -1,4 +1,4 @@
-"""One route for one job, over a transport that answers from a function: no HTTP, no waiting."""
+"""One route for one job, over a sender that answers from a function: no HTTP, no waiting."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,7 +45,7 @@ class Words:
         raise AssertionError(text)  # nothing is cut here
 
 
-class Transport:
+class Sender:
     """Answers requests by a function of their bodies, and keeps those."""
 
     def __init__(self, answer: Answer) -> None:
@@ -84,12 +84,12 @@ class Desk:
     def __init__(
         self, folder: Path, answer: Answer, structured: Structured | None = None, budget: float | None = None
     ) -> None:
-        self.transport, self.meter, state = Transport(answer), Meter(), LocalState(folder)
+        self.sender, self.meter, state = Sender(answer), Meter(), LocalState(folder)
         folder.mkdir(exist_ok=True)
         self.ledger = state.open()
         self.ledger.begin("identity", "summarize")
         route = Route("there", "m", "m", None, Window(8000, 100), "words", "chatml", Price(1.0, 2.0))
-        exchanger = Exchanger(self.transport, Account("there", "http://there"), OpenAI())
+        exchanger = Exchanger(self.sender, Account("there", "http://there"), OpenAI())
         dispatcher = Dispatcher(exchanger, Limits(concurrency=8), sleep=instant, jitter=lambda: 0.0)
         self.spending = Spending(budget)
         self.client = RouteClient(

@@ -41,7 +41,7 @@ def test_an_answer_is_paid_once_and_found_by_every_later_run(at: Callable[..., A
     first, text = at(lambda _: said("Yes."), lambda desk: asked(desk, "Is it so?"))
     again, found = at(lambda _: said("No."), lambda desk: asked(desk, "Is it so?"))
     assert text == found == Text("Yes.", cut=False)
-    assert (len(first.transport.sent), len(again.transport.sent)) == (1, 0)
+    assert (len(first.sender.sent), len(again.sender.sent)) == (1, 0)
     (row,) = first.progress.calls
     assert (row["cost_usd"], row["prompt_tokens"], row["completion_tokens"]) == (pytest.approx(14e-6), 10, 2)
     assert (first.meter.calls, first.meter.cost) == (1, pytest.approx(14e-6))
@@ -54,7 +54,7 @@ def test_equal_prompts_at_once_are_asked_once(at: Callable[..., Any]) -> None:
 
     desk, texts = at(lambda _: said("Yes."), twice)
     assert texts == [Text("Yes.", cut=False)] * 2
-    assert len(desk.transport.sent) == 1
+    assert len(desk.sender.sent) == 1
     assert [row["reused"] for row in desk.progress.calls] == [False, True]
     assert sum(row["cost_usd"] for row in desk.progress.calls) == pytest.approx(14e-6)
 
@@ -63,15 +63,15 @@ def test_an_answer_that_was_cut_off_is_continued_where_it_stopped(at: Callable[.
     answers = iter([said("One, ", "length"), said("two, ", "length"), said("three.")])
     desk, text = at(lambda _: next(answers), lambda desk: asked(desk, "Count."))
     assert text == Text("One, two, three.", cut=False)
-    roles = [[turn["role"] for turn in sent["messages"]] for sent in desk.transport.sent]
+    roles = [[turn["role"] for turn in sent["messages"]] for sent in desk.sender.sent]
     assert roles == [["user"], ["user", "assistant", "user"], ["user", "assistant", "user"]]
-    assert desk.transport.sent[2]["messages"][1]["content"] == "One, two, "
+    assert desk.sender.sent[2]["messages"][1]["content"] == "One, two, "
 
 
 def test_it_is_continued_so_often_and_then_stays_cut_off(at: Callable[..., Any]) -> None:
     desk, text = at(lambda _: said("And ", "length"), lambda desk: asked(desk, "Count."))
     assert text.cut
-    assert len(desk.transport.sent) == MAX_CONTINUATIONS + 1
+    assert len(desk.sender.sent) == MAX_CONTINUATIONS + 1
 
 
 def test_a_refusal_is_written_down_once_and_not_asked_again(at: Callable[..., Any]) -> None:
@@ -81,7 +81,7 @@ def test_a_refusal_is_written_down_once_and_not_asked_again(at: Callable[..., An
                 await asked(desk, "Bad?")
 
     desk, _ = at(lambda _: refused(400, "no such field"), twice)
-    assert len(desk.transport.sent) == 1
+    assert len(desk.sender.sent) == 1
     (row,) = desk.progress.failures
     assert (row["http_status"], row["attempts"], row["stage"]) == (400, 1, "map")
     assert desk.progress.calls == []
@@ -103,7 +103,7 @@ def test_a_refused_account_is_asked_no_more(at: Callable[..., Any]) -> None:
                 await asked(desk, text)
 
     desk, _ = at(lambda _: refused(401, "Incorrect API key provided"), twice)
-    assert len(desk.transport.sent) == 1
+    assert len(desk.sender.sent) == 1
 
 
 def with_schema(desk: Desk, text: str) -> Coroutine[Any, Any, Text]:
@@ -118,9 +118,9 @@ def test_a_route_that_refuses_the_format_is_asked_without_from_then_on(at: Calla
         return [await with_schema(desk, "One?"), await with_schema(desk, "Two?")]
 
     desk, _ = at(answer, twice, structured="json_schema")
-    assert ["response_format" in sent for sent in desk.transport.sent] == [True, False, False]
+    assert ["response_format" in sent for sent in desk.sender.sent] == [True, False, False]
     later, _ = at(answer, twice, structured="json_schema")
-    assert later.transport.sent == []  # what was answered without is found, though the refusal is forgotten
+    assert later.sender.sent == []  # what was answered without is found, though the refusal is forgotten
 
 
 def test_an_answer_that_broke_its_format_is_asked_for_without_it_this_time_alone(at: Callable[..., Any]) -> None:
@@ -130,7 +130,7 @@ def test_an_answer_that_broke_its_format_is_asked_for_without_it_this_time_alone
         return [await with_schema(desk, "One?"), await with_schema(desk, "Two?")]
 
     desk, _ = at(lambda _: next(answers), twice, structured="json_schema")
-    assert ["response_format" in sent for sent in desk.transport.sent] == [True, False, True]
+    assert ["response_format" in sent for sent in desk.sender.sent] == [True, False, True]
     assert desk.progress.failures == []
 
 

@@ -357,7 +357,7 @@ def test_a_route_that_is_down_is_asked_by_one_probe_and_by_nobody_else(simulator
     async def some() -> None:
         desk = Desk(simulator.url)
         await desk._send(())
-        async with Client() as desk.used.exchanger.transport:
+        async with Client() as desk.used.exchanger.sender:
             breaker = desk.used.breaker
             for number in range(RUN):
                 breaker.failed(str(number), str(number), "HTTP 503", 0.0, first=True)
@@ -383,7 +383,7 @@ def test_a_refusal_of_a_call_is_an_answer_to_whether_the_route_is_up(simulator: 
 
     async def some() -> None:
         await desk._send(())
-        async with Client() as desk.used.exchanger.transport:
+        async with Client() as desk.used.exchanger.sender:
             for text in (*few, "BAD", *few):
                 with pytest.raises(CallFailed):
                     await desk.deliver(text)
@@ -396,7 +396,7 @@ def test_an_up_server_is_seen_without_a_call_that_costs(simulator: Simulator) ->
     async def seen(url: str) -> bool:
         desk = Desk(url)
         await desk._send(())
-        async with Client() as desk.used.exchanger.transport:
+        async with Client() as desk.used.exchanger.sender:
             return await desk.used.exchanger.is_up()
 
     assert asyncio.run(seen(simulator.url))
@@ -435,7 +435,7 @@ def test_every_call_comes_to_an_answer_though_each_fault_befalls_5_percent(simul
 
     async def some() -> list[Delivered | BaseException]:
         await desk._send(())
-        async with Client() as desk.used.exchanger.transport:
+        async with Client() as desk.used.exchanger.sender:
             return await asyncio.gather(
                 *(delivered(desk, f"text {number}") for number in range(200)), return_exceptions=True
             )
@@ -494,7 +494,7 @@ def test_a_hedged_call_is_overtaken_and_both_answers_are_counted(simulator: Simu
         desk = Desk(simulator.url)
         desk.hedge = True
         await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
-        async with Client() as desk.used.exchanger.transport:
+        async with Client() as desk.used.exchanger.sender:
             got = await desk.deliver("slow")
             quick = len(desk.counted)
             assert desk.used.exchanger.in_flight == desk.used.limits.in_flight == 1  # the slower one keeps its place
@@ -530,7 +530,7 @@ def test_a_slower_answer_that_cannot_be_read_is_counted_as_lost(simulator: Simul
         desk = Desk(simulator.url)
         desk.hedge = True
         await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
-        async with Client() as desk.used.exchanger.transport:
+        async with Client() as desk.used.exchanger.sender:
             await desk.deliver("slow")
             await asyncio.gather(*desk.late)
             return desk
@@ -551,7 +551,7 @@ def test_a_call_that_waited_while_its_format_was_dropped_does_not_show_that_the_
         desk.concurrency = 1
         await desk._send(())
         asking = desk.call("second")._replace(format="temperature")
-        async with Client() as desk.used.exchanger.transport:
+        async with Client() as desk.used.exchanger.sender:
             first = asyncio.create_task(desk.deliver("first"))
             second = asyncio.create_task(desk.used.send(asking, "second", Books(desk)))
             await asyncio.sleep(0.05)
@@ -570,7 +570,7 @@ def test_without_hedge_no_call_is_sent_twice(simulator: Simulator) -> None:
     async def some() -> Delivered:
         desk = Desk(simulator.url)
         await desk._send(tuple(f"text {number}" for number in range(ENOUGH)))
-        async with Client() as desk.used.exchanger.transport:
+        async with Client() as desk.used.exchanger.sender:
             return await desk.deliver("slow")
 
     assert not asyncio.run(some()).hedged
