@@ -1,8 +1,8 @@
 """The transport that requests take unless another is given: httpx's interface over aiohttp's connections.
 
-httpx's own pool spends 28 ms of processor time on a request at 500 in flight; aiohttp
-keeps several thousand connections at 0.1 ms (tests/benchmarks/README.md). So requests,
-answers and errors are httpx's, and only the connections are aiohttp's.
+httpx's own pool looks through all its connections for each request, which takes 28 ms
+of processor time at 500 in flight; aiohttp keeps several thousand. So requests, answers
+and errors are httpx's, and only the connections are aiohttp's.
 """
 
 import os
