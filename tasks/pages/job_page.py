@@ -71,7 +71,7 @@ def _job(facts: JobFacts, place: str, now: datetime) -> dict[str, Any]:
         "cost": "not known" if sums.unpriced and not sums.cost_usd else money(sums.cost_usd),
         "cost_more": _joined(
             [
-                f"and {count(sums.unpriced)} calls of unknown price" if sums.unpriced else "",
+                f"no price for {count(sums.unpriced)} of the calls" if sums.unpriced else "",
                 f"planned: {money(planned[0])} to {money(planned[1])}" if None not in planned else "",
             ]
         ),

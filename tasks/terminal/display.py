@@ -195,7 +195,7 @@ def _cost(cost: float | None, meter: Meter) -> str:
     if cost is not None:
         return f"${cost:.4f}"
     known = f", ${meter.cost:.4f} for the others" if meter.cost else ""
-    return f"not known: {meter.cost_unknown:,} calls of this run are of unknown price{known}"
+    return f"not known: no price for {meter.cost_unknown:,} of this run's calls{known}"
 
 
 def _waiting(record: JobRecord, meter: Meter) -> int:
