@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from tasks.base.errors import CallFailed, CallRejected, RouteUnavailable
 from tasks.calls.call_context import CallContext
-from tasks.calls.progress import Meter
 from tasks.calls.route_client import PaidUsage, RouteClient, is_kept
 from tasks.calls.rows import Got, call_row, failed_call_row
 from tasks.chunking.chat_template import TEMPLATES, conversation_tokens
@@ -30,7 +29,6 @@ class CallRecorder:
     """Finds stored answers of one route, and records paid ones; `votes`: its token counts cover several answers."""
 
     client: RouteClient
-    meter: Meter
     builder: ConversationBuilder
     votes: bool = False
 
@@ -62,9 +60,9 @@ class CallRecorder:
             progress.calls.append(call_row(context, self.client.route, call, got, cost))
             self.client.dispatcher.notes.reused(call.call_id, progress.document_id)
             if mine:
-                self.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
+                self.client.meter.paid(answer.prompt_tokens or 0, answer.completion_tokens or 0, cost)
             else:
-                self.meter.found()
+                self.client.meter.found()
         if kept.error is not None:
             raise kept.error
         return answer
@@ -91,7 +89,7 @@ class CallRecorder:
                 answer = Answer("", None, *paid.tokens, paid.cost, paid.served_by)
                 got = Got(answer, paid.attempts, paid.latency_ms, paid.created_at, error_kind=paid.reason)
                 context.progress.calls.append(call_row(context, self.client.route, call, got, paid.cost))
-                self.meter.paid(*paid.tokens, paid.cost)
+                self.client.meter.paid(*paid.tokens, paid.cost)
 
     def failed(self, context: CallContext, call_id: str | None, error: CallFailed) -> None:
         """Put down a call that failed for good, or whose answer is of no use."""

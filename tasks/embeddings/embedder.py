@@ -14,7 +14,6 @@ from tasks.calls.asker import given_up
 from tasks.calls.call_context import DocumentProgress
 from tasks.calls.embedding_cutter import EmbedCutter
 from tasks.calls.packing import Packing, TextToEmbed, pack
-from tasks.calls.progress import Meter
 from tasks.calls.route_client import PaidUsage, RouteClient
 from tasks.chunking.splitter import split
 from tasks.dispatch.exchange import Exchange, Paid
@@ -69,7 +68,6 @@ class Embedder:
     """Asks one route for one job, on one event loop."""
 
     client: RouteClient
-    meter: Meter
     cutter: EmbedCutter
     packing: Packing
     space: Space
@@ -178,7 +176,7 @@ class Embedder:
             vectors = self._checked(self.client.dispatcher.exchanger.read(kept.reply, call.inputs))
         except (CallFailed, RouteUnavailable):
             return None
-        self.meter.found()
+        self.client.meter.found()
         self.client.dispatcher.notes.reused(call.call_id, progress.document_id)
         return self._came(call, vectors, pieces, self._cost(vectors, call), kept)
 
@@ -225,7 +223,7 @@ class Embedder:
             if paid.tokens is not None:
                 usage = PaidUsage(*paid.tokens, paid.cost)
                 self._put_down(call, pieces, usage, (paid.attempts, paid.latency_ms, paid.created_at), paid.reason)
-                self.meter.paid(*usage)
+                self.client.meter.paid(*usage)
 
     def _put_down(
         self, call: Call, pieces: Sequence[TextToEmbed], usage: PaidUsage, how: tuple[int, int, datetime], reason: str

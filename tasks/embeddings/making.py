@@ -26,9 +26,7 @@ def embedder(job: EmbedJob, route: JobRoute, client: RouteClient) -> Embedder:
     options = embed_options(job.prepared)
     cutter = embed_cutter(route.route, route.tokenizer, options)
     packing = route.packing(options)
-    return Embedder(
-        client, job.meter, cutter, packing, job.space, options.dimensions, route.provider.base64, job.claims.foreseen
-    )
+    return Embedder(client, cutter, packing, job.space, options.dimensions, route.provider.base64, job.claims.foreseen)
 
 
 def embed_options(prepared: Prepared) -> EmbedOptions:

@@ -111,7 +111,7 @@ class Completions:
         """Return what asks a route for answers, by the job's strategy."""
         options, extras = job.prepared.options, _extras(job.prepared.options, route.provider)
         builder = ConversationBuilder(route.tokenizer, route.prompts.continue_prompt, route.route.is_base_model)
-        recorder = CallRecorder(client, job.meter, builder, votes="integrity" in extras)
+        recorder = CallRecorder(client, builder, votes="integrity" in extras)
         asker = Asker(
             client,
             recorder,

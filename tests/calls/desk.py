@@ -96,7 +96,7 @@ class Desk:
             route, dispatcher, self.ledger, self.spending, TokenCalibration(state, "m"), self.meter, lambda: None
         )
         builder = ConversationBuilder(Words(), "Go on.", is_base_model=False)
-        recorder = CallRecorder(self.client, self.meter, builder)
+        recorder = CallRecorder(self.client, builder)
         self.asker = Asker(self.client, recorder, "price", {}, structured)
         self.progress = DocumentProgress("a.txt")
 
