@@ -7,16 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from prefect._internal.analytics.ci_detection import CI_ENV_VARS
 
 # Where one of these is set, Prefect is silent by itself.
-CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CI_NAME", "DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED")
+SILENCING = {*CI_ENV_VARS, "DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"}
 ASKS = "from prefect._internal.analytics import is_telemetry_enabled as on; print('sends:', on())"
 
 
 def at_a_terminal(code: str, home: Path) -> str:
     """Run code whose output is a terminal, with Prefect as on its first day; return what stands there."""
     ours, theirs = pty.openpty()
-    surroundings = {name: value for name, value in os.environ.items() if name not in CI} | {"PREFECT_HOME": str(home)}
+    surroundings = {name: value for name, value in os.environ.items() if name not in SILENCING} | {
+        "PREFECT_HOME": str(home)
+    }
     with subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=theirs, env=surroundings):
         os.close(theirs)
         pieces = []
